@@ -1,0 +1,3 @@
+//! outdial: an outbound campaign dialer. One pure floor decides, thin rooms around it do.
+
+pub mod logic;

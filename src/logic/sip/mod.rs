@@ -1,0 +1,5 @@
+//! SIP without sockets: messages, transactions, dialogs, digest, SDP.
+//!
+//! The rest of the program sees [`user_agent`] only.
+
+pub mod user_agent;

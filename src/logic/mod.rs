@@ -17,5 +17,6 @@ pub mod ids;
 pub mod media;
 pub mod outcome;
 pub mod phone;
+pub mod settings;
 pub mod sip;
 pub mod time;

@@ -13,6 +13,7 @@
 //! | `unknown` | sent, end not known |
 //! | seller | the company for which we call |
 
+pub mod dialer;
 pub mod ids;
 pub mod media;
 pub mod outcome;

@@ -1,0 +1,617 @@
+//! The seam between dialer and database: commands and their replies, as data.
+//!
+//! Every command is idempotent by its natural key and repeats its reply: a commit that failed or was not answered is
+//! sent again whole. Facts of calls that took place are always accepted; only what *starts* a call is fenced.
+
+use std::time::Duration;
+
+use crate::logic::ids::{
+    AgentId, AttemptId, CallbackId, CampaignId, ClassId, ContactId, LeadId, LegId, PhoneId,
+    SellerId, SuppressionId,
+};
+use crate::logic::outcome::Outcome;
+use crate::logic::phone::PhoneNumber;
+use crate::logic::sip::user_agent::RemoteDialog;
+use crate::logic::time::UtcMs;
+
+/// Which command a reply belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// One order to the database. A batch of these runs in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreCommand {
+    /// Claims up to `want` ready leads of the open classes, by rank, then id. Reply: `Claimed`.
+    ///
+    /// A repeated claim also returns what this node holds already for that campaign and `claim` number.
+    Claim(Claim),
+    /// Moves waiting leads whose time has come to ready, in a chunk. Reply: `Promoted`.
+    Promote {
+        /// Which campaign.
+        campaign: CampaignId,
+        /// Leads due up to here.
+        now: UtcMs,
+        /// Most rows at once.
+        limit: u32,
+    },
+    /// Gives a claimed lead back. Fenced. Reply: `Done` (also when the lease was lost: somebody else has it).
+    Release(Release),
+    /// The last gate before an INVITE. Reply: `Saved` or `Refused`.
+    Intent(Box<Intent>),
+    /// A leg that belongs to an agent's shift is about to be dialed. Reply: `Done`.
+    AgentLeg(AgentLeg),
+    /// A leg was answered: what is needed to end it after a crash. Reply: `Done`.
+    LegAnswered(LegAnswered),
+    /// An agent's leg ended (an attempt's legs end with its outcome). Reply: `Done`.
+    LegEnded(LegEnded),
+    /// An agent was connected to an attempt. Reply: `Done`.
+    Connected {
+        /// The attempt.
+        attempt: AttemptId,
+        /// By whom.
+        agent: AgentId,
+        /// When both could hear each other.
+        at: UtcMs,
+    },
+    /// The one outcome of an attempt, with everything that follows from it. Reply: `Done`.
+    Outcome(Box<OutcomeRecord>),
+    /// What an agent says; the last one counts. A refusal suppresses in the same transaction. Reply: `Done`.
+    Disposition(Box<DispositionRecord>),
+    /// A refusal or do-not-call from elsewhere (control socket, 607). Reply: `Done`.
+    Suppress(Suppress),
+    /// An agent's state changed. Reply: `Done`.
+    AgentState(AgentStateRecord),
+    /// The campaign's state changed. Reply: `Done`.
+    CampaignState {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Its new state.
+        state: CampaignState,
+        /// When.
+        at: UtcMs,
+        /// Who or what changed it.
+        by: String,
+    },
+    /// This node lives. Reply: `Done`, or `Refused(Gate::NodeLease)` when the node's row is gone.
+    Heartbeat {
+        /// New end of the lease.
+        until: UtcMs,
+        /// When.
+        now: UtcMs,
+    },
+    /// How a campaign's list stands. Reply: `Counted`.
+    Count {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+}
+
+/// See [`StoreCommand::Claim`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// Whose leads.
+    pub campaign: CampaignId,
+    /// Number of this claim within the process and campaign, from 1: makes a repeat recognisable.
+    pub claim: u64,
+    /// At most this many.
+    pub want: u32,
+    /// Only these classes: their hours are open now. In order.
+    pub open_classes: Vec<ClassId>,
+    /// When.
+    pub now: UtcMs,
+}
+
+/// A lead this process may dial.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedLead {
+    /// The lead.
+    pub lead: LeadId,
+    /// The lease's fence: raised by every claim, checked by the intent.
+    pub fence: i64,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The seller.
+    pub seller: SellerId,
+    /// The person.
+    pub contact: ContactId,
+    /// The customer's own id of the person.
+    pub external_id: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// `ja`, `en`, ... where known.
+    pub language: Option<String>,
+    /// Custom fields in the order of the file.
+    pub fields: Vec<(String, String)>,
+    /// Numbers of the person that are not invalid, in order; the one to dial is first.
+    pub phones: Vec<LeadPhone>,
+    /// Its class.
+    pub class: ClassId,
+    /// Attempts so far that count.
+    pub attempts: u32,
+    /// How many attempts ended with `last_outcome` in a row, that one included.
+    pub same_outcome: u32,
+    /// End of the last attempt.
+    pub last_outcome: Option<Outcome>,
+}
+
+/// One number of a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadPhone {
+    /// The row.
+    pub phone: PhoneId,
+    /// What is compared.
+    pub key: String,
+    /// What is dialed.
+    pub number: PhoneNumber,
+    /// IANA zones of this number where known.
+    pub zones: Vec<String>,
+    /// Local day (days since 1970-01-01) of the first "no such number"; a second one on another day makes it invalid.
+    pub suspect_day: Option<i32>,
+}
+
+/// What becomes of a lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadAfter {
+    /// Its state.
+    pub state: LeadState,
+    /// When it is due again, for `Waiting`.
+    pub due: UtcMs,
+    /// What holds it back, for `Waiting` and `Blocked`.
+    pub gate: Option<Gate>,
+    /// The number to dial next.
+    pub next_phone: Option<PhoneId>,
+}
+
+/// States of a lead, as the integers in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeadState {
+    /// 0: may be claimed now.
+    Ready,
+    /// 1: due later.
+    Waiting,
+    /// 2: held by a process.
+    Claimed,
+    /// 3: nothing more to do.
+    Done,
+    /// 4: its talk has no disposition; a person must decide.
+    Held,
+    /// 5: refused, on a do-not-call list, or no number left.
+    Blocked,
+}
+
+impl LeadState {
+    /// The integer in the table.
+    #[must_use]
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Ready => 0,
+            Self::Waiting => 1,
+            Self::Claimed => 2,
+            Self::Done => 3,
+            Self::Held => 4,
+            Self::Blocked => 5,
+        }
+    }
+}
+
+/// See [`StoreCommand::Release`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The lead.
+    pub lead: LeadId,
+    /// Our lease.
+    pub fence: i64,
+    /// What becomes of it.
+    pub after: LeadAfter,
+}
+
+/// See [`StoreCommand::Intent`]. One conditional insert of attempt and leg.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// The attempt, made by us.
+    pub attempt: AttemptId,
+    /// Its public reference: text of boot and id.
+    pub public_ref: String,
+    /// Its first leg.
+    pub leg: LegId,
+    /// The lead.
+    pub lead: LeadId,
+    /// Our lease on it.
+    pub fence: i64,
+    /// The campaign: must be running.
+    pub campaign: CampaignId,
+    /// The seller.
+    pub seller: SellerId,
+    /// The person.
+    pub contact: ContactId,
+    /// The number dialed.
+    pub phone: LeadPhone,
+    /// The trunk by name.
+    pub trunk: String,
+    /// The number shown.
+    pub caller_id: PhoneNumber,
+    /// The call as the wire will see it, so that a restart can rebuild its CANCEL (JSON, without credentials).
+    pub call: String,
+    /// The agent reserved for it; `None`: an uncovered call.
+    pub agent: Option<AgentId>,
+    /// When.
+    pub now: UtcMs,
+    /// Attempts per contact allowed since `now` - 24 h, this one included.
+    pub per_day: u32,
+    /// Likewise since `now` - 30 days.
+    pub per_30_days: u32,
+    /// Likewise for this lead, ever.
+    pub total: u32,
+    /// Least time since the last counted attempt to this person or number ended.
+    pub min_gap: Duration,
+    /// Undelivered INVITEs of this lead allowed per hour.
+    pub undelivered_per_hour: u32,
+}
+
+/// Why a lead may not be dialed now. Closed list; the text is the same in database, `why`, API and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gate {
+    /// Somebody else claimed the lead.
+    LeaseLost,
+    /// This node's own lease ended, or its row is gone.
+    NodeLease,
+    /// The campaign is not running.
+    CampaignState,
+    /// Person, number or seller is on a do-not-call list.
+    Suppressed,
+    /// A call to the number is under way, in whatever campaign.
+    NumberBusy,
+    /// Attempts per person and day are used up.
+    PerDay,
+    /// Attempts per person and 30 days are used up.
+    Per30Days,
+    /// Attempts per lead are used up.
+    Total,
+    /// Too soon after the last attempt.
+    MinGap,
+    /// Too many INVITEs that nobody heard, in this hour.
+    Undelivered,
+    /// Outside calling hours.
+    Hours,
+    /// The country is not on the allow-list.
+    Country,
+    /// Not one of the numbers of `test_only`.
+    TestOnly,
+    /// A number that is never dialed (emergency, premium, ...).
+    NeverDial,
+    /// No number of this person is left.
+    NoNumber,
+    /// Retry rule: not yet due.
+    Retry,
+}
+
+impl Gate {
+    /// Every gate.
+    pub const ALL: [Self; 16] = [
+        Self::LeaseLost,
+        Self::NodeLease,
+        Self::CampaignState,
+        Self::Suppressed,
+        Self::NumberBusy,
+        Self::PerDay,
+        Self::Per30Days,
+        Self::Total,
+        Self::MinGap,
+        Self::Undelivered,
+        Self::Hours,
+        Self::Country,
+        Self::TestOnly,
+        Self::NeverDial,
+        Self::NoNumber,
+        Self::Retry,
+    ];
+
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LeaseLost => "lease_lost",
+            Self::NodeLease => "node_lease",
+            Self::CampaignState => "campaign_state",
+            Self::Suppressed => "suppressed",
+            Self::NumberBusy => "number_busy",
+            Self::PerDay => "per_day",
+            Self::Per30Days => "per_30_days",
+            Self::Total => "total",
+            Self::MinGap => "min_gap",
+            Self::Undelivered => "undelivered",
+            Self::Hours => "hours",
+            Self::Country => "country",
+            Self::TestOnly => "test_only",
+            Self::NeverDial => "never_dial",
+            Self::NoNumber => "no_number",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// See [`StoreCommand::AgentLeg`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentLeg {
+    /// The leg.
+    pub leg: LegId,
+    /// Whose phone.
+    pub agent: AgentId,
+    /// As in [`Intent::call`].
+    pub call: String,
+    /// When.
+    pub now: UtcMs,
+}
+
+/// See [`StoreCommand::LegAnswered`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegAnswered {
+    /// The leg.
+    pub leg: LegId,
+    /// Its attempt; `None` for an agent's shift.
+    pub attempt: Option<AttemptId>,
+    /// The far side.
+    pub dialog: RemoteDialog,
+    /// When the 200 OK came.
+    pub at: UtcMs,
+}
+
+/// See [`StoreCommand::LegEnded`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegEnded {
+    /// The leg.
+    pub leg: LegId,
+    /// Final SIP status of its INVITE.
+    pub sip_status: Option<u16>,
+    /// Q.850 cause.
+    pub q850: Option<u8>,
+    /// When.
+    pub at: UtcMs,
+}
+
+/// See [`StoreCommand::Outcome`].
+///
+/// Written with `where outcome is null or outcome = 'unknown'`; the ledger row, the lead and the phone change only when
+/// that hit a row. A revision (`unknown` to known) books the difference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutcomeRecord {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its lead.
+    pub lead: LeadId,
+    /// Our lease on the lead.
+    pub fence: i64,
+    /// The end.
+    pub outcome: Outcome,
+    /// First 18x.
+    pub early_at: Option<UtcMs>,
+    /// 200 OK.
+    pub answered_at: Option<UtcMs>,
+    /// Agent and customer could hear each other.
+    pub connected_at: Option<UtcMs>,
+    /// The end.
+    pub ended_at: UtcMs,
+    /// The agent who spoke with the person.
+    pub agent: Option<AgentId>,
+    /// Its leg's final SIP status.
+    pub sip_status: Option<u16>,
+    /// Q.850 cause.
+    pub q850: Option<u8>,
+    /// Answered by a person: `None` until a disposition says so.
+    pub live: Option<bool>,
+    /// What it adds to the ledger.
+    pub booking: Booking,
+    /// What becomes of the lead.
+    pub after: LeadAfter,
+    /// A change of the phone.
+    pub phone: Option<PhoneAfter>,
+    /// 607: a refusal by the network, suppressed in the same transaction.
+    pub suppress: Option<Suppress>,
+}
+
+/// What an attempt adds to its window of the abandonment ledger (A, D and faults).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// The window the answer fell into.
+    pub window: LedgerWindow,
+    /// Adds one to A: a live answer that is resolved.
+    pub answered: bool,
+    /// Adds one to D (and, with `answered`, to A).
+    pub abandoned: bool,
+    /// The abandoned call was covered: shown apart, repaid.
+    pub fault: bool,
+}
+
+/// One row of `abandon_window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerWindow {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Its start.
+    pub starts: UtcMs,
+    /// Its end, exclusive.
+    pub ends: UtcMs,
+    /// The cap in parts per million.
+    pub cap_ppm: u32,
+}
+
+/// What an outcome says of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhoneAfter {
+    /// First "no such number", on this local day (days since 1970-01-01).
+    Suspect {
+        /// The number.
+        phone: PhoneId,
+        /// The day.
+        day: i32,
+    },
+    /// Second one, on another day; or the agent says it belongs to somebody else.
+    Invalid {
+        /// The number.
+        phone: PhoneId,
+    },
+    /// It rang or was answered: the suspicion was wrong.
+    Good {
+        /// The number.
+        phone: PhoneId,
+    },
+}
+
+/// See [`StoreCommand::Disposition`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct DispositionRecord {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its lead.
+    pub lead: LeadId,
+    /// By whom.
+    pub agent: AgentId,
+    /// The code.
+    pub code: String,
+    /// Free text.
+    pub memo: Option<String>,
+    /// When.
+    pub at: UtcMs,
+    /// Whether a person was spoken to. `Some(true)` adds the call to A once; `Some(false)` never raises credit.
+    pub live: Option<bool>,
+    /// The window for that.
+    pub window: LedgerWindow,
+    /// What becomes of the lead, unless it has been claimed again since.
+    pub after: LeadAfter,
+    /// A change of the phone.
+    pub phone: Option<PhoneAfter>,
+    /// A refusal.
+    pub suppress: Option<Suppress>,
+    /// A promised call back.
+    pub callback: Option<CallbackRecord>,
+}
+
+/// A promised call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackRecord {
+    /// The row.
+    pub callback: CallbackId,
+    /// Only this agent; `None`: anyone.
+    pub owner: Option<AgentId>,
+    /// From when.
+    pub due: UtcMs,
+    /// Until when.
+    pub window_end: UtcMs,
+}
+
+/// A do-not-call entry for one seller. Also blocks every lead of that person or number of that seller that is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppress {
+    /// The row.
+    pub suppression: SuppressionId,
+    /// Whose calls stop.
+    pub seller: SellerId,
+    /// The person, where known: all the numbers of this person are blocked.
+    pub contact: Option<ContactId>,
+    /// The number, where known.
+    pub phone_key: Option<String>,
+    /// `refused`, `do_not_call`, `unwanted`.
+    pub reason: String,
+    /// Where it is proven: the attempt's public reference, a letter, a file's line.
+    pub proof: String,
+    /// When.
+    pub at: UtcMs,
+}
+
+/// See [`StoreCommand::AgentState`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentStateRecord {
+    /// Whose.
+    pub agent: AgentId,
+    /// When.
+    pub at: UtcMs,
+    /// Order within the process.
+    pub seq: i64,
+    /// `offline`, `paused`, `ready`, `reserved`, `on_call`, `wrap_up`.
+    pub state: &'static str,
+    /// Pause reason and the like.
+    pub reason: Option<String>,
+}
+
+/// States of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CampaignState {
+    /// Dials.
+    Running,
+    /// Starts no call; calls in progress go on.
+    Paused,
+    /// Starts no call and will not again in this run.
+    Draining,
+    /// Nothing is left to do.
+    Finished,
+}
+
+impl CampaignState {
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Draining => "draining",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// What the database answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreReply {
+    /// It is durable.
+    Done,
+    /// The leads claimed, in order of rank.
+    Claimed(Vec<ClaimedLead>),
+    /// So many leads became ready; `next_due` is the earliest that still waits.
+    Promoted {
+        /// How many.
+        promoted: u32,
+        /// When the next one is due.
+        next_due: Option<UtcMs>,
+    },
+    /// The intent is durable: the INVITE may leave.
+    Saved,
+    /// The intent was refused; nothing was written.
+    Refused {
+        /// Why.
+        gate: Gate,
+        /// When that may change, where it can be known.
+        until: Option<UtcMs>,
+    },
+    /// How the list stands.
+    Counted(LeadCounts),
+}
+
+/// Leads of a campaign by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LeadCounts {
+    /// May be claimed.
+    pub ready: u64,
+    /// Due later.
+    pub waiting: u64,
+    /// Held by a process.
+    pub claimed: u64,
+    /// Nothing more to do.
+    pub done: u64,
+    /// Without a disposition.
+    pub held: u64,
+    /// Refused, suppressed or without a number.
+    pub blocked: u64,
+    /// When the next waiting one is due.
+    pub next_due: Option<UtcMs>,
+}
+
+/// How the database is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreHealth {
+    /// Commits come back.
+    Ok,
+    /// No commit for 500 ms while commands wait.
+    Slow,
+    /// The connection is lost, or the database refuses to write (full disk).
+    Gone,
+}

@@ -16,6 +16,7 @@
 pub mod dialer;
 pub mod ids;
 pub mod media;
+pub mod node;
 pub mod outcome;
 pub mod phone;
 pub mod settings;

@@ -1,0 +1,295 @@
+//! What a person or program asks of a running dialer, and what it is told.
+//!
+//! The same values cross the control socket as JSON, one a line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::logic::dialer::LeadCounts;
+use crate::logic::time::UtcMs;
+
+/// A wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Calls the agent's phone and keeps it up for the shift; the agent is then paused.
+    AgentLogin {
+        /// Agent by name.
+        agent: String,
+    },
+    /// The agent takes calls.
+    AgentReady {
+        /// Agent by name.
+        agent: String,
+    },
+    /// The agent takes no more calls; while reserved, once that call is settled.
+    AgentPause {
+        /// Agent by name.
+        agent: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Ends the shift; during a call, after it.
+    AgentLogout {
+        /// Agent by name.
+        agent: String,
+    },
+    /// What the agent says of a call. Answered once it is durable.
+    AgentDisposition {
+        /// Agent by name.
+        agent: String,
+        /// One of the campaign's codes.
+        code: String,
+        /// Public reference of the attempt; the agent's current or last call where absent.
+        attempt: Option<String>,
+        /// Free text.
+        memo: Option<String>,
+    },
+    /// The agent hangs up the customer.
+    AgentHangUp {
+        /// Agent by name.
+        agent: String,
+    },
+    /// What the agent sees now. Watchers then get every [`AgentNotice`].
+    AgentPage {
+        /// Agent by name.
+        agent: String,
+    },
+    /// Starts no more calls in a campaign.
+    CampaignPause {
+        /// Campaign by name.
+        campaign: String,
+    },
+    /// Goes on.
+    CampaignResume {
+        /// Campaign by name.
+        campaign: String,
+    },
+    /// A refusal or do-not-call for a seller, from now on. Answered once it is durable.
+    Suppress {
+        /// Seller by name.
+        seller: String,
+        /// E.164.
+        number: String,
+        /// Why.
+        reason: String,
+        /// Where it is proven.
+        proof: String,
+    },
+    /// The whole picture.
+    Status,
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done, or under way.
+    Ok,
+    /// Not done.
+    Refused {
+        /// Stable text.
+        code: &'static str,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// To `Status`.
+    Status(View),
+    /// To `AgentPage`.
+    Agent(AgentNotice),
+}
+
+/// States of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// No phone.
+    Offline,
+    /// The phone is being called.
+    LoggingIn,
+    /// Logged in, takes no calls.
+    Paused,
+    /// Waits for a call.
+    Ready,
+    /// Kept for one attempt.
+    Reserved,
+    /// Speaks with a customer.
+    OnCall,
+    /// After a call.
+    WrapUp,
+}
+
+impl AgentState {
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::LoggingIn => "logging_in",
+            Self::Paused => "paused",
+            Self::Ready => "ready",
+            Self::Reserved => "reserved",
+            Self::OnCall => "on_call",
+            Self::WrapUp => "wrap_up",
+        }
+    }
+}
+
+/// An agent changed, or the page before him did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentNotice {
+    /// Agent by name.
+    pub agent: String,
+    /// The state.
+    pub state: AgentState,
+    /// Since when.
+    pub since: UtcMs,
+    /// Pause reason.
+    pub reason: Option<String>,
+    /// The customer, from reservation to the end of wrap-up.
+    pub page: Option<AgentPage>,
+}
+
+/// What an agent sees of a call, before the tone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentPage {
+    /// Campaign by name.
+    pub campaign: String,
+    /// For whom we call.
+    pub seller: String,
+    /// Public reference of the attempt.
+    pub attempt: String,
+    /// The person.
+    pub name: Option<String>,
+    /// The customer's own id.
+    pub external_id: Option<String>,
+    /// The whole number: the agent must see whom he speaks with.
+    pub number: String,
+    /// Language of the person.
+    pub language: String,
+    /// Custom fields.
+    pub fields: Vec<(String, String)>,
+    /// Script with the fields filled in.
+    pub script: String,
+    /// Keys, code and labels of each disposition.
+    pub dispositions: Vec<DispositionKey>,
+    /// Keys that hang up the customer.
+    pub hang_up_keys: String,
+    /// The disposition chosen.
+    pub chosen: Option<String>,
+    /// Whether it is durable.
+    pub saved: bool,
+}
+
+/// One line of the digit map.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DispositionKey {
+    /// Keys.
+    pub digits: String,
+    /// Stable text.
+    pub code: String,
+    /// English.
+    pub label_en: String,
+    /// Japanese.
+    pub label_ja: String,
+}
+
+/// The whole picture of a running dialer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct View {
+    /// When.
+    pub at: UtcMs,
+    /// Draining after a shutdown signal.
+    pub draining: bool,
+    /// `ok`, `slow`, `gone`.
+    pub store: &'static str,
+    /// Facts that wait in memory to be written.
+    pub unstored: u64,
+    /// Every agent.
+    pub agents: Vec<AgentLine>,
+    /// Every campaign.
+    pub campaigns: Vec<CampaignLine>,
+    /// Every trunk.
+    pub trunks: Vec<TrunkLine>,
+    /// Customer legs by stage.
+    pub calls: CallStages,
+}
+
+/// One agent in the [`View`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AgentLine {
+    /// Name.
+    pub name: String,
+    /// State.
+    pub state: AgentState,
+    /// Since when.
+    pub since: UtcMs,
+    /// Calls taken in this run.
+    pub calls: u64,
+    /// Talk in this run, in ms.
+    pub talk_ms: u64,
+    /// Wrap-up in this run, in ms.
+    pub wrap_up_ms: u64,
+    /// Logged in and not paused in this run, in ms.
+    pub staffed_ms: u64,
+}
+
+/// One campaign in the [`View`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CampaignLine {
+    /// Name.
+    pub name: String,
+    /// State text.
+    pub state: &'static str,
+    /// Leads by state, as last counted.
+    pub leads: LeadCounts,
+    /// Leads held in memory, ready to be dialed.
+    pub prefetched: u64,
+    /// Outcomes of this run: text and count, in the order of the closed list.
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// INVITEs of this run.
+    pub dialed: u64,
+    /// Answered calls of this run.
+    pub answered: u64,
+    /// A: resolved live answers of this run.
+    pub live: u64,
+    /// D: abandoned calls of this run.
+    pub abandoned: u64,
+    /// Of these, faults.
+    pub faults: u64,
+    /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `state`, `hours`.
+    pub held_by: Option<&'static str>,
+    /// Gates that refused leads in this run: text and count.
+    pub gates: Vec<(&'static str, u64)>,
+}
+
+/// One trunk in the [`View`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrunkLine {
+    /// Name.
+    pub name: String,
+    /// Calls on it.
+    pub in_use: u32,
+    /// Its channels.
+    pub channels: u32,
+    /// INVITEs in the last second.
+    pub last_second: u32,
+    /// Its limit.
+    pub calls_per_second: u32,
+}
+
+/// Customer legs by stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CallStages {
+    /// Intent or INVITE on its way.
+    pub dialing: u64,
+    /// 18x seen.
+    pub ringing: u64,
+    /// Answered, no agent yet.
+    pub waiting: u64,
+    /// Agent and customer.
+    pub talking: u64,
+    /// Hears a message.
+    pub message: u64,
+    /// CANCEL sent.
+    pub cancelling: u64,
+}

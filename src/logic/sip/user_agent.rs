@@ -2,8 +2,14 @@
 //!
 //! Pure: datagrams and commands come in with `now`, datagrams and events go out.
 
+mod agent;
+mod settings;
+
 use std::net::SocketAddr;
 use std::time::Duration;
+
+pub use agent::UserAgent;
+pub use settings::{Counters, Identity, UserAgentSettings};
 
 use crate::logic::ids::LegId;
 
@@ -163,7 +169,8 @@ pub enum SipAction {
     Event(SipEvent),
 }
 
-/// Facts of the network. Exactly one of `Failed` and `Ended` closes each leg.
+/// Facts of the network. Exactly one of `Failed` and `Ended` closes each leg, incoming ones included: a leg that we
+/// refuse or that its caller cancels ends with `Failed` and the status that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SipEvent {
     /// A 1xx. 100 has no early dialog.
@@ -241,7 +248,7 @@ pub enum SipEvent {
         /// The SDP offer.
         sdp: Option<Vec<u8>>,
     },
-    /// The caller cancelled an incoming leg before it was answered; 487 has left.
+    /// The caller cancelled an incoming leg before it was answered; 487 has left. `Failed` with 487 follows.
     Cancelled {
         /// The incoming leg.
         leg: LegId,

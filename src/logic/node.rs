@@ -2,11 +2,16 @@
 //!
 //! The runtime feeds it every datagram, store reply, media event and command, and performs what it asks.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use crate::logic::dialer::command::{AgentNotice, Command, Reply};
-use crate::logic::dialer::{Asker, StoreCommand, StoreHealth, StoreReply, Ticket};
+use crate::logic::dialer::command::{AgentNotice, Command, Reply, View};
+use crate::logic::dialer::{
+    Asker, DialerStart, OpenLeg, StoreCommand, StoreHealth, StoreReply, Ticket,
+};
 use crate::logic::media::{MediaCommand, MediaEvent};
+use crate::logic::time::{Now, Tick};
 
 /// What goes in.
 #[derive(Debug)]
@@ -52,4 +57,56 @@ pub enum NodeAction {
     Notice(Box<AgentNotice>),
     /// The process may end.
     Finished,
+}
+
+/// What a node is told once, at its start.
+#[derive(Debug)]
+pub struct NodeStart {
+    /// For the dialer.
+    pub dialer: DialerStart,
+    /// Random text of the installation row: part of every Call-ID.
+    pub installation: String,
+    /// Secret of the installation row: keys the hashes of Call-ID, tags and branches.
+    pub secret: Vec<u8>,
+    /// Address of our SIP socket as the far ends see it: Via and Contact.
+    pub sip_address: SocketAddr,
+    /// Address of our RTP sockets as the far ends see it: the SDP's `c=` line.
+    pub rtp_address: IpAddr,
+    /// Announcements by path, as named in the campaigns' messages.
+    pub sounds: BTreeMap<String, Arc<[i16]>>,
+    /// Agents' legs of earlier processes that may still be up.
+    pub open_agent_legs: Vec<OpenLeg>,
+    /// Seeds whatever looks random: SDP session ids, retry jitter.
+    pub seed: u64,
+}
+
+/// One process.
+#[derive(Debug)]
+pub struct Node {
+    start: NodeStart,
+}
+
+impl Node {
+    /// Makes the node; its first actions end what an earlier process left open.
+    #[must_use]
+    pub const fn new(start: NodeStart, _now: Now, _out: &mut Vec<NodeAction>) -> Self {
+        Self { start }
+    }
+
+    /// Takes one input and appends what is to be done about it.
+    pub const fn handle(&mut self, _now: Now, _input: NodeInput<'_>, _out: &mut Vec<NodeAction>) {
+        let _ = &mut self.start;
+    }
+
+    /// When [`NodeInput::Timeout`] is next wanted. Ask again after every input.
+    #[must_use]
+    pub const fn next_deadline(&self) -> Option<Tick> {
+        None
+    }
+
+    /// The whole picture.
+    #[must_use]
+    pub fn view(&self, _now: Now) -> View {
+        View::default()
+    }
 }

@@ -1,8 +1,10 @@
 //! The top machine: joins campaign, pacing, compliance, attempts and agents. `Input` in, `Action` out.
 
 pub mod command;
+mod start;
 mod store_command;
 mod words;
 
+pub use start::*;
 pub use store_command::*;
 pub use words::*;

@@ -14,6 +14,7 @@
 //! | seller | the company for which we call |
 
 pub mod dialer;
+pub mod gate;
 pub mod ids;
 pub mod media;
 pub mod node;

@@ -121,6 +121,9 @@ pub struct TimeRange {
 pub struct Calendar {
     /// ISO dates, sorted.
     pub dates: Arc<[String]>,
+    /// ISO date from which on holidays are not known yet: there a call must fit the weekday's ranges and the
+    /// holiday's. `None`: the list has no end.
+    pub known_until: Option<String>,
 }
 
 /// How often a person or number may be called. All campaigns of a seller count together.

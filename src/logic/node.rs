@@ -89,18 +89,18 @@ pub struct Node {
 impl Node {
     /// Makes the node; its first actions end what an earlier process left open.
     #[must_use]
-    pub const fn new(start: NodeStart, _now: Now, _out: &mut Vec<NodeAction>) -> Self {
+    pub fn new(start: NodeStart, _now: Now, _out: &mut Vec<NodeAction>) -> Self {
         Self { start }
     }
 
     /// Takes one input and appends what is to be done about it.
-    pub const fn handle(&mut self, _now: Now, _input: NodeInput<'_>, _out: &mut Vec<NodeAction>) {
+    pub fn handle(&mut self, _now: Now, _input: NodeInput<'_>, _out: &mut Vec<NodeAction>) {
         let _ = &mut self.start;
     }
 
     /// When [`NodeInput::Timeout`] is next wanted. Ask again after every input.
     #[must_use]
-    pub const fn next_deadline(&self) -> Option<Tick> {
+    pub fn next_deadline(&self) -> Option<Tick> {
         None
     }
 

@@ -1,3 +1,4 @@
 //! outdial: an outbound campaign dialer. One pure floor decides, thin rooms around it do.
 
 pub mod logic;
+pub mod simulation;

@@ -1,0 +1,176 @@
+//! What a simulated agent does: presses ready, talks, and tells the end of each call by a key.
+//!
+//! It sees only what a real agent sees, the state of the line, and acts only by the keys of the phone and by `ready`.
+
+use std::time::Duration;
+
+use crate::logic::time::Tick;
+use crate::simulation::dice::Dice;
+use crate::simulation::dice::Law;
+
+/// One simulated agent.
+#[derive(Clone, Debug)]
+pub struct AgentBrain {
+    settings: BrainSettings,
+    dice: Dice,
+    line: Line,
+    next: Option<(Tick, Order)>,
+}
+
+/// How the agent works.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrainSettings {
+    /// From login, or the end of an unasked pause, to ready; absent: never by itself.
+    pub ready_after: Option<Law>,
+    /// From the end of the talk to the disposition key.
+    pub wrap: Law,
+    /// Keys of the dispositions with their weights; empty: the agent says nothing.
+    pub dispositions: Vec<(u32, String)>,
+    /// The agent ends the talk after this time, by `hang_up_keys`; absent: the customer does.
+    pub hang_up_after: Option<Law>,
+    /// `##` unless configured otherwise.
+    pub hang_up_keys: String,
+}
+
+/// The state of an agent's line as the dialer announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Line {
+    /// No phone.
+    Offline,
+    /// Wants no call.
+    Paused,
+    /// Waits for a call.
+    Ready,
+    /// A call is being placed for this agent.
+    Reserved,
+    /// Talks.
+    OnCall,
+    /// Says how it ended.
+    WrapUp,
+}
+
+/// What the agent does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `outdial agent ready`.
+    Ready,
+    /// Keys on the phone.
+    Press(String),
+}
+
+impl BrainSettings {
+    /// The agents of `outdial demo`: ready at once, 0.3 s of wrap-up, mostly the first disposition.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self {
+            ready_after: Some(Law::fixed(0)),
+            wrap: Law::fixed(300),
+            dispositions: vec![(6, "1".to_owned()), (3, "2".to_owned()), (1, "3".to_owned())],
+            hang_up_after: None,
+            hang_up_keys: "##".to_owned(),
+        }
+    }
+}
+
+impl AgentBrain {
+    /// An agent who is not logged in. Agents of one seed and different names act differently.
+    #[must_use]
+    pub fn new(seed: u64, name: &str, settings: BrainSettings) -> Self {
+        Self { settings, dice: Dice::of(seed, name, 0), line: Line::Offline, next: None }
+    }
+
+    /// The dialer announces a state; told twice, it counts once.
+    pub fn line(&mut self, now: Tick, line: Line) {
+        if line == self.line {
+            return;
+        }
+        self.line = line;
+        self.next = match line {
+            Line::Offline | Line::Ready | Line::Reserved => None,
+            Line::Paused => self.later(now, self.settings.ready_after, Order::Ready),
+            Line::OnCall => {
+                let keys = Order::Press(self.settings.hang_up_keys.clone());
+                self.later(now, self.settings.hang_up_after, keys)
+            }
+            Line::WrapUp => {
+                let key = self.disposition();
+                key.and_then(|key| self.later(now, Some(self.settings.wrap), Order::Press(key)))
+            }
+        };
+    }
+
+    /// When the agent acts next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        self.next.as_ref().map(|(at, _)| *at)
+    }
+
+    /// What the agent does now, if it is time.
+    pub fn act(&mut self, now: Tick) -> Option<Order> {
+        let (_, order) = self.next.take_if(|(at, _)| *at <= now)?;
+        Some(order)
+    }
+
+    fn later(&mut self, now: Tick, law: Option<Law>, order: Order) -> Option<(Tick, Order)> {
+        let wait: Duration = law?.draw(&mut self.dice);
+        Some((now + wait, order))
+    }
+
+    fn disposition(&mut self) -> Option<String> {
+        let total: u64 =
+            self.settings.dispositions.iter().map(|(share, _)| u64::from(*share)).sum();
+        let mut left = self.dice.below(total);
+        for (share, key) in &self.settings.dispositions {
+            match left.checked_sub(u64::from(*share)) {
+                Some(rest) => left = rest,
+                None => return Some(key.clone()),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(ms: u64) -> Tick {
+        Tick::START + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn an_agent_gets_ready_and_tells_the_end_of_each_call() {
+        let mut brain = AgentBrain::new(1, "alice", BrainSettings::demo());
+        brain.line(after(0), Line::Paused);
+        assert_eq!(brain.act(after(0)), Some(Order::Ready));
+        for line in [Line::Ready, Line::Reserved, Line::OnCall] {
+            brain.line(after(10), line);
+            assert_eq!(brain.next_deadline(), None, "{line:?}");
+        }
+        brain.line(after(1000), Line::WrapUp);
+        brain.line(after(1200), Line::WrapUp);
+        assert_eq!(brain.act(after(1299)), None);
+        let Some(Order::Press(key)) = brain.act(after(1300)) else { panic!("no key") };
+        assert!(["1", "2", "3"].contains(&key.as_str()));
+        assert_eq!(brain.act(after(9000)), None, "told once");
+    }
+
+    #[test]
+    fn an_agent_who_ends_talks_presses_the_hang_up_keys() {
+        let settings =
+            BrainSettings { hang_up_after: Some(Law::fixed(700)), ..BrainSettings::demo() };
+        let mut brain = AgentBrain::new(1, "bob", settings);
+        brain.line(after(0), Line::OnCall);
+        assert_eq!(brain.act(after(700)), Some(Order::Press("##".to_owned())));
+    }
+
+    #[test]
+    fn a_line_that_changes_first_makes_the_agent_forget() {
+        let settings =
+            BrainSettings { hang_up_after: Some(Law::fixed(700)), ..BrainSettings::demo() };
+        let mut brain = AgentBrain::new(1, "bob", settings);
+        brain.line(after(0), Line::OnCall);
+        brain.line(after(500), Line::Offline);
+        assert_eq!(brain.act(after(5000)), None);
+    }
+}

@@ -83,6 +83,16 @@ pub enum SipCommand {
         status: u16,
         /// Q.850 cause for a Reason header (RFC 3326).
         q850: Option<u8>,
+        /// Further headers as they stand: WWW-Authenticate, Retry-After.
+        headers: Vec<(String, String)>,
+    },
+    /// Confirmed leg: re-INVITE with our offer (hold, resume); answered by [`SipEvent::OfferDone`]. While another
+    /// INVITE of either side is under way it fails with 491 at once (RFC 3261 §14.1).
+    Offer {
+        /// The leg.
+        leg: LegId,
+        /// The offer.
+        sdp: Vec<u8>,
     },
     /// OPTIONS outside a dialog; answered by [`SipEvent::OptionsDone`].
     Ping {
@@ -222,6 +232,15 @@ pub enum SipEvent {
         /// The leg.
         leg: LegId,
         /// The offer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// The end of a [`SipCommand::Offer`]. A status of 481 or 408 is followed by `Ended` (RFC 3261 §14.1).
+    OfferDone {
+        /// The leg.
+        leg: LegId,
+        /// The final status; 408 when none came.
+        status: u16,
+        /// The SDP answer.
         sdp: Option<Vec<u8>>,
     },
     /// A key pressed, by SIP INFO (`application/dtmf-relay` or `application/dtmf`).

@@ -1,9 +1,10 @@
 //! What a simulated agent does: presses ready, talks, and tells the end of each call by a key.
 //!
-//! It sees only what a real agent sees, the state of the line, and acts only by the keys of the phone and by `ready`.
+//! It sees only what a real agent sees, the state the dialer announces, and acts only by the keys of the phone and by `ready`.
 
 use std::time::Duration;
 
+use crate::logic::dialer::command::AgentState;
 use crate::logic::time::Tick;
 use crate::simulation::dice::Dice;
 use crate::simulation::dice::Law;
@@ -13,7 +14,7 @@ use crate::simulation::dice::Law;
 pub struct AgentBrain {
     settings: BrainSettings,
     dice: Dice,
-    line: Line,
+    state: AgentState,
     next: Option<(Tick, Order)>,
 }
 
@@ -30,23 +31,6 @@ pub struct BrainSettings {
     pub hang_up_after: Option<Law>,
     /// `##` unless configured otherwise.
     pub hang_up_keys: String,
-}
-
-/// The state of an agent's line as the dialer announces it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Line {
-    /// No phone.
-    Offline,
-    /// Wants no call.
-    Paused,
-    /// Waits for a call.
-    Ready,
-    /// A call is being placed for this agent.
-    Reserved,
-    /// Talks.
-    OnCall,
-    /// Says how it ended.
-    WrapUp,
 }
 
 /// What the agent does.
@@ -76,23 +60,26 @@ impl AgentBrain {
     /// An agent who is not logged in. Agents of one seed and different names act differently.
     #[must_use]
     pub fn new(seed: u64, name: &str, settings: BrainSettings) -> Self {
-        Self { settings, dice: Dice::of(seed, name, 0), line: Line::Offline, next: None }
+        Self { settings, dice: Dice::of(seed, name, 0), state: AgentState::Offline, next: None }
     }
 
     /// The dialer announces a state; told twice, it counts once.
-    pub fn line(&mut self, now: Tick, line: Line) {
-        if line == self.line {
+    pub fn told(&mut self, now: Tick, state: AgentState) {
+        if state == self.state {
             return;
         }
-        self.line = line;
-        self.next = match line {
-            Line::Offline | Line::Ready | Line::Reserved => None,
-            Line::Paused => self.later(now, self.settings.ready_after, Order::Ready),
-            Line::OnCall => {
+        self.state = state;
+        self.next = match state {
+            AgentState::Offline
+            | AgentState::LoggingIn
+            | AgentState::Ready
+            | AgentState::Reserved => None,
+            AgentState::Paused => self.later(now, self.settings.ready_after, Order::Ready),
+            AgentState::OnCall => {
                 let keys = Order::Press(self.settings.hang_up_keys.clone());
                 self.later(now, self.settings.hang_up_after, keys)
             }
-            Line::WrapUp => {
+            AgentState::WrapUp => {
                 let key = self.disposition();
                 key.and_then(|key| self.later(now, Some(self.settings.wrap), Order::Press(key)))
             }
@@ -141,14 +128,14 @@ mod tests {
     #[test]
     fn an_agent_gets_ready_and_tells_the_end_of_each_call() {
         let mut brain = AgentBrain::new(1, "alice", BrainSettings::demo());
-        brain.line(after(0), Line::Paused);
+        brain.told(after(0), AgentState::Paused);
         assert_eq!(brain.act(after(0)), Some(Order::Ready));
-        for line in [Line::Ready, Line::Reserved, Line::OnCall] {
-            brain.line(after(10), line);
-            assert_eq!(brain.next_deadline(), None, "{line:?}");
+        for state in [AgentState::Ready, AgentState::Reserved, AgentState::OnCall] {
+            brain.told(after(10), state);
+            assert_eq!(brain.next_deadline(), None, "{state:?}");
         }
-        brain.line(after(1000), Line::WrapUp);
-        brain.line(after(1200), Line::WrapUp);
+        brain.told(after(1000), AgentState::WrapUp);
+        brain.told(after(1200), AgentState::WrapUp);
         assert_eq!(brain.act(after(1299)), None);
         let Some(Order::Press(key)) = brain.act(after(1300)) else { panic!("no key") };
         assert!(["1", "2", "3"].contains(&key.as_str()));
@@ -160,7 +147,7 @@ mod tests {
         let settings =
             BrainSettings { hang_up_after: Some(Law::fixed(700)), ..BrainSettings::demo() };
         let mut brain = AgentBrain::new(1, "bob", settings);
-        brain.line(after(0), Line::OnCall);
+        brain.told(after(0), AgentState::OnCall);
         assert_eq!(brain.act(after(700)), Some(Order::Press("##".to_owned())));
     }
 
@@ -169,8 +156,8 @@ mod tests {
         let settings =
             BrainSettings { hang_up_after: Some(Law::fixed(700)), ..BrainSettings::demo() };
         let mut brain = AgentBrain::new(1, "bob", settings);
-        brain.line(after(0), Line::OnCall);
-        brain.line(after(500), Line::Offline);
+        brain.told(after(0), AgentState::OnCall);
+        brain.told(after(500), AgentState::Offline);
         assert_eq!(brain.act(after(5000)), None);
     }
 }

@@ -28,7 +28,6 @@ impl Dice {
     }
 
     /// 64 even bits.
-    #[expect(clippy::should_implement_trait, reason = "dice have no end, so they are no iterator")]
     pub const fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;

@@ -2,4 +2,5 @@
 //!
 //! The rest of the program sees [`user_agent`] only.
 
+pub mod transaction;
 pub mod user_agent;

@@ -272,10 +272,12 @@ pub enum SipEvent {
         /// The incoming leg.
         leg: LegId,
     },
-    /// Our 2xx to an incoming leg was acknowledged.
+    /// Our 2xx to an INVITE of the far end (a new call, or a re-INVITE) was acknowledged.
     Confirmed {
-        /// The incoming leg.
+        /// The leg.
         leg: LegId,
+        /// SDP of the ACK: the answer to our offer, where the INVITE had none.
+        sdp: Option<Vec<u8>>,
     },
     /// The end of a [`SipCommand::Ping`].
     OptionsDone {

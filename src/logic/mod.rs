@@ -13,6 +13,7 @@
 //! | `unknown` | sent, end not known |
 //! | seller | the company for which we call |
 
+pub mod compliance;
 pub mod dialer;
 pub mod gate;
 pub mod ids;

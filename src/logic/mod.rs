@@ -13,6 +13,8 @@
 //! | `unknown` | sent, end not known |
 //! | seller | the company for which we call |
 
+pub mod agent;
+pub mod attempt;
 pub mod compliance;
 pub mod dialer;
 pub mod gate;
@@ -20,6 +22,7 @@ pub mod ids;
 pub mod media;
 pub mod node;
 pub mod outcome;
+pub mod pacing;
 pub mod phone;
 pub mod settings;
 pub mod sip;

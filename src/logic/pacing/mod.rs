@@ -1,0 +1,7 @@
+//! How many calls may start now.
+//!
+//! [`call_rate`] says when the next INVITE may leave a trunk; [`longest_idle`] says which agent is next. In progressive
+//! mode one line is opened per free agent, who is kept for it: the dialer joins the two.
+
+pub mod call_rate;
+pub mod longest_idle;

@@ -1,7 +1,35 @@
-//! Phone numbers: E.164, and masked wherever they are printed.
+//! Phone numbers: E.164, masked wherever they are printed; and how a cell of a list becomes one.
+//!
+//! A cell goes through [`clean()`] (what people write around a number), the never-dial table ([`never_dial()`]) and the
+//! numbering plan of its country ([`read_number`]). Refused is the rule, a number the exception: a wrong digit rings
+//! at a stranger's.
+
+mod clean;
+mod never_dial;
+mod parse;
+mod reason;
+mod region;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use clean::CleanNumber;
+pub use clean::CleanedCell;
+pub use clean::clean;
+pub use never_dial::NeverDialReason;
+pub use never_dial::NeverDialRule;
+pub use never_dial::never_dial;
+pub use parse::Found;
+pub use parse::PhoneCell;
+pub use parse::country_of;
+pub use parse::national_digits;
+pub use parse::read_cell;
+pub use parse::read_number;
+pub use reason::PhoneKind;
+pub use reason::PhoneRefusal;
+pub use reason::PhoneWarning;
+pub use region::Region;
+pub use region::UnknownRegion;
 
 /// A number in E.164 (`+81312345678`): a plus and 7 to 15 digits.
 ///

@@ -5,5 +5,12 @@
 
 pub mod agent_brain;
 pub mod callee;
+pub mod carrier;
+pub mod carrier_record;
 pub mod dice;
+pub mod digest_user;
 pub mod network;
+mod peer;
+pub mod peer_sdp;
+pub mod phone;
+pub mod voice;

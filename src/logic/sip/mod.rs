@@ -2,5 +2,6 @@
 //!
 //! The rest of the program sees [`user_agent`] only.
 
+pub mod message;
 pub mod transaction;
 pub mod user_agent;

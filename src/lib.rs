@@ -2,3 +2,5 @@
 
 pub mod logic;
 pub mod simulation;
+pub mod runtime;
+pub mod telemetry;

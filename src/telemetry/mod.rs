@@ -1,0 +1,9 @@
+//! Logs and metrics: where they go and every metric's name.
+//!
+//! Nothing here is called from the pure floor; the runtime logs what goes into a machine and what comes out.
+
+mod log;
+mod metrics;
+
+pub use log::{LogError, LogFormat, LogGuard, QUEUE, start};
+pub use metrics::{Counter, Metrics};

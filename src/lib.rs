@@ -1,6 +1,6 @@
 //! outdial: an outbound campaign dialer. One pure floor decides, thin rooms around it do.
 
 pub mod logic;
-pub mod simulation;
 pub mod runtime;
+pub mod simulation;
 pub mod telemetry;

@@ -1,6 +1,9 @@
 //! outdial: an outbound campaign dialer. One pure floor decides, thin rooms around it do.
 
+pub mod files;
 pub mod logic;
+pub mod media;
 pub mod runtime;
 pub mod simulation;
 pub mod telemetry;
+pub mod wire;

@@ -24,6 +24,7 @@ pub mod node;
 pub mod outcome;
 pub mod pacing;
 pub mod phone;
+pub mod rtp;
 pub mod settings;
 pub mod sip;
 pub mod time;

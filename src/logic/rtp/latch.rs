@@ -1,0 +1,164 @@
+//! From whom a leg accepts RTP, and where its own goes (symmetric RTP, RFC 4961).
+//!
+//! The far end is first where its SDP says. NAT and media proxies send from elsewhere, so the first valid
+//! packet from an allowed source is locked on to, address and port, and anything else is refused: an unlocked
+//! port can be taken over by whoever guesses it. The lock is opened again at each SDP.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::logic::media::IpNet;
+use crate::logic::media::RemoteMedia;
+use crate::logic::time::Tick;
+
+/// The source of one leg.
+#[derive(Clone, Debug, Default)]
+pub struct Latch {
+    locked: Option<SocketAddr>,
+    open_until: Option<Tick>,
+}
+
+impl Latch {
+    /// A new SDP came: the source is looked for anew.
+    pub fn reopen(&mut self, now: Tick) {
+        self.locked = None;
+        self.open_until = Some(now + OPEN_FOR);
+    }
+
+    /// Whether a valid packet from `from` is the far end's.
+    ///
+    /// Within 5 s of the SDP a packet from exactly its address takes the lock over: when a trunk moves the
+    /// media, the last packets of the old place must not lock out the new one.
+    pub fn accept(&mut self, now: Tick, remote: &RemoteMedia, from: SocketAddr) -> bool {
+        if self.locked == Some(from) {
+            return true;
+        }
+        let open = self.open_until.is_some_and(|until| now <= until);
+        let named = from == remote.rtp;
+        let allowed = named
+            || from.ip() == remote.rtp.ip()
+            || remote.sources.iter().any(|net| contains(*net, from.ip()))
+            || (remote.any_source && open);
+        let accepted = match self.locked {
+            None => allowed,
+            Some(_) => named && open,
+        };
+        if accepted {
+            self.locked = Some(from);
+        }
+        accepted
+    }
+
+    /// Whether RTCP from `from` counts as a sign of life. Its port is its own, so only the address is asked.
+    #[must_use]
+    pub fn accepts_rtcp(&self, remote: &RemoteMedia, from: SocketAddr) -> bool {
+        from.ip() == remote.rtp.ip() || self.locked.is_some_and(|source| source.ip() == from.ip())
+    }
+
+    /// Where our RTP goes.
+    #[must_use]
+    pub fn target(&self, remote: &RemoteMedia) -> SocketAddr {
+        self.locked.unwrap_or(remote.rtp)
+    }
+}
+
+/// Whether the first `prefix` bits of both addresses are the same.
+fn contains(net: IpNet, ip: IpAddr) -> bool {
+    let prefix = u32::from(net.prefix);
+    match (net.addr, ip) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            prefix <= 32 && (a.to_bits() ^ b.to_bits()).checked_shr(32 - prefix).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            prefix <= 128 && (a.to_bits() ^ b.to_bits()).checked_shr(128 - prefix).unwrap_or(0) == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+/// How long any source may be locked on to, and the SDP's own address may take the lock over.
+const OPEN_FOR: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::media::Codec;
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn remote(rtp: &str) -> RemoteMedia {
+        RemoteMedia {
+            rtp: addr(rtp),
+            codec: Codec::Pcmu,
+            telephone_event: Some(101),
+            send: true,
+            sources: vec![],
+            any_source: false,
+        }
+    }
+
+    fn after(seconds: u64) -> Tick {
+        Tick::START + Duration::from_secs(seconds)
+    }
+
+    fn opened() -> Latch {
+        let mut latch = Latch::default();
+        latch.reopen(Tick::START);
+        latch
+    }
+
+    #[test]
+    fn the_first_source_at_the_sdp_s_address_is_locked_with_its_port() {
+        let (mut latch, remote) = (opened(), remote("192.0.2.1:4000"));
+        assert_eq!(latch.target(&remote), addr("192.0.2.1:4000"));
+        assert!(!latch.accept(after(0), &remote, addr("198.51.100.9:4000")), "a stranger");
+        assert!(latch.accept(after(0), &remote, addr("192.0.2.1:4777")));
+        assert_eq!(latch.target(&remote), addr("192.0.2.1:4777"));
+        assert!(!latch.accept(after(1), &remote, addr("192.0.2.1:4778")));
+        assert!(latch.accept(after(60), &remote, addr("192.0.2.1:4777")));
+    }
+
+    #[test]
+    fn a_trunk_s_networks_may_be_locked_whenever_they_first_speak() {
+        let mut remote = remote("192.0.2.1:4000");
+        remote.sources = vec![IpNet { addr: "203.0.113.0".parse().unwrap(), prefix: 24 }];
+        let mut latch = opened();
+        assert!(latch.accept(after(30), &remote, addr("203.0.113.200:9000")));
+        assert_eq!(latch.target(&remote), addr("203.0.113.200:9000"));
+    }
+
+    #[test]
+    fn any_source_is_for_five_seconds_only() {
+        let mut remote = remote("10.0.0.5:4000");
+        remote.any_source = true;
+        assert!(opened().accept(after(5), &remote, addr("198.51.100.9:61000")));
+        assert!(!opened().accept(after(6), &remote, addr("198.51.100.9:61000")));
+    }
+
+    #[test]
+    fn last_packets_of_the_old_place_do_not_lock_out_the_new_one() {
+        let mut remote = remote("203.0.113.20:6000");
+        remote.sources = vec![IpNet { addr: "203.0.113.0".parse().unwrap(), prefix: 24 }];
+        let mut latch = opened();
+        assert!(latch.accept(after(0), &remote, addr("203.0.113.10:5000")), "the old place");
+        assert!(latch.accept(after(1), &remote, addr("203.0.113.20:6000")), "the new one");
+        assert!(!latch.accept(after(1), &remote, addr("203.0.113.10:5000")));
+    }
+
+    #[test]
+    fn prefixes_from_none_to_all_bits_are_compared() {
+        let net = |addr: &str, prefix| IpNet { addr: addr.parse().unwrap(), prefix };
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(contains(net("203.0.113.7", 32), ip("203.0.113.7")));
+        assert!(!contains(net("203.0.113.7", 32), ip("203.0.113.6")));
+        assert!(contains(net("0.0.0.0", 0), ip("203.0.113.6")));
+        assert!(contains(net("2001:db8::", 32), ip("2001:db8:1::1")));
+        assert!(!contains(net("2001:db8::", 32), ip("2001:db9::1")));
+        assert!(contains(net("::", 0), ip("2001:db8::1")));
+        assert!(!contains(net("0.0.0.0", 0), ip("2001:db8::1")));
+        assert!(!contains(net("0.0.0.0", 33), ip("203.0.113.6")));
+    }
+}

@@ -18,6 +18,12 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
+    /// When this clock started, for other clocks that are to show the same ticks.
+    #[must_use]
+    pub const fn started(&self) -> Instant {
+        self.start
+    }
+
     /// Both clocks now.
     #[must_use]
     pub fn now(&self) -> Now {

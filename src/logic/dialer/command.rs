@@ -256,6 +256,8 @@ pub struct CampaignLine {
     pub abandoned: u64,
     /// Of these, faults.
     pub faults: u64,
+    /// Announcements (safe-harbour and call-lost messages) of which playing began in this run.
+    pub messages: u64,
     /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `state`, `hours`.
     pub held_by: Option<&'static str>,
     /// Gates that refused leads in this run: text and count.

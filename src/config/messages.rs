@@ -1,0 +1,102 @@
+//! `[messages]` and the script: what a callee hears, what an agent reads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::file::Field;
+use crate::config::file::Section;
+use crate::config::file::Wrong;
+use crate::logic::settings::Messages;
+
+/// The announcements of a campaign whose callees speak `languages`; paths are relative to `base`.
+pub(super) fn messages(root: &Section<'_>, base: &Path, languages: &[String]) -> Messages {
+    let Some(field) =
+        root.need("messages", "[messages]: what a callee hears when no agent is free")
+    else {
+        return Messages::default();
+    };
+    let Some(section) = field.section() else { return Messages::default() };
+    let of_kind = |kind| {
+        let Some(field) = section.need(kind, "a sound file for each language") else {
+            return BTreeMap::new();
+        };
+        let Some(files) = field.section() else { return BTreeMap::new() };
+        let read: BTreeMap<String, String> = files
+            .entries()
+            .filter_map(|file| Some((language(&file, file.key())?, sound(&file, base)?)))
+            .collect();
+        for language in languages {
+            if files.entries().all(|file| file.key() != language) {
+                let wrong = Wrong::new(
+                    format!("no `{kind}` for language \"{language}\""),
+                    format!("{language} = \"….wav\""),
+                    "add the file, or take the language out of `languages`",
+                );
+                field.wrong_key(wrong);
+            }
+        }
+        read
+    };
+    let messages =
+        Messages { safe_harbour: of_kind("safe_harbour"), call_lost: of_kind("call_lost") };
+    section.finish();
+    messages
+}
+
+/// A file that exists: the runtime's name for it is its path.
+fn sound(field: &Field<'_>, base: &Path) -> Option<String> {
+    let path = base.join(field.line(400)?);
+    if !path.is_file() {
+        let advice = format!("put a WAV file (mono, 8 kHz, 16 bit) at {}", path.display());
+        field.unexpected("the path of a file that exists", advice);
+        return None;
+    }
+    let text = path.to_str().map(str::to_owned);
+    if text.is_none() {
+        field.unexpected("a path in UTF-8", "move the campaign to another folder");
+    }
+    text
+}
+
+/// A language as BCP 47 writes it, in its shortest form: `ja`.
+pub(super) fn language(field: &Field<'_>, text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_lowercase();
+    let fits = (2..=3).contains(&text.len()) && text.chars().all(plain);
+    if !fits {
+        let found = format!("the language \"{}\"", text.chars().take(20).collect::<String>());
+        let wrong = Wrong::new(found, "two or three small letters", "write \"ja\" or \"en\"");
+        field.wrong(wrong);
+    }
+    fits.then(|| text.to_owned())
+}
+
+/// `script` or `script_file`.
+pub(super) fn script(root: &Section<'_>, base: &Path) -> String {
+    let inline = root.get("script");
+    let file = root.get("script_file");
+    if let (Some(_), Some(file)) = (&inline, &file) {
+        let wrong = Wrong::new("`script_file` beside `script`", "one of them", "take one out");
+        file.wrong_key(wrong);
+    }
+    let text = match (inline, &file) {
+        (Some(field), _) => field.text().map(str::to_owned),
+        (None, Some(field)) => field.line(400).and_then(|name| {
+            let read = std::fs::read_to_string(base.join(name)).ok();
+            if read.is_none() {
+                field.unexpected("the path of a UTF-8 text file", "check path and permissions");
+            }
+            read
+        }),
+        (None, None) => None,
+    };
+    let text = text.unwrap_or_default();
+    if text.len() > MAX_SCRIPT
+        && let Some(field) = file.or_else(|| root.get("script"))
+    {
+        let found = format!("a script of {} bytes", text.len());
+        field.wrong(Wrong::new(found, format!("at most {MAX_SCRIPT}"), "shorten it"));
+    }
+    text
+}
+
+const MAX_SCRIPT: usize = 16 * 1024;

@@ -211,6 +211,15 @@ mod tests {
         assert!(missing.starts_with("cannot read the sound "), "{missing}");
     }
 
+    #[test]
+    fn the_sounds_of_the_demo_are_readable_and_short() {
+        for name in ["safe_harbour_ja", "safe_harbour_en", "call_lost_ja", "call_lost_en"] {
+            let path = format!("{}/campaigns/demo/sounds/{name}.wav", env!("CARGO_MANIFEST_DIR"));
+            let seconds = read_sound(Path::new(&path)).unwrap().len() / 8_000;
+            assert!((4..=9).contains(&seconds), "{name}: {seconds} s");
+        }
+    }
+
     proptest! {
         #[test]
         fn damaged_files_never_panic(cut in 0usize..60, at in 0usize..60, byte: u8) {

@@ -1,5 +1,6 @@
 //! outdial: an outbound campaign dialer. One pure floor decides, thin rooms around it do.
 
+pub mod carrier;
 pub mod config;
 pub mod files;
 pub mod logic;

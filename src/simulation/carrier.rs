@@ -31,6 +31,7 @@ use crate::simulation::carrier_record::CallRecord;
 use crate::simulation::carrier_record::CarrierRecord;
 use crate::simulation::carrier_record::EndedBy;
 use crate::simulation::carrier_record::HeardTone;
+use crate::simulation::digest_user::DigestGate;
 use crate::simulation::digest_user::DigestUser;
 use crate::simulation::peer;
 use crate::simulation::peer_sdp;
@@ -47,7 +48,7 @@ pub struct Carrier {
     steps: Deadlines<(LegId, Step)>,
     /// Calls so far per number, by digits.
     turns: BTreeMap<String, u32>,
-    nonces: u64,
+    digest: Option<DigestGate>,
     record: CarrierRecord,
 }
 
@@ -150,6 +151,7 @@ impl Carrier {
     /// A carrier without calls.
     #[must_use]
     pub fn new(settings: CarrierSettings) -> Self {
+        let digest = settings.digest.clone().map(|user| DigestGate::new(user, settings.seed));
         let identity = peer::identity("carrier", settings.seed);
         let mut agent = UserAgentSettings::new(settings.sip, identity);
         "outdial-simulated-carrier".clone_into(&mut agent.name);
@@ -163,7 +165,7 @@ impl Carrier {
             calls: BTreeMap::new(),
             steps: Deadlines::default(),
             turns: BTreeMap::new(),
-            nonces: 0,
+            digest,
             record: CarrierRecord::default(),
         }
     }
@@ -216,7 +218,7 @@ impl Carrier {
         });
         let Some((&leg, call)) = found else { return };
         if let Some(row) = self.record.call_mut(&call.call_id) {
-            row.cancelled_us = row.cancelled_us.or(Some(now.micros_since_start()));
+            row.cancelled_us.get_or_insert_with(|| now.micros_since_start());
         }
         self.step(now, leg, Step::End, out);
     }
@@ -288,15 +290,13 @@ impl Carrier {
     fn incoming(&mut self, now: Tick, invite: Invite, out: &mut Vec<CarrierAction>) {
         let Invite { leg, called, from, call_id, headers, offer } = invite;
         let us = now.micros_since_start();
-        let challenge = self.settings.digest.as_ref().filter(|user| !user.admits(&headers));
-        let challenge = challenge.map(|user| user.challenge(self.settings.seed, self.nonces));
+        let challenge = self.digest.as_mut().and_then(|gate| gate.admit(&headers).err());
         if let Some(row) = self.record.at_invite(&call_id, &called, &from, us) {
             row.challenged += u32::from(challenge.is_some());
             // A call that was only challenged so far is open again.
             (row.status, row.ended_us, row.ended_by) = (None, None, None);
         }
         if let Some(headers) = challenge {
-            self.nonces += 1;
             if let Some(row) = self.record.call_mut(&call_id) {
                 (row.status, row.ended_us, row.ended_by) =
                     (Some(407), Some(us), Some(EndedBy::Challenge));
@@ -386,7 +386,7 @@ impl Carrier {
             }
         };
         if let Some(row) = self.row(leg) {
-            row.ringing_us = row.ringing_us.or(Some(now.micros_since_start()));
+            row.ringing_us.get_or_insert_with(|| now.micros_since_start());
         }
         self.command(now, SipCommand::Progress { leg, status, sdp }, out);
     }

@@ -266,7 +266,7 @@ mod tests {
             ("3", &[second + 1], None),
         ]);
         assert_eq!(record.most_invites_in(second), 3);
-        assert_eq!(record.most_invites_in(2), 3);
+        assert_eq!(record.most_invites_in(2), 2);
         assert_eq!(record.most_invites_in(1), 1);
         assert_eq!(record.totals().invites, 4);
         assert_eq!(record.totals().calls, 3, "an answer to a challenge is no call of its own");

@@ -9,6 +9,7 @@ pub mod carrier;
 pub mod carrier_record;
 pub mod dice;
 pub mod digest_user;
+pub mod ear;
 pub mod network;
 mod peer;
 pub mod peer_sdp;

@@ -55,7 +55,8 @@ impl AuthValue {
     }
 
     /// Reads one header value, which may hold several challenges; what is garbled is left out.
-    pub(super) fn parse_all(value: &str) -> Vec<Self> {
+    #[must_use]
+    pub fn parse_all(value: &str) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for item in split_list(value, ',') {
             // `Digest realm="x"` begins a new challenge, `realm="x"` continues the last one.

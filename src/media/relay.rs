@@ -293,7 +293,7 @@ impl Leg {
     fn note_refused(&mut self, now: Tick) {
         let (count, at) = self.noted;
         let refused = self.session.refused();
-        if refused > count && now.since(at) >= NOTE_EVERY {
+        if refused >= count.saturating_add(WORTH_A_NOTE) && now.since(at) >= NOTE_EVERY {
             self.noted = (refused, now);
             tracing::warn!(leg = %self.session.leg(), packets = refused - count, "packets refused");
         }
@@ -314,5 +314,7 @@ fn seed(seed: u64, leg: LegId) -> u64 {
 const LARGEST: usize = 2_048;
 /// Packets one socket may bring before the others have their turn.
 const PACKETS_A_TURN: usize = 32;
+/// A few packets before the first SDP or after a change of it are in order.
+const WORTH_A_NOTE: u64 = 50;
 /// A log line for refused packets at most this often for each leg.
 const NOTE_EVERY: Duration = Duration::from_secs(10);

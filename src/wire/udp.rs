@@ -50,7 +50,7 @@ impl SipSocket {
     /// [`BindError`] when the address cannot be bound.
     pub fn bind(addr: SocketAddr, buffer: usize) -> Result<Self, BindError> {
         let fail = |source| BindError { addr, source };
-        let socket = bind_datagram(addr, buffer).map_err(fail)?;
+        let socket = bind_datagram(addr, buffer, CS3).map_err(fail)?;
         let local = socket.local_addr().map_err(fail)?;
         let sender = socket.try_clone().map_err(fail)?;
         let socket = tokio::net::UdpSocket::from_std(socket).map_err(fail)?;
@@ -110,13 +110,25 @@ impl SipSocket {
 /// Enough for some 3,000 SIP messages that arrive together.
 pub const SIP_BUFFER: usize = 4 << 20;
 
-/// A non-blocking socket; `buffer` bytes are asked for each way.
-pub(super) fn bind_datagram(addr: SocketAddr, buffer: usize) -> io::Result<std::net::UdpSocket> {
+/// RFC 4594 §4.1: signalling.
+const CS3: u32 = 24 << 2;
+
+/// A non-blocking socket; `buffer` bytes are asked for each way, and `tos` is the traffic class of all it sends.
+pub(super) fn bind_datagram(
+    addr: SocketAddr,
+    buffer: usize,
+    tos: u32,
+) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
-    // The system caps both silently; a refusal would leave the default, which works too.
+    // The system caps sizes silently; a refusal leaves the default, which works too.
     socket.set_recv_buffer_size(buffer).ok();
     socket.set_send_buffer_size(buffer).ok();
+    if addr.is_ipv4() {
+        socket.set_tos_v4(tos).ok();
+    } else {
+        socket.set_tclass_v6(tos).ok();
+    }
     socket.bind(&addr.into())?;
     Ok(socket.into())
 }

@@ -4,5 +4,6 @@
 
 pub mod digest;
 pub mod message;
+pub mod sdp;
 pub mod transaction;
 pub mod user_agent;

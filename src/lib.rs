@@ -7,5 +7,6 @@ pub mod logic;
 pub mod media;
 pub mod runtime;
 pub mod simulation;
+pub mod store;
 pub mod telemetry;
 pub mod wire;

@@ -1,0 +1,83 @@
+//! In which order the commands of one batch take effect.
+//!
+//! Commands of one kind run together, so the order of arrival is not kept between kinds. Facts come first: a refusal or
+//! an outcome that is committed with an intent already holds it back. A fact about an attempt whose intent is in the same
+//! batch (given up before it was answered) comes after that intent.
+
+use std::collections::BTreeSet;
+
+use crate::logic::dialer::StoreCommand;
+use crate::logic::ids::AttemptId;
+
+/// Positions of `commands` in the order in which they take effect; those of one kind are neighbours and keep their order.
+#[must_use]
+pub fn effect_order(commands: &[StoreCommand]) -> Vec<usize> {
+    let intended: BTreeSet<AttemptId> = commands.iter().filter_map(intended_attempt).collect();
+    let mut order: Vec<usize> = (0..commands.len()).collect();
+    order.sort_by_key(|at| commands.get(*at).map(|command| rank(command, &intended)));
+    order
+}
+
+fn rank(command: &StoreCommand, intended: &BTreeSet<AttemptId>) -> u8 {
+    let late = |attempt: &AttemptId| if intended.contains(attempt) { AFTER_INTENTS } else { 0 };
+    match command {
+        StoreCommand::Heartbeat { .. } => 0,
+        StoreCommand::CampaignState { .. } => 1,
+        StoreCommand::AgentLeg(_) => 2,
+        StoreCommand::LegAnswered(leg) => 3 + leg.attempt.as_ref().map_or(0, late),
+        StoreCommand::Connected { attempt, .. } => 4 + late(attempt),
+        StoreCommand::Outcome(outcome) => 5 + late(&outcome.attempt),
+        StoreCommand::Disposition(disposition) => 6 + late(&disposition.attempt),
+        StoreCommand::LegEnded(_) => 7,
+        StoreCommand::Suppress(_) => 8,
+        StoreCommand::Release(_) => 9,
+        StoreCommand::Promote { .. } => 10,
+        StoreCommand::Claim(_) => 11,
+        StoreCommand::Intent(_) => 12,
+        StoreCommand::AgentState(_) => 30,
+        StoreCommand::Count { .. } => 31,
+    }
+}
+
+fn intended_attempt(command: &StoreCommand) -> Option<AttemptId> {
+    if let StoreCommand::Intent(intent) = command { Some(intent.attempt) } else { None }
+}
+
+/// Lifts the facts of an attempt above its intent.
+const AFTER_INTENTS: u8 = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::dialer::{CampaignState, Suppress};
+    use crate::logic::ids::{AgentId, CampaignId, SellerId, SuppressionId};
+    use crate::logic::time::UtcMs;
+
+    #[test]
+    fn a_refusal_takes_effect_before_what_it_must_stop() {
+        let count = StoreCommand::Count { campaign: CampaignId(1) };
+        let promote = StoreCommand::Promote { campaign: CampaignId(1), now: UtcMs(0), limit: 1 };
+        let suppress = StoreCommand::Suppress(Suppress {
+            suppression: SuppressionId(1),
+            seller: SellerId(1),
+            contact: None,
+            phone_key: None,
+            reason: String::new(),
+            proof: String::new(),
+            at: UtcMs(0),
+        });
+        let connected = |attempt| StoreCommand::Connected {
+            attempt: AttemptId(attempt),
+            agent: AgentId(1),
+            at: UtcMs(0),
+        };
+        let state = StoreCommand::CampaignState {
+            campaign: CampaignId(1),
+            state: CampaignState::Paused,
+            at: UtcMs(0),
+            by: String::new(),
+        };
+        let batch = [count, promote, suppress, connected(1), state, connected(2)];
+        assert_eq!(effect_order(&batch), [4, 3, 5, 2, 1, 0]);
+    }
+}

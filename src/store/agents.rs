@@ -1,0 +1,82 @@
+//! Agents and what they did when.
+
+use serde::Serialize;
+
+use crate::logic::dialer::AgentStateRecord;
+use crate::logic::ids::{AgentId, IdMaker};
+use crate::store::batch::{Batch, Placed};
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+
+#[derive(Serialize)]
+struct StateRow<'a> {
+    agent: i64,
+    at: i64,
+    seq: i64,
+    state: &'a str,
+    reason: Option<&'a str>,
+}
+
+pub(crate) async fn write_states(
+    batch: &mut Batch<'_>,
+    items: &[Placed<'_, AgentStateRecord>],
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = items
+        .iter()
+        .map(|(_, item)| StateRow {
+            agent: item.agent.0,
+            at: item.at.0,
+            seq: item.seq,
+            state: item.state,
+            reason: item.reason.as_deref(),
+        })
+        .collect();
+    const INSERT: Sql = sql_rows!(
+        [agent int, at int, seq int, state text, reason text],
+        "insert into agent_state (agent_id, at_ms, seq, node_epoch, state, reason) \
+         select agent, at, seq, $2, state, reason from r where true \
+         on conflict (agent_id, at_ms, seq) do nothing"
+    );
+    let binds = [Bind::Text(&json_rows(&rows)), Bind::Int(batch.epoch())];
+    batch.db.run("writing an agent's state", &INSERT, &binds).await?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct NameRow<'a> {
+    id: i64,
+    name: &'a str,
+}
+
+/// The rows of agents by name, made where missing; in the order of `names`.
+///
+/// # Errors
+/// [`StoreError::NoIdsLeft`]; otherwise as every statement.
+pub async fn upsert_agents(
+    db: &mut Db,
+    ids: &mut IdMaker,
+    names: &[&str],
+) -> Result<Vec<AgentId>, StoreError> {
+    let mut rows = Vec::with_capacity(names.len());
+    for name in names {
+        rows.push(NameRow { id: ids.next().ok_or(StoreError::NoIdsLeft)?, name });
+    }
+    db.begin().await?;
+    let done = insert_agents(db, &json_rows(&rows)).await;
+    db.finish(done).await
+}
+
+async fn insert_agents(db: &mut Db, json: &str) -> Result<Vec<AgentId>, StoreError> {
+    const INSERT: Sql = sql_rows!(
+        [id int, name text],
+        "insert into agent (id, name) select id, name from r where true on conflict (name) do nothing"
+    );
+    db.run("writing agents", &INSERT, &[Bind::Text(json)]).await?;
+    const READ: Sql = sql_rows!(
+        [name text],
+        "select agent.id from r join agent on agent.name = r.name order by r.row_no"
+    );
+    let rows = db.rows("reading agents", &READ, &[Bind::Text(json)]).await?;
+    rows.iter().map(|row| row.int(0).map(AgentId)).collect()
+}

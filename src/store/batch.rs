@@ -1,0 +1,273 @@
+//! Many commands in one transaction: the store side of the seam.
+
+use std::collections::BTreeMap;
+
+use crate::logic::dialer::{
+    AgentLeg, AgentStateRecord, CampaignState, Claim, DispositionRecord, Intent, LegAnswered,
+    LegEnded, OutcomeRecord, Release, StoreCommand, StoreReply, Suppress, effect_order,
+};
+use crate::logic::ids::{AgentId, AttemptId, CampaignId};
+use crate::logic::time::UtcMs;
+use crate::store::audit::AuditEntry;
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::events::Event;
+use crate::store::nodes::NodeIdentity;
+use crate::store::{
+    agents, audit, campaigns, dispositions, events, intents, leads, legs, nodes, outcomes,
+    suppressions,
+};
+
+/// Runs `commands` in one transaction and returns their replies in the same order.
+///
+/// Effects follow [`effect_order`]. Commands of one kind share their statements, so a batch of 256 costs little more than
+/// one command. A batch that was not answered is sent again whole: each command is known by its natural key.
+///
+/// # Errors
+/// Nothing of the batch was done, or (when the commit itself was not answered) all of it: see
+/// [`StoreError::is_retryable`].
+pub async fn run_batch(
+    db: &mut Db,
+    node: &NodeIdentity,
+    commands: &[StoreCommand],
+) -> Result<Vec<StoreReply>, StoreError> {
+    db.begin().await?;
+    let mut batch = Batch { db, node, events: vec![], audit: vec![] };
+    let done = batch.run(commands).await;
+    db.finish(done).await
+}
+
+/// Like [`run_batch`], but a command the database refuses spoils no other: the batch is halved until it stands alone, and
+/// its own error is its reply.
+///
+/// # Errors
+/// Only what makes the whole batch worth sending again; a part of it may have been committed.
+pub async fn run_batch_isolating(
+    db: &mut Db,
+    node: &NodeIdentity,
+    commands: &[StoreCommand],
+) -> Result<Vec<Result<StoreReply, StoreError>>, StoreError> {
+    let mut replies = Vec::with_capacity(commands.len());
+    // Halves that are still to be run, the next one last.
+    let mut parts = vec![commands];
+    while let Some(part) = parts.pop() {
+        match run_batch(db, node, part).await {
+            Ok(done) => replies.extend(done.into_iter().map(Ok)),
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(error) if part.len() <= 1 => replies.push(Err(error)),
+            Err(_) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.push(second);
+                parts.push(first);
+            }
+        }
+    }
+    Ok(replies)
+}
+
+/// What the commands of one transaction share.
+pub(crate) struct Batch<'a> {
+    pub(crate) db: &'a mut Db,
+    pub(crate) node: &'a NodeIdentity,
+    /// Appended before the commit.
+    pub(crate) events: Vec<Event>,
+    /// Likewise.
+    pub(crate) audit: Vec<AuditEntry>,
+}
+
+/// A command with its place in the batch.
+pub(crate) type Placed<'c, T> = (usize, &'c T);
+
+impl Batch<'_> {
+    pub(crate) fn epoch(&self) -> i64 {
+        i64::from(self.node.epoch)
+    }
+
+    async fn run(&mut self, commands: &[StoreCommand]) -> Result<Vec<StoreReply>, StoreError> {
+        let mut replies = vec![StoreReply::Done; commands.len()];
+        let mut place = |at: usize, reply: StoreReply| {
+            if let Some(slot) = replies.get_mut(at) {
+                *slot = reply;
+            }
+        };
+        for group in groups(commands) {
+            match group {
+                Group::Heartbeat(items) => {
+                    for (at, until) in items {
+                        place(at, nodes::heartbeat(self.db, self.node, until).await?);
+                    }
+                }
+                Group::CampaignState(items) => {
+                    for (_, change) in items {
+                        campaigns::set_state(self, &change).await?;
+                    }
+                }
+                Group::AgentLeg(items) => legs::agent_legs(self, &items).await?,
+                Group::LegAnswered(items) => legs::answered(self, &items).await?,
+                Group::LegEnded(items) => legs::ended(self, &items).await?,
+                Group::Connected(items) => legs::connected(self, &items).await?,
+                Group::Outcome(items) => outcomes::write(self, &items).await?,
+                Group::Disposition(items) => dispositions::write(self, &items).await?,
+                Group::Suppress(items) => {
+                    let items: Vec<_> = items.iter().map(|(_, item)| *item).collect();
+                    suppressions::write(self, &items).await?;
+                }
+                Group::Release(items) => leads::release(self, &items).await?,
+                Group::Promote(items) => {
+                    for (at, promote) in items {
+                        place(at, leads::promote(self, promote).await?);
+                    }
+                }
+                Group::Claim(items) => {
+                    for (at, claim) in items {
+                        place(at, leads::claim(self, claim).await?);
+                    }
+                }
+                Group::Intent(items) => {
+                    for (at, reply) in intents::write(self, &items).await? {
+                        place(at, reply);
+                    }
+                }
+                Group::AgentState(items) => agents::write_states(self, &items).await?,
+                Group::Count(items) => {
+                    for (at, campaign) in items {
+                        place(at, leads::count(self.db, campaign).await?);
+                    }
+                }
+            }
+        }
+        audit::append(self).await?;
+        // Last of all: the counter's row is locked from here to the commit, so numbers follow the order of commits.
+        events::append(self).await?;
+        Ok(replies)
+    }
+}
+/// Commands of one kind, neighbours in the order of effects.
+enum Group<'c> {
+    Heartbeat(Vec<(usize, UtcMs)>),
+    CampaignState(Vec<(usize, StateChange<'c>)>),
+    AgentLeg(Vec<Placed<'c, AgentLeg>>),
+    LegAnswered(Vec<Placed<'c, LegAnswered>>),
+    LegEnded(Vec<Placed<'c, LegEnded>>),
+    Connected(Vec<(usize, AgentJoined)>),
+    Outcome(Vec<Placed<'c, OutcomeRecord>>),
+    Disposition(Vec<Placed<'c, DispositionRecord>>),
+    Suppress(Vec<Placed<'c, Suppress>>),
+    Release(Vec<Placed<'c, Release>>),
+    Promote(Vec<(usize, Promote)>),
+    Claim(Vec<Placed<'c, Claim>>),
+    Intent(Vec<Placed<'c, Intent>>),
+    AgentState(Vec<Placed<'c, AgentStateRecord>>),
+    Count(Vec<(usize, CampaignId)>),
+}
+
+/// See [`StoreCommand::CampaignState`].
+#[derive(Clone, Copy)]
+pub(crate) struct StateChange<'c> {
+    pub(crate) campaign: CampaignId,
+    pub(crate) state: CampaignState,
+    pub(crate) at: UtcMs,
+    pub(crate) by: &'c str,
+}
+
+/// See [`StoreCommand::Connected`].
+#[derive(Clone, Copy)]
+pub(crate) struct AgentJoined {
+    pub(crate) attempt: AttemptId,
+    pub(crate) agent: AgentId,
+    pub(crate) at: UtcMs,
+}
+
+/// See [`StoreCommand::Promote`].
+#[derive(Clone, Copy)]
+pub(crate) struct Promote {
+    pub(crate) campaign: CampaignId,
+    pub(crate) now: UtcMs,
+    pub(crate) limit: u32,
+}
+
+fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
+    macro_rules! add {
+        ($groups:ident, $kind:ident, $item:expr) => {
+            if let Some(Group::$kind(items)) = $groups.last_mut() {
+                items.push($item);
+            } else {
+                $groups.push(Group::$kind(vec![$item]));
+            }
+        };
+    }
+    let mut groups = vec![];
+    for at in effect_order(commands) {
+        let Some(command) = commands.get(at) else { continue };
+        match command {
+            StoreCommand::Heartbeat { until, now: _ } => add!(groups, Heartbeat, (at, *until)),
+            StoreCommand::CampaignState { campaign, state, at: when, by } => {
+                let change = StateChange { campaign: *campaign, state: *state, at: *when, by };
+                add!(groups, CampaignState, (at, change));
+            }
+            StoreCommand::AgentLeg(item) => add!(groups, AgentLeg, (at, item)),
+            StoreCommand::LegAnswered(item) => add!(groups, LegAnswered, (at, item)),
+            StoreCommand::LegEnded(item) => add!(groups, LegEnded, (at, item)),
+            StoreCommand::Connected { attempt, agent, at: when } => {
+                let joined = AgentJoined { attempt: *attempt, agent: *agent, at: *when };
+                add!(groups, Connected, (at, joined));
+            }
+            StoreCommand::Outcome(item) => add!(groups, Outcome, (at, &**item)),
+            StoreCommand::Disposition(item) => add!(groups, Disposition, (at, &**item)),
+            StoreCommand::Suppress(item) => add!(groups, Suppress, (at, item)),
+            StoreCommand::Release(item) => add!(groups, Release, (at, item)),
+            StoreCommand::Promote { campaign, now, limit } => {
+                let promote = Promote { campaign: *campaign, now: *now, limit: *limit };
+                add!(groups, Promote, (at, promote));
+            }
+            StoreCommand::Claim(item) => add!(groups, Claim, (at, item)),
+            StoreCommand::Intent(item) => add!(groups, Intent, (at, &**item)),
+            StoreCommand::AgentState(item) => add!(groups, AgentState, (at, item)),
+            StoreCommand::Count { campaign } => add!(groups, Count, (at, *campaign)),
+        }
+    }
+    groups
+}
+
+/// A row that a command touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key<'a> {
+    Attempt(i64),
+    Lead(i64),
+    Contact(i64),
+    Phone(i64),
+    Number(&'a str),
+    Leg(i64),
+    Suppression(i64),
+}
+
+/// Splits `items` so that within a round no two touch the same row: each round is one set-based statement, and what
+/// shares a row keeps its order. Nearly always there is one round.
+pub(crate) fn rounds<'i, T: Copy>(items: &[T], keys: impl Fn(T) -> Vec<Key<'i>>) -> Vec<Vec<T>> {
+    let mut next_free: BTreeMap<Key<'i>, usize> = BTreeMap::new();
+    let mut rounds: Vec<Vec<T>> = vec![];
+    for item in items {
+        let keys = keys(*item);
+        let round = keys.iter().filter_map(|key| next_free.get(key)).max().copied().unwrap_or(0);
+        for key in keys {
+            next_free.insert(key, round + 1);
+        }
+        match rounds.get_mut(round) {
+            Some(items) => items.push(*item),
+            None => rounds.push(vec![*item]),
+        }
+    }
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_shares_a_row_runs_one_after_another_in_order() {
+        let items = [("a", 1), ("b", 2), ("a", 3), ("c", 2), ("a", 2)];
+        let split = rounds(&items, |(name, lead)| vec![Key::Number(name), Key::Lead(lead)]);
+        assert_eq!(split, [vec![("a", 1), ("b", 2)], vec![("a", 3), ("c", 2)], vec![("a", 2)]]);
+    }
+}

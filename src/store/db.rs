@@ -1,0 +1,347 @@
+//! A connection to one of the two databases, made durable and told so.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
+
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, DbRow, Sql};
+
+/// One connection. Nothing here is a pool: the runtime holds one connection for each purpose.
+#[derive(Debug)]
+pub struct Db {
+    conn: Conn,
+    url: String,
+    purpose: Purpose,
+    /// A transaction was begun and neither committed nor rolled back: also when the future that held it was dropped.
+    in_transaction: bool,
+}
+
+#[derive(Debug)]
+enum Conn {
+    Sqlite(Box<SqliteConnection>),
+    Postgres(Box<PgConnection>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Any,
+    Writer,
+}
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file of this machine.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// What a checkpoint found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Pages in the log.
+    pub log_pages: u64,
+    /// Of these, pages that are in the database file by now.
+    pub done_pages: u64,
+}
+
+/// Writes the body once and compiles it for each backend.
+macro_rules! on_db {
+    ($conn:expr, $sql:expr, $binds:expr, |$query:ident, $db:ident| $body:expr) => {
+        match $conn {
+            Conn::Sqlite(conn) => {
+                let $db = &mut **conn;
+                let mut $query = sqlx::query::<Sqlite>($sql.sqlite);
+                for bind in $binds {
+                    $query = match bind {
+                        Bind::Int(value) => $query.bind(*value),
+                        Bind::Text(value) => $query.bind(*value),
+                    };
+                }
+                $body.map(|done| done.into())
+            }
+            Conn::Postgres(conn) => {
+                let $db = &mut **conn;
+                let mut $query = sqlx::query::<Postgres>($sql.postgres);
+                for bind in $binds {
+                    $query = match bind {
+                        Bind::Int(value) => $query.bind(*value),
+                        Bind::Text(value) => $query.bind(*value),
+                    };
+                }
+                $body.map(|done| done.into())
+            }
+        }
+    };
+}
+
+impl Db {
+    /// Opens a database: `sqlite:FILE` (made where missing), `sqlite::memory:`, or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`StoreError::Address`] for any other text, [`StoreError::NotDurable`] when a commit could be lost, and
+    /// [`StoreError::Unavailable`] when nobody answers.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, Purpose::Any).await
+    }
+
+    /// Like [`Db::open`], for the connection that runs the dialer's commands: on SQLite it never moves the log into the
+    /// file inside a commit, so somebody must call [`Db::checkpoint`] on another connection.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_writer(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, Purpose::Writer).await
+    }
+
+    /// Opens the connection anew after it was lost.
+    ///
+    /// # Errors
+    /// As [`Db::open`]; the old connection is kept then.
+    pub async fn reconnect(&mut self) -> Result<(), StoreError> {
+        *self = Self::connect(&self.url, self.purpose).await?;
+        Ok(())
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.conn {
+            Conn::Sqlite(_) => Engine::Sqlite,
+            Conn::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Moves the log into the database file (SQLite; elsewhere nothing). Run it on a connection of its own, about once a
+    /// second: inside a commit it costs the dialer tens of milliseconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be written.
+    pub async fn checkpoint(&mut self) -> Result<Checkpoint, StoreError> {
+        if self.engine() == Engine::Postgres {
+            return Ok(Checkpoint::default());
+        }
+        let rows =
+            self.rows("moving the log", &Sql::both("pragma wal_checkpoint(passive)"), &[]).await?;
+        let Some(row) = rows.first() else { return Ok(Checkpoint::default()) };
+        Ok(Checkpoint { log_pages: row.count(1)?, done_pages: row.count(2)? })
+    }
+
+    /// Closes the connection in good order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the last bytes could not be sent.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.conn {
+            Conn::Sqlite(conn) => conn.close().await,
+            Conn::Postgres(conn) => conn.close().await,
+        }
+        .map_err(StoreError::during("closing the connection"))
+    }
+
+    async fn connect(url: &str, purpose: Purpose) -> Result<Self, StoreError> {
+        let conn = if url.starts_with("sqlite:") {
+            Conn::Sqlite(Box::new(open_sqlite(url, purpose).await?))
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Conn::Postgres(Box::new(open_postgres(url).await?))
+        } else {
+            return Err(StoreError::Address { problem: "unknown scheme".to_owned() });
+        };
+        let mut db = Self { conn, url: url.to_owned(), purpose, in_transaction: false };
+        db.assert_durable().await?;
+        Ok(db)
+    }
+
+    /// Asks the database itself: a setting that was not taken must not be found out by a power cut.
+    async fn assert_durable(&mut self) -> Result<(), StoreError> {
+        match self.engine() {
+            Engine::Sqlite => {
+                let mode = self.setting(&Sql::both("pragma journal_mode")).await?;
+                // A database in memory has no log.
+                if mode != "wal" && mode != "memory" {
+                    return Err(not_durable("journal_mode", mode, "wal"));
+                }
+                let level = self
+                    .setting(&Sql::both("select cast(synchronous as text) from pragma_synchronous"))
+                    .await?;
+                if level != "2" {
+                    return Err(not_durable("synchronous", level, "2"));
+                }
+            }
+            Engine::Postgres => {
+                let level = self.setting(&Sql::both("show synchronous_commit")).await?;
+                if level != "on" && level != "remote_apply" {
+                    return Err(not_durable("synchronous_commit", level, "on"));
+                }
+                let fsync = self.setting(&Sql::both("show fsync")).await?;
+                if fsync != "on" {
+                    return Err(not_durable("fsync", fsync, "on"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn setting(&mut self, sql: &Sql) -> Result<String, StoreError> {
+        let rows = self.rows("reading a setting", sql, &[]).await?;
+        rows.first().map_or_else(|| Ok(String::new()), |row| row.text(0))
+    }
+
+    /// Begins a transaction that will write. One that was left open by a dropped future is rolled back first.
+    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
+        if self.in_transaction {
+            self.rollback().await?;
+        }
+        self.in_transaction = true;
+        // `immediate`: the write lock is taken now, where waiting for it is allowed, and not in mid-transaction.
+        const BEGIN: Sql = Sql { sqlite: "begin immediate", postgres: "begin" };
+        if let Err(error) = self.run("beginning a transaction", &BEGIN, &[]).await {
+            self.in_transaction = false;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction: commits what succeeded, undoes what failed.
+    pub(crate) async fn finish<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        match done {
+            Ok(value) => {
+                self.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // The first error is the one to tell; what is still open is undone before the next transaction.
+                drop(self.rollback().await);
+                Err(error)
+            }
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.run("committing", &Sql::both("commit"), &[]).await?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(&mut self) -> Result<(), StoreError> {
+        let done = self.run("rolling back", &Sql::both("rollback"), &[]).await;
+        // SQLite ends a transaction by itself on some errors (full disk) and then refuses the rollback.
+        if self.engine() == Engine::Postgres || done.as_ref().is_err_and(StoreError::is_retryable) {
+            done?;
+        }
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(crate) async fn run(
+        &mut self,
+        doing: &'static str,
+        sql: &Sql,
+        binds: &[Bind<'_>],
+    ) -> Result<u64, StoreError> {
+        let done: Changed = on_db!(&mut self.conn, sql, binds, |query, db| query.execute(db).await)
+            .map_err(StoreError::during(doing))?;
+        Ok(done.0)
+    }
+
+    /// Runs a statement and reads all its rows: only for those that are bounded.
+    pub(crate) async fn rows(
+        &mut self,
+        doing: &'static str,
+        sql: &Sql,
+        binds: &[Bind<'_>],
+    ) -> Result<Vec<DbRow>, StoreError> {
+        let rows: Rows = on_db!(&mut self.conn, sql, binds, |query, db| query.fetch_all(db).await)
+            .map_err(StoreError::during(doing))?;
+        Ok(rows.0)
+    }
+
+    /// Runs a file of statements.
+    pub(crate) async fn script(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+    ) -> Result<(), StoreError> {
+        match &mut self.conn {
+            Conn::Sqlite(db) => sqlx::raw_sql(text).execute(&mut **db).await.map(|_| ()),
+            Conn::Postgres(db) => sqlx::raw_sql(text).execute(&mut **db).await.map(|_| ()),
+        }
+        .map_err(StoreError::during(doing))
+    }
+}
+
+async fn open_sqlite(url: &str, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Address { problem: error.to_string() })?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // Another writer holds the lock for one import chunk (50 ms) or one batch.
+        .busy_timeout(Duration::from_secs(2))
+        // Rows are written by us alone, by fixed statements; the tests check the references.
+        .foreign_keys(false)
+        .statement_cache_capacity(STATEMENTS)
+        // KiB, negative by SQLite's convention.
+        .pragma("cache_size", "-32768")
+        .pragma("temp_store", "memory")
+        .disable_statement_logging();
+    let options = match purpose {
+        Purpose::Any => options,
+        Purpose::Writer => options.pragma("wal_autocheckpoint", "0"),
+    };
+    options.connect().await.map_err(StoreError::during("opening the database file"))
+}
+
+async fn open_postgres(url: &str) -> Result<PgConnection, StoreError> {
+    PgConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Address { problem: error.to_string() })?
+        .application_name("outdial")
+        .statement_cache_capacity(STATEMENTS)
+        // jit: compiling a plan of our size takes longer than running it.
+        .options([("synchronous_commit", "on"), ("jit", "off")])
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(StoreError::during("connecting to PostgreSQL"))
+}
+
+const fn not_durable(setting: &'static str, found: String, wanted: &'static str) -> StoreError {
+    StoreError::NotDurable { setting, found, wanted }
+}
+
+/// Prepared statements kept per connection: more than we have.
+const STATEMENTS: usize = 256;
+
+struct Changed(u64);
+
+impl From<sqlx::sqlite::SqliteQueryResult> for Changed {
+    fn from(done: sqlx::sqlite::SqliteQueryResult) -> Self {
+        Self(done.rows_affected())
+    }
+}
+
+impl From<sqlx::postgres::PgQueryResult> for Changed {
+    fn from(done: sqlx::postgres::PgQueryResult) -> Self {
+        Self(done.rows_affected())
+    }
+}
+
+struct Rows(Vec<DbRow>);
+
+impl From<Vec<sqlx::sqlite::SqliteRow>> for Rows {
+    fn from(rows: Vec<sqlx::sqlite::SqliteRow>) -> Self {
+        Self(rows.into_iter().map(DbRow::Sqlite).collect())
+    }
+}
+
+impl From<Vec<sqlx::postgres::PgRow>> for Rows {
+    fn from(rows: Vec<sqlx::postgres::PgRow>) -> Self {
+        Self(rows.into_iter().map(DbRow::Postgres).collect())
+    }
+}

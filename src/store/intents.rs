@@ -1,0 +1,369 @@
+//! The last gate before an INVITE: one attempt with its first leg, or a reason why not.
+//!
+//! A round is two questions (how things stand, what was called lately) and two inserts, for any number of intents that
+//! share neither lead, person nor number. On PostgreSQL the persons and numbers are locked first, so that two processes
+//! cannot both find a cap open; the unique index `attempt_live` has the last word on a number.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
+use crate::logic::gate::Gate;
+use crate::logic::time::UtcMs;
+use crate::store::batch::{Batch, Key, Placed, rounds};
+use crate::store::db::Engine;
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
+use crate::store::suppressions::person_key;
+
+#[derive(Serialize)]
+struct IntentRow<'a> {
+    attempt: i64,
+    public_ref: &'a str,
+    leg: i64,
+    lead: i64,
+    fence: i64,
+    campaign: i64,
+    seller: i64,
+    contact: i64,
+    person: String,
+    phone: i64,
+    phone_key: &'a str,
+    number: &'a str,
+    trunk: &'a str,
+    caller_id: &'a str,
+    call: &'a str,
+    agent: Option<i64>,
+    uncovered: i64,
+    now: i64,
+    since: i64,
+}
+
+impl<'a> IntentRow<'a> {
+    fn new(intent: &'a Intent) -> Self {
+        Self {
+            attempt: intent.attempt.0,
+            public_ref: &intent.public_ref,
+            leg: intent.leg.0,
+            lead: intent.lead.0,
+            fence: intent.fence,
+            campaign: intent.campaign.0,
+            seller: intent.seller.0,
+            contact: intent.contact.0,
+            person: person_key(intent.contact),
+            phone: intent.phone.phone.0,
+            phone_key: &intent.phone.key,
+            number: intent.phone.number.reveal(),
+            trunk: &intent.trunk,
+            caller_id: intent.caller_id.reveal(),
+            call: &intent.call,
+            agent: intent.agent.map(|agent| agent.0),
+            uncovered: i64::from(intent.agent.is_none()),
+            now: intent.now.0,
+            since: (intent.now - MONTH.max(intent.min_gap)).0,
+        }
+    }
+}
+
+/// Replies by place in the batch.
+pub(crate) async fn write(
+    batch: &mut Batch<'_>,
+    items: &[Placed<'_, Intent>],
+) -> Result<Vec<(usize, StoreReply)>, StoreError> {
+    let lease_until = own_lease(batch).await?;
+    let mut replies = Vec::with_capacity(items.len());
+    for round in rounds(items, keys) {
+        write_round(batch, &round, lease_until, &mut replies).await?;
+    }
+    Ok(replies)
+}
+
+fn keys<'i>((_, intent): Placed<'i, Intent>) -> Vec<Key<'i>> {
+    vec![
+        Key::Lead(intent.lead.0),
+        Key::Contact(intent.contact.0),
+        Key::Number(&intent.phone.key),
+        Key::Attempt(intent.attempt.0),
+    ]
+}
+
+async fn write_round(
+    batch: &mut Batch<'_>,
+    round: &[Placed<'_, Intent>],
+    lease_until: Option<UtcMs>,
+    replies: &mut Vec<(usize, StoreReply)>,
+) -> Result<(), StoreError> {
+    lock(batch, round).await?;
+    let rows: Vec<_> = round.iter().map(|(_, intent)| IntentRow::new(intent)).collect();
+    let json = json_rows(&rows);
+    let standings = standings(batch, &json).await?;
+    let mut history = history(batch, &json).await?;
+    let mut passed = vec![];
+    for (((at, intent), row), (no, standing)) in
+        round.iter().zip(rows).zip((0_i64..).zip(&standings))
+    {
+        let calls: Vec<_> = history.extract_if(.., |call| call.row_no == no).collect();
+        match verdict(batch.epoch(), lease_until, intent, standing, &calls) {
+            Verdict::Known => replies.push((*at, StoreReply::Saved)),
+            Verdict::Pass => passed.push((*at, row)),
+            Verdict::Refuse(gate, until) => {
+                replies.push((*at, StoreReply::Refused { gate, until }));
+            }
+        }
+    }
+    insert(batch, passed, replies).await
+}
+
+/// Inserts what passed every gate; a number that is called meanwhile from elsewhere is refused by the index.
+async fn insert(
+    batch: &mut Batch<'_>,
+    passed: Vec<(usize, IntentRow<'_>)>,
+    replies: &mut Vec<(usize, StoreReply)>,
+) -> Result<(), StoreError> {
+    if passed.is_empty() {
+        return Ok(());
+    }
+    const ATTEMPT: Sql = sql_rows!(
+        [attempt int, public_ref text, lead int, fence int, seller int, contact int, phone int, phone_key text,
+         number text, campaign int, trunk text, caller_id text, agent int, uncovered int, now int],
+        "insert into attempt (id, public_ref, lead_id, fence, seller_id, contact_id, phone_id, phone_key, number, \
+           campaign_id, list_id, attempt_no, node_epoch, trunk, caller_id, agent_id, uncovered, started_ms, counted) \
+         select r.attempt, r.public_ref, r.lead, r.fence, r.seller, r.contact, r.phone, r.phone_key, r.number, \
+           r.campaign, l.list_id, 1 + (select count(*) from attempt before where before.lead_id = r.lead), $2, r.trunk, \
+           r.caller_id, r.agent, r.uncovered, r.now, 1 \
+         from r join lead l on l.id = r.lead where true on conflict do nothing returning id"
+    );
+    const LEG: Sql = sql_rows!(
+        [attempt int, leg int, trunk text, call text, now int],
+        "insert into leg (id, attempt_id, leg_no, node_epoch, trunk, call, started_ms) \
+         select r.leg, r.attempt, 1, $2, r.trunk, r.call, r.now from r join attempt a on a.id = r.attempt \
+         where true on conflict (id) do nothing"
+    );
+    let (places, rows): (Vec<_>, Vec<_>) = passed.into_iter().unzip();
+    let json = json_rows(&rows);
+    let binds = [Bind::Text(&json), Bind::Int(batch.epoch())];
+    let doing = "writing intents";
+    let mut saved = vec![];
+    for row in batch.db.rows(doing, &ATTEMPT, &binds).await? {
+        saved.push(row.int(0)?);
+    }
+    saved.sort_unstable();
+    batch.db.run(doing, &LEG, &binds).await?;
+    for (at, row) in places.into_iter().zip(rows) {
+        let reply = match saved.binary_search(&row.attempt) {
+            Ok(_) => StoreReply::Saved,
+            Err(_) => StoreReply::Refused { gate: Gate::NumberBusy, until: None },
+        };
+        replies.push((at, reply));
+    }
+    Ok(())
+}
+
+/// End of this node's lease; `None`: its row is gone or was ended by a later start.
+async fn own_lease(batch: &mut Batch<'_>) -> Result<Option<UtcMs>, StoreError> {
+    const LEASE: Sql =
+        Sql::both("select lease_until_ms from node where epoch = $1 and ended_ms is null");
+    let epoch = Bind::Int(batch.epoch());
+    let rows = batch.db.rows("reading the lease", &LEASE, &[epoch]).await?;
+    rows.first().map(|row| row.int(0).map(UtcMs)).transpose()
+}
+
+async fn lock(batch: &mut Batch<'_>, round: &[Placed<'_, Intent>]) -> Result<(), StoreError> {
+    // SQLite has one writer.
+    if batch.db.engine() == Engine::Sqlite {
+        return Ok(());
+    }
+    const LOCK: Sql = Sql::both(
+        "select cast(count(pg_advisory_xact_lock(key)) as bigint) from \
+         (select distinct hashtextextended(value, 0) as key from jsonb_array_elements_text($1::jsonb) order by 1) keys",
+    );
+    let keys: Vec<String> = round
+        .iter()
+        .flat_map(|(_, intent)| {
+            let number = format!("{}:{}", intent.seller, intent.phone.key);
+            [person_key(intent.contact), number]
+        })
+        .collect();
+    batch.db.rows("locking persons and numbers", &LOCK, &[Bind::Text(&json_rows(&keys))]).await?;
+    Ok(())
+}
+
+/// How things stand for one intent.
+struct Standing {
+    /// It is there: our own, repeated.
+    known: bool,
+    /// The lease was used for another attempt.
+    lease_used: bool,
+    lead_state: Option<i64>,
+    claimed_by: Option<i64>,
+    fence: Option<i64>,
+    campaign_state: Option<String>,
+    suppressed: bool,
+    /// A call to the number or the person is under way.
+    live: bool,
+    /// Attempts of the lead that count.
+    total: u64,
+}
+
+async fn standings(batch: &mut Batch<'_>, json: &str) -> Result<Vec<Standing>, StoreError> {
+    const STANDING: Sql = sql_rows!(
+        [attempt int, lead int, fence int, campaign int, seller int, contact int, person text, phone_key text],
+        "select (select count(*) from attempt a where a.id = r.attempt), \
+           (select count(*) from attempt a where a.lead_id = r.lead and a.fence = r.fence), \
+           l.state, l.claimed_by, l.fence, c.state, \
+           (select count(*) from suppression s where s.key in (r.phone_key, r.person, '') \
+              and s.seller_id in (r.seller, 0) and s.lifted_ms is null), \
+           (select count(*) from attempt a where a.phone_key = r.phone_key and a.ended_ms is null) + \
+           (select count(*) from attempt a where a.seller_id = r.seller and a.contact_id = r.contact \
+              and a.ended_ms is null), \
+           (select count(*) from attempt a where a.lead_id = r.lead and a.counted = 1) \
+         from r left join lead l on l.id = r.lead left join campaign c on c.id = r.campaign order by r.row_no"
+    );
+    let rows = batch.db.rows("asking the last gate", &STANDING, &[Bind::Text(json)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Standing {
+                known: row.flag(0)?,
+                lease_used: row.flag(1)?,
+                lead_state: row.opt_int(2)?,
+                claimed_by: row.opt_int(3)?,
+                fence: row.opt_int(4)?,
+                campaign_state: row.opt_text(5)?,
+                suppressed: row.flag(6)?,
+                live: row.flag(7)?,
+                total: row.count(8)?,
+            })
+        })
+        .collect()
+}
+
+/// A call of the last month to the person or the number, for the same seller.
+struct PastCall {
+    row_no: i64,
+    by_number: bool,
+    lead: i64,
+    started: UtcMs,
+    ended: Option<UtcMs>,
+    counted: bool,
+    undelivered: bool,
+}
+
+impl PastCall {
+    fn read(row: &DbRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            row_no: row.int(0)?,
+            by_number: row.flag(1)?,
+            lead: row.int(2)?,
+            started: UtcMs(row.int(3)?),
+            ended: row.opt_int(4)?.map(UtcMs),
+            counted: row.flag(5)?,
+            undelivered: row.flag(6)?,
+        })
+    }
+}
+
+/// Newest first. Bounded by the caps themselves.
+async fn history(batch: &mut Batch<'_>, json: &str) -> Result<Vec<PastCall>, StoreError> {
+    // `cross join` keeps SQLite from walking all attempts and looking each up in the batch.
+    const HISTORY: Sql = sql_rows!(
+        [seller int, contact int, phone_key text, since int],
+        "select r.row_no, cast(0 as bigint), a.lead_id, a.started_ms as started, a.ended_ms, a.counted, a.undelivered \
+         from r cross join attempt a \
+         where a.seller_id = r.seller and a.contact_id = r.contact and a.started_ms > r.since \
+         union all \
+         select r.row_no, cast(1 as bigint), a.lead_id, a.started_ms, a.ended_ms, a.counted, a.undelivered \
+         from r cross join attempt a \
+         where a.seller_id = r.seller and a.phone_key = r.phone_key and a.started_ms > r.since \
+         order by 4 desc"
+    );
+    let rows = batch.db.rows("reading earlier calls", &HISTORY, &[Bind::Text(json)]).await?;
+    rows.iter().map(PastCall::read).collect()
+}
+
+enum Verdict {
+    Known,
+    Pass,
+    Refuse(Gate, Option<UtcMs>),
+}
+
+/// In the order in which the gates are asked: the first that is closed is the answer.
+fn verdict(
+    epoch: i64,
+    lease_until: Option<UtcMs>,
+    intent: &Intent,
+    standing: &Standing,
+    calls: &[PastCall],
+) -> Verdict {
+    if standing.known {
+        return Verdict::Known;
+    }
+    let blocked = standing.lead_state == Some(LeadState::Blocked.code());
+    let held = blocked || standing.lead_state == Some(LeadState::Claimed.code());
+    let ours = standing.claimed_by == Some(epoch) && standing.fence == Some(intent.fence);
+    if !held || !ours || standing.lease_used {
+        return Verdict::Refuse(Gate::LeaseLost, None);
+    }
+    if lease_until.is_none_or(|until| until <= intent.now) {
+        return Verdict::Refuse(Gate::NodeLease, None);
+    }
+    if standing.campaign_state.as_deref() != Some(CampaignState::Running.as_str()) {
+        return Verdict::Refuse(Gate::CampaignState, None);
+    }
+    if blocked || standing.suppressed {
+        return Verdict::Refuse(Gate::Suppressed, None);
+    }
+    if standing.live {
+        return Verdict::Refuse(Gate::NumberBusy, None);
+    }
+    cap(intent, standing, calls).map_or(Verdict::Pass, |(gate, until)| Verdict::Refuse(gate, until))
+}
+
+fn cap(intent: &Intent, standing: &Standing, calls: &[PastCall]) -> Option<(Gate, Option<UtcMs>)> {
+    let unheard = calls
+        .iter()
+        .filter(|call| !call.by_number && call.undelivered && call.lead == intent.lead.0);
+    if let Some(until) =
+        used_up(unheard.map(|call| call.started), intent.undelivered_per_hour, intent.now, HOUR)
+    {
+        return Some((Gate::Undelivered, until));
+    }
+    if standing.total >= u64::from(intent.total) {
+        return Some((Gate::Total, None));
+    }
+    for (gate, limit, window) in
+        [(Gate::PerDay, intent.per_day, DAY), (Gate::Per30Days, intent.per_30_days, MONTH)]
+    {
+        // The person and the number each have the whole allowance; both must be open.
+        let closed = [false, true].map(|by_number| {
+            let counted = calls.iter().filter(|call| call.by_number == by_number && call.counted);
+            used_up(counted.map(|call| call.started), limit, intent.now, window)
+        });
+        if closed.iter().any(Option::is_some) {
+            let until = closed.into_iter().flatten().max().flatten();
+            return Some((gate, until));
+        }
+    }
+    let last = calls.iter().filter(|call| call.counted).filter_map(|call| call.ended).max();
+    let until = last.map(|ended| ended + intent.min_gap);
+    until.filter(|until| *until > intent.now).map(|until| (Gate::MinGap, Some(until)))
+}
+
+/// Whether `limit` calls began after `now - window`, and if so when the first of these leaves it. `starts`: newest first.
+///
+/// `Some(None)`: closed for good (a limit of zero).
+fn used_up(
+    mut starts: impl Iterator<Item = UtcMs>,
+    limit: u32,
+    now: UtcMs,
+    window: Duration,
+) -> Option<Option<UtcMs>> {
+    let Some(last) = usize::try_from(limit).ok().and_then(|limit| limit.checked_sub(1)) else {
+        return Some(None);
+    };
+    starts.nth(last).filter(|start| *start > now - window).map(|start| Some(start + window))
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const MONTH: Duration = Duration::from_secs(30 * 86_400);

@@ -1,0 +1,257 @@
+//! Leads: claimed, given back, promoted when due, counted.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::logic::dialer::{
+    Claim, ClaimedLead, LeadAfter, LeadCounts, LeadPhone, LeadState, Release, StoreReply,
+};
+use crate::logic::gate::Gate;
+use crate::logic::ids::{CampaignId, ClassId, ContactId, LeadId, PhoneId, SellerId};
+use crate::logic::time::UtcMs;
+use crate::store::batch::{Batch, Key, Placed, Promote, rounds};
+use crate::store::db::{Db, Engine};
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
+
+/// Claims leads, or returns those this claim took before its reply was lost.
+pub(crate) async fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<StoreReply, StoreError> {
+    let held = claimed(batch, claim).await?;
+    if !held.is_empty() || claim.want == 0 || claim.open_classes.is_empty() {
+        return Ok(StoreReply::Claimed(held));
+    }
+    if batch.db.engine() == Engine::Postgres {
+        // One claim at a time per campaign: cheaper than `for update` inside the lateral, which locks a hundred rows of
+        // every class.
+        const LOCK: Sql = Sql::both("select id from campaign where id = $1 for no key update");
+        batch.db.rows("waiting for another claim", &LOCK, &[Bind::Int(claim.campaign.0)]).await?;
+    }
+    // SQLite walks the index once per class and leaves each class early by itself; PostgreSQL would sort every ready
+    // row of the campaign, so it gets one index seek per class. `state = 0` again at the end: a refusal may have
+    // blocked the lead while we waited.
+    const CLAIM: Sql = Sql {
+        sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+             where id in (select id from lead where state = 0 and campaign_id = $1 \
+               and class_id in (select value from json_each($2)) order by rank, id limit $3)",
+        postgres: "with picked as materialized (select l.id from \
+               (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
+               cross join lateral (select id, rank from lead where campaign_id = $1 and class_id = c.class_id \
+                 and state = 0 order by rank, id limit $3) l \
+               order by l.rank, l.id limit $3) \
+             update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+             from picked where lead.id = picked.id and lead.state = 0",
+    };
+    let classes: Vec<i64> = claim.open_classes.iter().map(|class| class.0).collect();
+    let binds = [
+        Bind::Int(claim.campaign.0),
+        Bind::Text(&json_rows(&classes)),
+        Bind::Int(i64::from(claim.want)),
+        Bind::Int(batch.epoch()),
+        Bind::Int(claim_no(claim)),
+    ];
+    if batch.db.run("claiming leads", &CLAIM, &binds).await? == 0 {
+        return Ok(StoreReply::Claimed(vec![]));
+    }
+    Ok(StoreReply::Claimed(claimed(batch, claim).await?))
+}
+
+/// The leads that this claim holds.
+async fn claimed(batch: &mut Batch<'_>, claim: &Claim) -> Result<Vec<ClaimedLead>, StoreError> {
+    const LEADS: Sql = Sql::both(
+        "select l.id, l.fence, c.seller_id, c.id, c.external_id, c.name, c.language, c.custom, l.class_id, l.attempts, \
+           l.same_outcome, l.last_outcome, l.next_phone_id \
+         from lead l join contact c on c.id = l.contact_id \
+         where l.claimed_by = $1 and l.campaign_id = $2 and l.claim_no = $3 and l.state = 2 order by l.rank, l.id",
+    );
+    let binds = [Bind::Int(batch.epoch()), Bind::Int(claim.campaign.0), Bind::Int(claim_no(claim))];
+    let doing = "reading claimed leads";
+    let rows = batch.db.rows(doing, &LEADS, &binds).await?;
+    if rows.is_empty() {
+        return Ok(vec![]);
+    }
+    const PHONES: Sql = Sql::both(
+        "select l.id, p.id, p.key, p.number, p.zones, p.suspect_day \
+         from lead l join phone p on p.contact_id = l.contact_id \
+         where l.claimed_by = $1 and l.campaign_id = $2 and l.claim_no = $3 and l.state = 2 and p.invalid = 0 \
+         order by l.id, p.position, p.id",
+    );
+    let mut phones: BTreeMap<i64, Vec<LeadPhone>> = BTreeMap::new();
+    for row in batch.db.rows(doing, &PHONES, &binds).await? {
+        phones.entry(row.int(0)?).or_default().push(phone(&row, 1)?);
+    }
+    rows.iter()
+        .map(|row| {
+            let mut phones = phones.remove(&row.int(0)?).unwrap_or_default();
+            let next = row.opt_int(12)?.map(PhoneId);
+            // Stable: the number to dial first, the others in order.
+            phones.sort_by_key(|phone| Some(phone.phone) != next);
+            lead(row, claim.campaign, phones)
+        })
+        .collect()
+}
+
+/// Reads `id, key, number, zones, suspect_day` from column `at` on.
+pub(crate) fn phone(row: &DbRow, at: usize) -> Result<LeadPhone, StoreError> {
+    Ok(LeadPhone {
+        phone: PhoneId(row.int(at)?),
+        key: row.text(at + 1)?,
+        number: row.word(at + 2)?,
+        zones: row.json(at + 3)?,
+        suspect_day: row.opt_int(at + 4)?.and_then(|day| i32::try_from(day).ok()),
+    })
+}
+
+fn lead(
+    row: &DbRow,
+    campaign: CampaignId,
+    phones: Vec<LeadPhone>,
+) -> Result<ClaimedLead, StoreError> {
+    Ok(ClaimedLead {
+        lead: LeadId(row.int(0)?),
+        fence: row.int(1)?,
+        campaign,
+        seller: SellerId(row.int(2)?),
+        contact: ContactId(row.int(3)?),
+        external_id: row.opt_text(4)?,
+        name: row.opt_text(5)?,
+        language: row.opt_text(6)?,
+        fields: row.json(7)?,
+        phones,
+        class: ClassId(row.int(8)?),
+        attempts: small(row.int(9)?),
+        same_outcome: small(row.int(10)?),
+        last_outcome: match row.opt_text(11)? {
+            Some(_) => Some(row.word(11)?),
+            None => None,
+        },
+    })
+}
+
+fn claim_no(claim: &Claim) -> i64 {
+    i64::try_from(claim.claim).unwrap_or(i64::MAX)
+}
+
+fn small(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(0)
+}
+
+/// [`LeadAfter`] as columns.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct AfterColumns {
+    pub(crate) state: i64,
+    pub(crate) due: i64,
+    pub(crate) gate: Option<&'static str>,
+    pub(crate) next_phone: Option<i64>,
+}
+
+impl From<&LeadAfter> for AfterColumns {
+    fn from(after: &LeadAfter) -> Self {
+        Self {
+            state: after.state.code(),
+            due: after.due.0,
+            gate: after.gate.map(Gate::as_str),
+            next_phone: after.next_phone.map(|phone| phone.0),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ReleaseRow {
+    lead: i64,
+    fence: i64,
+    #[serde(flatten)]
+    after: AfterColumns,
+}
+
+/// Gives leads back, each only if the lease is still ours. A lead that was blocked meanwhile stays blocked.
+pub(crate) async fn release(
+    batch: &mut Batch<'_>,
+    items: &[Placed<'_, Release>],
+) -> Result<(), StoreError> {
+    for round in rounds(items, |(_, item)| vec![Key::Lead(item.lead.0)]) {
+        let rows: Vec<_> = round
+            .iter()
+            .map(|(_, item)| ReleaseRow {
+                lead: item.lead.0,
+                fence: item.fence,
+                after: AfterColumns::from(&item.after),
+            })
+            .collect();
+        const RELEASE: Sql = sql_rows!(
+            [lead int, fence int, state int, due int, gate text, next_phone int],
+            "update lead set state = case when lead.state = 5 then 5 else r.state end, \
+               gate = case when lead.state = 5 then lead.gate else r.gate end, due_ms = r.due, \
+               next_phone_id = coalesce(r.next_phone, next_phone_id), claimed_by = null, claim_no = null \
+             from r where lead.id = r.lead and lead.fence = r.fence and lead.claimed_by = $2"
+        );
+        let binds = [Bind::Text(&json_rows(&rows)), Bind::Int(batch.epoch())];
+        batch.db.run("giving leads back", &RELEASE, &binds).await?;
+    }
+    Ok(())
+}
+
+/// Moves due leads to ready, the longest due first. A repeat finds fewer and says so.
+pub(crate) async fn promote(
+    batch: &mut Batch<'_>,
+    promote: Promote,
+) -> Result<StoreReply, StoreError> {
+    // PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.
+    const PROMOTE: Sql = Sql {
+        sqlite: "update lead set state = 0, gate = null where id in \
+             (select id from lead where state = 1 and campaign_id = $1 and due_ms <= $2 order by due_ms, id limit $3)",
+        postgres: "update lead set state = 0, gate = null where id in \
+             (select id from lead where state = 1 and campaign_id = $1 and due_ms <= $2 order by due_ms, id limit $3 \
+              for update skip locked)",
+    };
+    let doing = "promoting due leads";
+    let (campaign, limit) = (Bind::Int(promote.campaign.0), i64::from(promote.limit));
+    let binds = [campaign, Bind::Int(promote.now.0), Bind::Int(limit)];
+    let promoted = batch.db.run(doing, &PROMOTE, &binds).await?;
+    const NEXT: Sql =
+        Sql::both("select min(due_ms) from lead where state = 1 and campaign_id = $1");
+    let rows = batch.db.rows(doing, &NEXT, &[campaign]).await?;
+    let next_due = rows.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs);
+    Ok(StoreReply::Promoted { promoted: u32::try_from(promoted).unwrap_or(u32::MAX), next_due })
+}
+
+/// Counts a campaign's leads: reads its whole index of states, about 30 ms for a million.
+pub(crate) async fn count(db: &mut Db, campaign: CampaignId) -> Result<StoreReply, StoreError> {
+    Ok(StoreReply::Counted(lead_counts(db, campaign).await?))
+}
+
+pub(crate) async fn lead_counts(
+    db: &mut Db,
+    campaign: CampaignId,
+) -> Result<LeadCounts, StoreError> {
+    const COUNT: Sql =
+        Sql::both("select state, count(*) from lead where campaign_id = $1 group by state");
+    const NEXT: Sql =
+        Sql::both("select min(due_ms) from lead where state = 1 and campaign_id = $1");
+    let doing = "counting leads";
+    let mut counts = LeadCounts::default();
+    for row in db.rows(doing, &COUNT, &[Bind::Int(campaign.0)]).await? {
+        let (state, leads) = (row.int(0)?, row.count(1)?);
+        match STATES.into_iter().find(|known| known.code() == state) {
+            Some(LeadState::Ready) => counts.ready = leads,
+            Some(LeadState::Waiting) => counts.waiting = leads,
+            Some(LeadState::Claimed) => counts.claimed = leads,
+            Some(LeadState::Done) => counts.done = leads,
+            Some(LeadState::Held) => counts.held = leads,
+            Some(LeadState::Blocked) => counts.blocked = leads,
+            None => return Err(StoreError::Damaged { doing, found: state.to_string() }),
+        }
+    }
+    let next = db.rows(doing, &NEXT, &[Bind::Int(campaign.0)]).await?;
+    counts.next_due = next.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs);
+    Ok(counts)
+}
+
+const STATES: [LeadState; 6] = [
+    LeadState::Ready,
+    LeadState::Waiting,
+    LeadState::Claimed,
+    LeadState::Done,
+    LeadState::Held,
+    LeadState::Blocked,
+];

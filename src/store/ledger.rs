@@ -1,0 +1,103 @@
+//! The abandonment ledger: A, D and faults per campaign and window.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::logic::dialer::LedgerWindow;
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+
+/// What one attempt has booked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Booked {
+    pub(crate) answered: bool,
+    pub(crate) abandoned: bool,
+    pub(crate) fault: bool,
+}
+
+/// Changes of windows, summed up over a round.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(BTreeMap<(i64, i64), ChangeRow>);
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct ChangeRow {
+    campaign: i64,
+    starts: i64,
+    ends: i64,
+    cap_ppm: i64,
+    answered: i64,
+    abandoned: i64,
+    fault: i64,
+}
+
+impl Changes {
+    /// Takes back what was booked in the window that starts at `starts`; its row exists.
+    pub(crate) fn subtract(&mut self, campaign: i64, starts: i64, booked: Booked) {
+        if booked != Booked::default() {
+            let row = ChangeRow {
+                campaign,
+                starts,
+                ends: 0,
+                cap_ppm: 0,
+                answered: 0,
+                abandoned: 0,
+                fault: 0,
+            };
+            self.0.entry((campaign, starts)).or_insert(row).add(booked, -1);
+        }
+    }
+
+    pub(crate) fn add(&mut self, window: LedgerWindow, booked: Booked) {
+        if booked != Booked::default() {
+            let (campaign, starts) = (window.campaign.0, window.starts.0);
+            let row = ChangeRow {
+                campaign,
+                starts,
+                ends: 0,
+                cap_ppm: 0,
+                answered: 0,
+                abandoned: 0,
+                fault: 0,
+            };
+            let row = self.0.entry((campaign, starts)).or_insert(row);
+            row.ends = window.ends.0;
+            row.cap_ppm = i64::from(window.cap_ppm);
+            row.add(booked, 1);
+        }
+    }
+
+    /// Writes them.
+    pub(crate) async fn book(self, db: &mut Db) -> Result<(), StoreError> {
+        let rows: Vec<_> = self
+            .0
+            .into_values()
+            .filter(|row| (row.answered, row.abandoned, row.fault) != (0, 0, 0))
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // A row made by a subtraction alone exists already, so its empty `ends` is never inserted.
+        const BOOK: Sql = sql_rows!(
+            [campaign int, starts int, ends int, cap_ppm int, answered int, abandoned int, fault int],
+            "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, answered, abandoned, fault) \
+             select campaign, starts, ends, cap_ppm, answered, abandoned, fault from r where true \
+             order by campaign, starts \
+             on conflict (campaign_id, starts_ms) do update set \
+               answered = abandon_window.answered + excluded.answered, \
+               abandoned = abandon_window.abandoned + excluded.abandoned, \
+               fault = abandon_window.fault + excluded.fault"
+        );
+        db.run("booking in the ledger", &BOOK, &[Bind::Text(&json_rows(&rows))]).await?;
+        Ok(())
+    }
+}
+
+impl ChangeRow {
+    fn add(&mut self, booked: Booked, by: i64) {
+        self.answered += if booked.answered { by } else { 0 };
+        self.abandoned += if booked.abandoned { by } else { 0 };
+        self.fault += if booked.fault { by } else { 0 };
+    }
+}

@@ -1,0 +1,148 @@
+//! Legs: what a restart needs to end every SIP dialog that an earlier process left up.
+
+use serde::Serialize;
+
+use crate::logic::dialer::{AgentLeg, LegAnswered, LegEnded};
+use crate::store::batch::{AgentJoined, Batch, Key, Placed, rounds};
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+
+#[derive(Serialize)]
+struct AgentLegRow<'a> {
+    leg: i64,
+    agent: i64,
+    call: &'a str,
+    now: i64,
+}
+
+pub(crate) async fn agent_legs(
+    batch: &mut Batch<'_>,
+    items: &[Placed<'_, AgentLeg>],
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = items
+        .iter()
+        .map(|(_, leg)| AgentLegRow {
+            leg: leg.leg.0,
+            agent: leg.agent.0,
+            call: &leg.call,
+            now: leg.now.0,
+        })
+        .collect();
+    const INSERT: Sql = sql_rows!(
+        [leg int, agent int, call text, now int],
+        "insert into leg (id, leg_no, agent_id, node_epoch, call, started_ms) \
+         select leg, 1, agent, $2, call, now from r where true on conflict (id) do nothing"
+    );
+    let binds = [Bind::Text(&json_rows(&rows)), Bind::Int(batch.epoch())];
+    batch.db.run("writing an agent's leg", &INSERT, &binds).await?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct AnsweredRow<'a> {
+    leg: i64,
+    attempt: Option<i64>,
+    at: i64,
+    remote_tag: &'a str,
+    remote_target: &'a str,
+    route_set: String,
+    cseq: i64,
+}
+
+pub(crate) async fn answered(
+    batch: &mut Batch<'_>,
+    items: &[Placed<'_, LegAnswered>],
+) -> Result<(), StoreError> {
+    for round in rounds(items, |(_, leg)| vec![Key::Leg(leg.leg.0)]) {
+        let rows: Vec<_> = round
+            .iter()
+            .map(|(_, leg)| AnsweredRow {
+                leg: leg.leg.0,
+                attempt: leg.attempt.map(|attempt| attempt.0),
+                at: leg.at.0,
+                remote_tag: &leg.dialog.remote_tag,
+                remote_target: &leg.dialog.remote_target,
+                route_set: json_rows(&leg.dialog.route_set),
+                cseq: i64::from(leg.dialog.cseq),
+            })
+            .collect();
+        const LEG: Sql = sql_rows!(
+            [leg int, attempt int, at int, remote_tag text, remote_target text, route_set text, cseq int],
+            "update leg set answered_ms = coalesce(answered_ms, r.at), remote_tag = r.remote_tag, \
+               remote_target = r.remote_target, route_set = r.route_set, cseq = r.cseq \
+             from r where leg.id = r.leg"
+        );
+        const ATTEMPT: Sql = sql_rows!(
+            [attempt int, at int],
+            "update attempt set answered_ms = r.at from r \
+             where attempt.id = r.attempt and attempt.answered_ms is null"
+        );
+        let json = json_rows(&rows);
+        batch.db.run("writing an answer", &LEG, &[Bind::Text(&json)]).await?;
+        batch.db.run("writing an answer", &ATTEMPT, &[Bind::Text(&json)]).await?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct EndedRow {
+    leg: i64,
+    sip_status: Option<u16>,
+    q850: Option<u8>,
+    at: i64,
+}
+
+pub(crate) async fn ended(
+    batch: &mut Batch<'_>,
+    items: &[Placed<'_, LegEnded>],
+) -> Result<(), StoreError> {
+    for round in rounds(items, |(_, leg)| vec![Key::Leg(leg.leg.0)]) {
+        let rows: Vec<_> = round
+            .iter()
+            .map(|(_, leg)| EndedRow {
+                leg: leg.leg.0,
+                sip_status: leg.sip_status,
+                q850: leg.q850,
+                at: leg.at.0,
+            })
+            .collect();
+        const END: Sql = sql_rows!(
+            [leg int, sip_status int, q850 int, at int],
+            "update leg set ended_ms = r.at, sip_status = r.sip_status, q850 = r.q850 \
+             from r where leg.id = r.leg and leg.ended_ms is null"
+        );
+        batch.db.run("ending a leg", &END, &[Bind::Text(&json_rows(&rows))]).await?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct ConnectedRow {
+    attempt: i64,
+    agent: i64,
+    at: i64,
+}
+
+pub(crate) async fn connected(
+    batch: &mut Batch<'_>,
+    items: &[(usize, AgentJoined)],
+) -> Result<(), StoreError> {
+    for round in rounds(items, |(_, joined)| vec![Key::Attempt(joined.attempt.0)]) {
+        let rows: Vec<_> = round
+            .iter()
+            .map(|(_, joined)| ConnectedRow {
+                attempt: joined.attempt.0,
+                agent: joined.agent.0,
+                at: joined.at.0,
+            })
+            .collect();
+        // The first connection counts; after the outcome the outcome knows best.
+        const CONNECT: Sql = sql_rows!(
+            [attempt int, agent int, at int],
+            "update attempt set connected_ms = coalesce(connected_ms, r.at), agent_id = r.agent \
+             from r where attempt.id = r.attempt and attempt.ended_ms is null"
+        );
+        batch.db.run("connecting an agent", &CONNECT, &[Bind::Text(&json_rows(&rows))]).await?;
+    }
+    Ok(())
+}

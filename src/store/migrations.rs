@@ -1,0 +1,171 @@
+//! The schema, brought up to date step by step. A step that is out is never changed again.
+
+use crate::logic::time::UtcMs;
+use crate::store::db::{Db, Engine};
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, Sql};
+
+/// One step of the schema, for both databases.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Counts from 1.
+    pub version: i64,
+    /// File name without folder.
+    pub name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! migration {
+    ($version:literal, $name:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $name)),
+            postgres: include_str!(concat!("../../migrations/postgres/", $name)),
+        }
+    };
+}
+
+/// Every step, in order.
+pub const MIGRATIONS: &[Migration] = &[migration!(1, "0001_first.sql")];
+
+impl Db {
+    /// Brings the schema up to date, and on the first time writes the installation's identity.
+    ///
+    /// `fresh` is the identity a new installation gets: 16 random bytes for its name, 32 for its secret. It is not used
+    /// when the database has one already.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] when a newer version wrote this database; nothing is changed then.
+    pub async fn migrate(&mut self, now: UtcMs, fresh: &[u8; 48]) -> Result<(), StoreError> {
+        self.begin().await?;
+        let done = self.migrate_steps(now, fresh).await;
+        self.finish(done).await
+    }
+
+    /// Refuses a database whose schema is not exactly ours: for commands that only read.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] or [`StoreError::OlderSchema`].
+    pub async fn check_schema(&mut self) -> Result<(), StoreError> {
+        let known = newest();
+        match self.schema_version().await? {
+            found if found == known => Ok(()),
+            found if found > known => Err(StoreError::NewerSchema { found, known }),
+            found => Err(StoreError::OlderSchema { found, known }),
+        }
+    }
+
+    async fn migrate_steps(&mut self, now: UtcMs, fresh: &[u8; 48]) -> Result<(), StoreError> {
+        const LOCK: Sql = Sql {
+            sqlite: "select 1",
+            // One process at a time; any number does, it only has to be the same in every version.
+            postgres: "select cast(pg_advisory_xact_lock(7031402) as text)",
+        };
+        self.rows("waiting for another migration", &LOCK, &[]).await?;
+        let found = self.schema_version().await?;
+        if found > newest() {
+            return Err(StoreError::NewerSchema { found, known: newest() });
+        }
+        if found == 0 {
+            self.script(
+                "making the schema",
+                "create table if not exists schema_version \
+                 (version bigint primary key, name text not null, at_ms bigint not null)",
+            )
+            .await?;
+        }
+        for step in MIGRATIONS.iter().filter(|step| step.version > found) {
+            let text = match self.engine() {
+                Engine::Sqlite => step.sqlite,
+                Engine::Postgres => step.postgres,
+            };
+            self.script("changing the schema", text).await?;
+            const DONE: Sql =
+                Sql::both("insert into schema_version (version, name, at_ms) values ($1, $2, $3)");
+            let binds = [Bind::Int(step.version), Bind::Text(step.name), Bind::Int(now.0)];
+            self.run("noting the schema", &DONE, &binds).await?;
+        }
+        const IDENTITY: Sql = Sql::both(
+            "insert into installation (id, secret, created_ms) select $1, $2, $3 \
+             where not exists (select 1 from installation)",
+        );
+        let (id, secret) = fresh.split_at(16);
+        let binds = [Bind::Text(&hex(id)), Bind::Text(&hex(secret)), Bind::Int(now.0)];
+        self.run("writing the installation's identity", &IDENTITY, &binds).await?;
+        Ok(())
+    }
+
+    /// 0: no schema yet.
+    async fn schema_version(&mut self) -> Result<i64, StoreError> {
+        const EXISTS: Sql = Sql {
+            sqlite: "select count(*) from sqlite_master where type = 'table' and name = 'schema_version'",
+            postgres: "select count(*) from pg_tables where schemaname = current_schema() and tablename = 'schema_version'",
+        };
+        let doing = "reading the schema's version";
+        let rows = self.rows(doing, &EXISTS, &[]).await?;
+        if rows.first().map_or(Ok(0), |row| row.int(0))? == 0 {
+            return Ok(0);
+        }
+        const NEWEST: Sql = Sql::both("select coalesce(max(version), 0) from schema_version");
+        self.rows(doing, &NEWEST, &[]).await?.first().map_or(Ok(0), |row| row.int(0))
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |step| step.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_the_folder_and_both_folders_are_alike() {
+        for folder in ["sqlite", "postgres"] {
+            let mut files: Vec<_> = std::fs::read_dir(format!("migrations/{folder}"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            let listed: Vec<_> = MIGRATIONS.iter().map(|step| step.name).collect();
+            assert_eq!(files, listed, "migrations/{folder}");
+        }
+        for (at, step) in (1..).zip(MIGRATIONS) {
+            assert_eq!(step.version, at);
+            assert!(step.name.starts_with(&format!("{at:04}_")), "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn both_texts_of_a_step_make_the_same_tables() {
+        for step in MIGRATIONS {
+            let body = |text: &str| {
+                text.lines()
+                    .filter(|line| !line.starts_with("--"))
+                    .map(|line| line.replace("bigint", "integer").replace(") strict;", ");"))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(body(step.sqlite), body(step.postgres), "{}", step.name);
+        }
+    }
+
+    #[test]
+    fn hexadecimal_reads_back() {
+        assert_eq!(hex(&[0, 0xab, 0xff]), "00abff");
+        assert_eq!(unhex("00abff"), Some(vec![0, 0xab, 0xff]));
+        assert_eq!(unhex("0g"), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Floor 2: the database. Every SQL text of the program is in this folder, beside the function that runs it.
+//!
+//! Called by `runtime` (one task runs the dialer's commands through [`run_batch_isolating`], on one connection of its
+//! own) and by `cli` (import, export, status). One text serves SQLite and PostgreSQL; where they truly differ a [`Db`]
+//! statement is a pair. Time is always handed in, never asked of the database, so that a virtual clock reaches the rows.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `db`, `sql`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
+//! | `batch` | many commands in one transaction |
+//! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
+//! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
+//! | `recovery` | what earlier processes left open |
+//! | `imports` | contacts in |
+//! | `reports` | status, KPIs and results out |
+
+mod agents;
+mod audit;
+mod batch;
+mod campaigns;
+mod db;
+mod dispositions;
+mod error;
+mod events;
+mod intents;
+mod leads;
+mod ledger;
+mod legs;
+mod migrations;
+mod nodes;
+mod outcomes;
+mod recovery;
+mod sql;
+mod suppressions;
+
+pub use agents::upsert_agents;
+pub use audit::check_audit;
+pub use batch::{run_batch, run_batch_isolating};
+pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
+pub use db::{Checkpoint, Db, Engine};
+pub use error::{StoreError, Trouble};
+pub use migrations::{MIGRATIONS, Migration};
+pub use nodes::{NewNode, NodeIdentity, next_epoch, register_node};
+pub use recovery::{OpenWork, load_open, recover_leads};

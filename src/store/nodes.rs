@@ -1,0 +1,123 @@
+//! Processes of the installation: their epochs, leases and ends.
+
+use crate::logic::dialer::StoreReply;
+use crate::logic::gate::Gate;
+use crate::logic::time::UtcMs;
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::migrations::unhex;
+use crate::store::sql::{Bind, Sql};
+
+/// Who this process is, for all it writes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeIdentity {
+    /// The installation's own count of process starts; below 2^31.
+    pub epoch: u32,
+    /// Random number of this start.
+    pub boot: u64,
+    /// The installation's random name.
+    pub installation: String,
+    /// The key that Call-IDs, tags and branches are hashed with.
+    pub secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for NodeIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the secret.
+        f.debug_struct("NodeIdentity")
+            .field("epoch", &self.epoch)
+            .field("boot", &self.boot)
+            .field("installation", &self.installation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a starting dialer says of itself.
+#[derive(Clone, Debug)]
+pub struct NewNode<'a> {
+    /// The same at every start of the same dialer: what an earlier start left open is then recovered at once.
+    pub name: &'a str,
+    /// Random.
+    pub boot: u64,
+    /// Process id, for messages.
+    pub pid: u32,
+    /// When.
+    pub now: UtcMs,
+    /// End of its first lease.
+    pub lease_until: UtcMs,
+}
+
+/// Registers the start of a dialer. Earlier starts under the same name are ended and can write no intent any more.
+///
+/// # Errors
+/// [`StoreError::NoIdsLeft`] after 2^31 starts; otherwise as every statement.
+pub async fn register_node(db: &mut Db, new: &NewNode<'_>) -> Result<NodeIdentity, StoreError> {
+    db.begin().await?;
+    let done = register(db, new).await;
+    db.finish(done).await
+}
+
+/// An epoch for a process that only makes rows (an import): it takes no part in dialing and has no lease.
+///
+/// # Errors
+/// As [`register_node`].
+pub async fn next_epoch(db: &mut Db) -> Result<u32, StoreError> {
+    db.begin().await?;
+    let done = take_epoch(db).await;
+    db.finish(done).await
+}
+
+async fn register(db: &mut Db, new: &NewNode<'_>) -> Result<NodeIdentity, StoreError> {
+    let epoch = take_epoch(db).await?;
+    const END: Sql = Sql::both(
+        "update node set ended_ms = $2, lease_until_ms = 0 where name = $1 and ended_ms is null",
+    );
+    db.run("ending an earlier start", &END, &[Bind::Text(new.name), Bind::Int(new.now.0)]).await?;
+    const START: Sql = Sql::both(
+        "insert into node (epoch, name, boot, pid, started_ms, lease_until_ms) values ($1, $2, $3, $4, $5, $6)",
+    );
+    let binds = [
+        Bind::Int(i64::from(epoch)),
+        Bind::Text(new.name),
+        Bind::Int(new.boot.cast_signed()),
+        Bind::Int(i64::from(new.pid)),
+        Bind::Int(new.now.0),
+        Bind::Int(new.lease_until.0),
+    ];
+    db.run("registering this start", &START, &binds).await?;
+    const INSTALLATION: Sql = Sql::both("select id, secret from installation");
+    let doing = "reading the installation";
+    let rows = db.rows(doing, &INSTALLATION, &[]).await?;
+    let Some(row) = rows.first() else {
+        return Err(StoreError::Damaged { doing, found: "no installation".to_owned() });
+    };
+    let secret = unhex(&row.text(1)?)
+        .ok_or_else(|| StoreError::Damaged { doing, found: "an odd secret".to_owned() })?;
+    Ok(NodeIdentity { epoch, boot: new.boot, installation: row.text(0)?, secret })
+}
+
+async fn take_epoch(db: &mut Db) -> Result<u32, StoreError> {
+    const NEXT: Sql =
+        Sql::both("update counter set value = value + 1 where name = 'node_epoch' returning value");
+    let rows = db.rows("counting this start", &NEXT, &[]).await?;
+    let value = rows.first().map_or(Ok(0), |row| row.int(0))?;
+    // Ids are `epoch << 32 | counter` and must stay positive.
+    u32::try_from(value).ok().filter(|e| (1..1 << 31).contains(e)).ok_or(StoreError::NoIdsLeft)
+}
+
+/// Lengthens the lease, never shortens it.
+pub(crate) async fn heartbeat(
+    db: &mut Db,
+    node: &NodeIdentity,
+    until: UtcMs,
+) -> Result<StoreReply, StoreError> {
+    const BEAT: Sql = Sql::both(
+        "update node set lease_until_ms = case when lease_until_ms > $2 then lease_until_ms else $2 end \
+         where epoch = $1 and ended_ms is null",
+    );
+    let binds = [Bind::Int(i64::from(node.epoch)), Bind::Int(until.0)];
+    Ok(match db.run("lengthening the lease", &BEAT, &binds).await? {
+        0 => StoreReply::Refused { gate: Gate::NodeLease, until: None },
+        _ => StoreReply::Done,
+    })
+}

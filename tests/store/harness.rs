@@ -1,0 +1,349 @@
+//! A database of its own for every check, with a campaign, contacts and a node.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use outdial::logic::dialer::*;
+use outdial::logic::ids::*;
+use outdial::logic::outcome::Outcome;
+use outdial::logic::time::UtcMs;
+use outdial::store::{Db, NewNode, NodeIdentity, register_node, run_batch, upsert_campaign};
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+/// Makes a module with one test per database.
+macro_rules! on_both {
+    ($($name:ident)+) => {
+        mod sqlite { $(#[test] fn $name() { crate::harness::on_sqlite(async |world| super::$name(world).await) })+ }
+        mod postgres { $(#[test] fn $name() { crate::harness::on_postgres(async |world| super::$name(world).await) })+ }
+    };
+}
+pub(crate) use on_both;
+
+pub(crate) fn on_sqlite(check: impl AsyncFnOnce(&mut World)) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    run(&url, check);
+}
+
+pub(crate) fn on_postgres(check: impl AsyncFnOnce(&mut World)) {
+    run(&block_on(postgres_schema()), check);
+}
+
+/// A schema of its own in the cluster that the environment names.
+pub(crate) async fn postgres_schema() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let Ok(cluster) = std::env::var("OUTDIAL_TEST_POSTGRES") else {
+        panic!(
+            "OUTDIAL_TEST_POSTGRES is not set: run `tests/postgres run cargo test`, or set it to what `tests/postgres start` prints"
+        );
+    };
+    let name = format!("t_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut admin = sqlx::PgConnection::connect(&cluster).await.unwrap();
+    // An earlier process with our id may have left its schemas.
+    let text = format!("drop schema if exists {name} cascade; create schema {name}");
+    sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut admin).await.unwrap();
+    format!("{cluster}?options[search_path]={name}")
+}
+
+fn run(url: &str, check: impl AsyncFnOnce(&mut World)) {
+    block_on(async {
+        let mut world = World::new(url).await;
+        check(&mut world).await;
+        world.db.close().await.unwrap();
+    });
+}
+
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+pub(crate) struct World {
+    pub(crate) url: String,
+    pub(crate) db: Db,
+    pub(crate) node: NodeIdentity,
+    pub(crate) ids: IdMaker,
+    pub(crate) campaign: CampaignId,
+    pub(crate) seller: SellerId,
+    pub(crate) now: UtcMs,
+}
+
+pub(crate) const T0: UtcMs = UtcMs(1_790_000_000_000);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const CLASS: ClassId = ClassId(77);
+pub(crate) const AGENT: AgentId = AgentId(55);
+pub(crate) const FRESH: [u8; 48] = [7; 48];
+
+impl World {
+    pub(crate) async fn new(url: &str) -> Self {
+        let mut db = Db::open_writer(url).await.unwrap();
+        db.migrate(T0, &FRESH).await.unwrap();
+        let node = register_node(&mut db, &new_node("here", 1)).await.unwrap();
+        let mut ids = IdMaker::new(node.epoch);
+        let row = upsert_campaign(&mut db, &mut ids, "spring", "Acme", T0, true).await.unwrap();
+        let mut world = Self {
+            url: url.to_owned(),
+            db,
+            node,
+            ids,
+            campaign: row.id,
+            seller: row.seller,
+            now: T0,
+        };
+        world.sql("insert into calling_class (id, descriptor) values (77, 'JP')").await;
+        world
+    }
+
+    pub(crate) fn id(&mut self) -> i64 {
+        self.ids.next().unwrap()
+    }
+
+    pub(crate) async fn sql(&mut self, text: &str) {
+        let text = AssertSqlSafe(text.to_owned());
+        if self.url.starts_with("sqlite") {
+            let mut other = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(text).execute(&mut other).await.unwrap();
+            other.close().await.unwrap();
+        } else {
+            let mut other = sqlx::PgConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(text).execute(&mut other).await.unwrap();
+            other.close().await.unwrap();
+        }
+    }
+
+    pub(crate) async fn numbers(&mut self, text: &str) -> Vec<i64> {
+        let text = AssertSqlSafe(text.to_owned());
+        if self.url.starts_with("sqlite") {
+            let mut other = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            let row = sqlx::query(text).fetch_one(&mut other).await.unwrap();
+            (0..row.len())
+                .map(|at| row.try_get::<Option<i64>, _>(at).unwrap().unwrap_or(-1))
+                .collect()
+        } else {
+            let mut other = sqlx::PgConnection::connect(&self.url).await.unwrap();
+            let row = sqlx::query(text).fetch_one(&mut other).await.unwrap();
+            (0..row.len())
+                .map(|at| row.try_get::<Option<i64>, _>(at).unwrap().unwrap_or(-1))
+                .collect()
+        }
+    }
+
+    /// A contact with one number and a ready lead; returns contact and lead.
+    pub(crate) async fn lead(&mut self, n: i64) -> (ContactId, LeadId) {
+        let (seller, campaign) = (self.seller, self.campaign);
+        self.contact(n, seller).await;
+        self.lead_of(n, campaign).await
+    }
+
+    pub(crate) async fn contact(&mut self, n: i64, seller: SellerId) {
+        self.sql(&format!(
+            "insert into contact (id, seller_id, external_id, name, language, custom) \
+               values ({n}, {seller}, 'X{n}', 'Name {n}', 'ja', '[[\"plan\",\"A\"]]'); \
+             insert into phone (id, seller_id, contact_id, position, key, number, zones) \
+               values ({p}, {seller}, {n}, 0, '{number}', '{number}', '[\"Asia/Tokyo\"]')",
+            p = n + 1000,
+            number = number(n),
+        ))
+        .await;
+    }
+
+    pub(crate) async fn lead_of(&mut self, n: i64, campaign: CampaignId) -> (ContactId, LeadId) {
+        let lead = LeadId(n + campaign.0 * 1000);
+        self.sql(&format!(
+            "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+             values ({lead}, {campaign}, {n}, 77, {n}, 0, 0, 1)"
+        ))
+        .await;
+        (ContactId(n), lead)
+    }
+
+    pub(crate) async fn run(&mut self, commands: &[StoreCommand]) -> Vec<StoreReply> {
+        run_batch(&mut self.db, &self.node, commands).await.unwrap()
+    }
+
+    pub(crate) async fn one(&mut self, command: StoreCommand) -> StoreReply {
+        self.run(&[command]).await.remove(0)
+    }
+
+    pub(crate) async fn claim(&mut self, claim: u64, want: u32) -> Vec<ClaimedLead> {
+        let reply = self.one(self.claim_command(claim, want)).await;
+        let StoreReply::Claimed(leads) = reply else { panic!("{reply:?}") };
+        leads
+    }
+
+    pub(crate) fn claim_command(&self, claim: u64, want: u32) -> StoreCommand {
+        let (campaign, now) = (self.campaign, self.now);
+        StoreCommand::Claim(Claim { campaign, claim, want, open_classes: vec![CLASS], now })
+    }
+
+    /// An intent that every gate lets through, for `lead` as claimed.
+    pub(crate) fn intent(&mut self, lead: &ClaimedLead) -> Intent {
+        let attempt = self.id();
+        Intent {
+            attempt: AttemptId(attempt),
+            public_ref: format!("ref-{attempt}"),
+            leg: LegId(self.id()),
+            lead: lead.lead,
+            fence: lead.fence,
+            campaign: lead.campaign,
+            seller: lead.seller,
+            contact: lead.contact,
+            phone: lead.phones[0].clone(),
+            trunk: "main".to_owned(),
+            caller_id: "+81311112222".parse().unwrap(),
+            call: "{\"to\":\"x\"}".to_owned(),
+            agent: Some(AGENT),
+            now: self.now,
+            per_day: 2,
+            per_30_days: 10,
+            total: 20,
+            min_gap: HOUR,
+            undelivered_per_hour: 3,
+        }
+    }
+
+    pub(crate) fn outcome(&self, intent: &Intent, outcome: Outcome) -> OutcomeRecord {
+        OutcomeRecord {
+            attempt: intent.attempt,
+            lead: intent.lead,
+            fence: intent.fence,
+            outcome,
+            early_at: None,
+            answered_at: None,
+            connected_at: None,
+            ended_at: self.now,
+            agent: None,
+            sip_status: None,
+            q850: None,
+            live: None,
+            booking: self.booking(false, false),
+            after: LeadAfter {
+                state: LeadState::Ready,
+                due: self.now,
+                gate: None,
+                next_phone: None,
+            },
+            phone: None,
+            suppress: None,
+        }
+    }
+
+    pub(crate) fn booking(&self, answered: bool, abandoned: bool) -> Booking {
+        Booking { window: self.window(), answered, abandoned, fault: false }
+    }
+
+    pub(crate) fn window(&self) -> LedgerWindow {
+        LedgerWindow { campaign: self.campaign, starts: T0, ends: T0 + DAY, cap_ppm: 30_000 }
+    }
+
+    pub(crate) fn disposition(&self, intent: &Intent, code: &str) -> DispositionRecord {
+        DispositionRecord {
+            attempt: intent.attempt,
+            lead: intent.lead,
+            agent: AGENT,
+            code: code.to_owned(),
+            memo: None,
+            at: self.now,
+            live: Some(true),
+            window: self.window(),
+            after: LeadAfter {
+                state: LeadState::Done,
+                due: UtcMs(0),
+                gate: None,
+                next_phone: None,
+            },
+            phone: None,
+            suppress: None,
+            callback: None,
+        }
+    }
+
+    pub(crate) fn refusal(&mut self, contact: ContactId, n: i64) -> Suppress {
+        Suppress {
+            suppression: SuppressionId(self.id()),
+            seller: self.seller,
+            contact: Some(contact),
+            phone_key: Some(number(n)),
+            reason: "refused".to_owned(),
+            proof: "letter 1".to_owned(),
+            at: self.now,
+        }
+    }
+
+    /// Claims, intends and ends one attempt of the next lead.
+    pub(crate) async fn attempt(&mut self, claim: u64, outcome: Outcome) -> Intent {
+        let leads = self.claim(claim, 1).await;
+        let intent = self.intent(&leads[0]);
+        assert_eq!(
+            self.one(StoreCommand::Intent(Box::new(intent.clone()))).await,
+            StoreReply::Saved
+        );
+        let record = self.outcome(&intent, outcome);
+        self.one(StoreCommand::Outcome(Box::new(record))).await;
+        intent
+    }
+
+    /// Every row of every table.
+    pub(crate) async fn dump(&mut self) -> Dump {
+        let mut dump = Dump::new();
+        if self.url.starts_with("sqlite") {
+            let mut other = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            let columns = "select m.name, group_concat(c.name, ',' order by c.cid) from sqlite_master m \
+                 join pragma_table_info(m.name) c where m.type = 'table' group by m.name order by 1";
+            for table in sqlx::query(columns).fetch_all(&mut other).await.unwrap() {
+                let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
+                let text = format!("select json_array({columns}) from {name}");
+                let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut other).await.unwrap();
+                dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
+            }
+        } else {
+            let mut other = sqlx::PgConnection::connect(&self.url).await.unwrap();
+            let columns = "select cast(table_name as text), \
+                 string_agg(cast(column_name as text), ',' order by ordinal_position) \
+                 from information_schema.columns where table_schema = current_schema() group by 1 order by 1";
+            for table in sqlx::query(columns).fetch_all(&mut other).await.unwrap() {
+                let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
+                let text = format!("select cast(json_build_array({columns}) as text) from {name}");
+                let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut other).await.unwrap();
+                dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
+            }
+        }
+        dump
+    }
+
+    /// Runs a batch twice: the second time must answer the same and change nothing.
+    pub(crate) async fn twice(&mut self, commands: &[StoreCommand]) -> Vec<StoreReply> {
+        let replies = self.run(commands).await;
+        let before = self.dump().await;
+        assert_eq!(self.run(commands).await, replies, "{commands:?}");
+        assert_same(&before, &self.dump().await);
+        replies
+    }
+}
+
+pub(crate) type Dump = BTreeMap<String, Vec<String>>;
+
+fn parsed(rows: impl Iterator<Item = String>) -> Vec<String> {
+    let mut rows: Vec<_> = rows
+        .map(|row| serde_json::from_str::<serde_json::Value>(&row).unwrap().to_string())
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[track_caller]
+pub(crate) fn assert_same(left: &Dump, right: &Dump) {
+    assert!(left.keys().eq(right.keys()));
+    for (table, rows) in left {
+        assert_eq!(rows, &right[table], "{table}");
+    }
+}
+
+pub(crate) fn new_node(name: &str, boot: u64) -> NewNode<'_> {
+    NewNode { name, boot, pid: 9, now: T0, lease_until: T0 + DAY * 400 }
+}
+
+pub(crate) fn number(n: i64) -> String {
+    format!("+8190{n:08}")
+}

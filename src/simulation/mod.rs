@@ -14,4 +14,5 @@ pub mod network;
 mod peer;
 pub mod peer_sdp;
 pub mod phone;
+pub mod virtual_media;
 pub mod voice;

@@ -1,6 +1,7 @@
 //! outdial: an outbound campaign dialer. One pure floor decides, thin rooms around it do.
 
 pub mod carrier;
+pub mod cli;
 pub mod config;
 pub mod files;
 pub mod logic;

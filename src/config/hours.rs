@@ -30,8 +30,7 @@ pub(super) fn hours(
     let preset_days = rules.preset.as_ref().map(|preset| preset.hours.clone());
     let Some(field) = root.get("hours") else {
         let Some(days) = preset_days else {
-            let expected = "when people may be called, or a preset that says so";
-            root.need_section("hours", "[hours]", expected);
+            root.missing("hours", "[hours], or a preset that has them");
             return None;
         };
         let calendar = calendar(root, None, rules, region, &days);
@@ -41,7 +40,6 @@ pub(super) fn hours(
         return always(&field, rules);
     }
     let section = field.section()?;
-    let problems = section.problems();
     let table = days(&section, &preset_days.clone().unwrap_or_default());
     if let Some(preset) = &preset_days {
         check_tighter(&section, rules, &table, preset);
@@ -49,7 +47,7 @@ pub(super) fn hours(
     let named = section.get("zone").and_then(|field| zone(&field, zones));
     let own = section.get("extra_holidays");
     let calendar = calendar(&section, own, rules, region, &table);
-    if table.days.iter().all(Vec::is_empty) && section.problems() == problems {
+    if table.days.iter().all(Vec::is_empty) {
         let wrong = Wrong::new(
             "no open day",
             "ranges on at least one day",

@@ -10,8 +10,9 @@ use crate::logic::settings::Messages;
 
 /// The announcements of a campaign whose callees speak `languages`; paths are relative to `base`.
 pub(super) fn messages(root: &Section<'_>, base: &Path, languages: &[String]) -> Messages {
-    let expected = "what a callee hears when no agent is free";
-    let Some(field) = root.need_section("messages", "[messages.safe_harbour]", expected) else {
+    let Some(field) =
+        root.need("messages", "[messages]: what a callee hears when no agent is free")
+    else {
         return Messages::default();
     };
     let Some(section) = field.section() else { return Messages::default() };

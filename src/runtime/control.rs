@@ -36,10 +36,10 @@ pub struct Control {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// A Unix socket's path has room for 107 bytes (`sun_path`).
-    #[error("{} is too long for a socket (at most 107 bytes): set `control` in outdial.toml to a shorter path", .0.display())]
+    #[error("{} is too long for a socket (at most 107 bytes): move the database to a folder with a shorter path", .0.display())]
     TooLong(PathBuf),
     /// Another dialer answers there.
-    #[error("another dialer answers at {}: stop it, or set `control` in outdial.toml to another path", .0.display())]
+    #[error("another dialer answers at {}: stop it first", .0.display())]
     Held(PathBuf),
     /// The socket cannot be made.
     #[error("cannot make the control socket {}: {source}", path.display())]

@@ -7,10 +7,8 @@ pub struct Dice {
     pub boot: u64,
     /// Seeds whatever looks random in the machines.
     pub seed: u64,
-    /// Id of the installation, used when its row does not exist yet.
-    pub installation: String,
-    /// Secret of the installation, likewise.
-    pub secret: Vec<u8>,
+    /// What an installation's id and secret are made of, used when its row does not exist yet.
+    pub installation: [u8; 48],
 }
 
 impl Dice {
@@ -19,15 +17,12 @@ impl Dice {
     /// # Errors
     /// The system's generator failed (no `/dev/urandom` in a chroot, a seccomp filter): nothing may be dialed without it.
     pub fn throw() -> Result<Self, DiceError> {
-        let mut installation = [0_u8; 8];
-        let mut secret = vec![0_u8; 32];
+        let mut installation = [0_u8; 48];
         getrandom::fill(&mut installation).map_err(DiceError)?;
-        getrandom::fill(&mut secret).map_err(DiceError)?;
         Ok(Self {
             boot: getrandom::u64().map_err(DiceError)?,
             seed: getrandom::u64().map_err(DiceError)?,
-            installation: installation.iter().map(|byte| format!("{byte:02x}")).collect(),
-            secret,
+            installation,
         })
     }
 }
@@ -50,8 +45,7 @@ mod tests {
     #[test]
     fn two_throws_differ_and_show_nothing() {
         let (one, two) = (Dice::throw().unwrap(), Dice::throw().unwrap());
-        assert_ne!((one.boot, &one.secret), (two.boot, &two.secret));
-        assert_eq!(one.installation.len(), 16);
+        assert_ne!((one.boot, one.installation), (two.boot, two.installation));
         assert_eq!(format!("{one:?}"), "Dice { .. }");
     }
 }

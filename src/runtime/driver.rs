@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
@@ -24,6 +23,7 @@ use crate::runtime::shutdown::Signals;
 use crate::runtime::store_task::Order;
 use crate::runtime::store_task::StoreNews;
 use crate::telemetry::Metrics;
+use crate::wire::udp::{SendOutcome, SipSocket};
 
 /// The way to the media threads. Never waits: gives the command back when the queue is full.
 pub(super) trait MediaPort {
@@ -36,7 +36,7 @@ pub(super) struct Ports<M> {
     /// Both clocks.
     pub(super) clock: Clock,
     /// The SIP socket.
-    pub(super) socket: UdpSocket,
+    pub(super) socket: SipSocket,
     /// To the media threads.
     pub(super) media: M,
     /// From the media threads.
@@ -64,7 +64,6 @@ pub struct Ended {
 
 /// Runs the node until it is finished or was told twice to stop.
 pub(super) async fn run<M: MediaPort>(start: NodeStart, ports: Ports<M>) -> Ended {
-    // A fresh socket is believed to be full until the poller has seen it: wait, or the first datagrams would be lost.
     if let Err(error) = ports.socket.writable().await {
         tracing::error!(%error, "the SIP socket is broken");
     }
@@ -320,12 +319,9 @@ impl<M: MediaPort> Driver<M> {
     fn perform(&mut self, action: NodeAction) {
         match action {
             NodeAction::Send { to, bytes } => match self.ports.socket.try_send_to(&bytes, to) {
-                Ok(_) => self.ports.metrics.sip_sent.one(),
-                Err(error) => {
-                    // As good as lost on the way: SIP repeats what matters.
-                    self.ports.metrics.sip_unsent.one();
-                    tracing::debug!(%to, %error, "a datagram was not sent");
-                }
+                SendOutcome::Sent => self.ports.metrics.sip_sent.one(),
+                // As good as lost on the way: SIP repeats what matters.
+                SendOutcome::Full | SendOutcome::Failed => self.ports.metrics.sip_unsent.one(),
             },
             NodeAction::Media(command) => self.send_media(command),
             NodeAction::Store(ticket, command) => {

@@ -1,7 +1,6 @@
 //! Floor 4: runs the node. Clocks, dice, signals, sockets, the store task and the one loop that joins them.
 //!
 //! No decision is taken here: an `if` about a call belongs into the pure floor.
-#![allow(dead_code, reason = "the assembly that uses all of this lands with store and media")]
 
 pub mod clock;
 pub mod control;
@@ -11,6 +10,9 @@ mod driver;
 pub mod handle;
 pub mod lock;
 mod shutdown;
+mod start;
+mod store_link;
 mod store_task;
 
 pub use driver::Ended;
+pub use start::{Running, StartError, StartSettings, start};

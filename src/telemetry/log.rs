@@ -1,6 +1,5 @@
 //! The log file: written by a thread of its own, so that a slow disk never delays a call.
 
-use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::BufWriter;
 use std::io::Write;
@@ -25,11 +24,20 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// To the end of a file, readable by its owner only.
+    File(PathBuf),
+    /// Where a service manager or a person sees it.
+    StandardError,
+}
+
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file cannot be written.
-    #[error("cannot write the log {}: {source}; choose another path with --log", path.display())]
+    #[error("cannot write the log {}: {source}; choose another path in [log]", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -57,17 +65,24 @@ pub struct LogGuard {
     closed: Arc<AtomicU64>,
 }
 
-/// Sends everything that is traced from now on to the end of `path`, readable by its owner only.
+/// Sends everything that is traced from now on to `target`.
 ///
 /// When the disk is so slow that [`QUEUE`] lines wait, further lines are lost, and the log says how many.
 ///
 /// # Errors
 /// See [`LogError`].
-pub fn start(path: &Path, format: LogFormat, filter: &str) -> Result<LogGuard, LogError> {
+pub fn start(target: &LogTarget, format: LogFormat, filter: &str) -> Result<LogGuard, LogError> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|why| LogError::Filter { filter: filter.to_owned(), why: why.to_string() })?;
+    let (path, file): (&Path, Box<dyn Write + Send>) = match target {
+        LogTarget::StandardError => ("standard error".as_ref(), Box::new(std::io::stderr())),
+        LogTarget::File(path) => {
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            let open = |source| LogError::Open { path: path.clone(), source };
+            (path, Box::new(file.map_err(open)?))
+        }
+    };
     let open = |source| LogError::Open { path: path.to_owned(), source };
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(open)?;
     let (lines, queue) = sync_channel(QUEUE);
     let lost = Arc::new(AtomicU64::new(0));
     let closed = Arc::new(AtomicU64::new(0));
@@ -105,10 +120,15 @@ impl Drop for LogGuard {
     }
 }
 
-fn write(file: File, queue: &Receiver<Vec<u8>>, lost: &AtomicU64, closed: &AtomicU64) {
+fn write(
+    file: Box<dyn Write + Send>,
+    queue: &Receiver<Vec<u8>>,
+    lost: &AtomicU64,
+    closed: &AtomicU64,
+) {
     let mut file = BufWriter::with_capacity(64 * 1024, file);
     // A full disk loses lines, never a call: errors are counted and told when writing works again.
-    let put = |line: &[u8], file: &mut BufWriter<File>| {
+    let put = |line: &[u8], file: &mut BufWriter<Box<dyn Write + Send>>| {
         if file.write_all(line).is_err() {
             lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -203,7 +223,8 @@ mod tests {
     #[test]
     fn a_wrong_filter_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        let error = start(&folder.path().join("log"), LogFormat::Text, "=loud=").unwrap_err();
+        let target = LogTarget::File(folder.path().join("log"));
+        let error = start(&target, LogFormat::Text, "=loud=").unwrap_err();
         assert!(matches!(error, LogError::Filter { .. }), "{error}");
     }
 }

@@ -5,5 +5,5 @@
 mod log;
 mod metrics;
 
-pub use log::{LogError, LogFormat, LogGuard, QUEUE, start};
+pub use log::{LogError, LogFormat, LogGuard, LogTarget, QUEUE, start};
 pub use metrics::{Counter, Metrics};

@@ -63,6 +63,23 @@ impl SipSocket {
         self.local
     }
 
+    /// Waits until a datagram may be there to be taken by [`SipSocket::try_recv_from`].
+    ///
+    /// # Errors
+    /// The system's, when the socket is broken.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Waits until the socket takes datagrams. A new one is believed to be full until the poller has seen it: without
+    /// this wait its first datagrams would be lost.
+    ///
+    /// # Errors
+    /// The system's, when the socket is broken.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
     /// Waits for a datagram; what does not fit into `buffer` is cut off. Safe to cancel.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ pub enum Reply {
 }
 
 /// States of an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
     /// No phone.
@@ -135,7 +135,7 @@ impl AgentState {
 }
 
 /// An agent changed, or the page before him did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentNotice {
     /// Agent by name.
     pub agent: String,
@@ -150,7 +150,7 @@ pub struct AgentNotice {
 }
 
 /// What an agent sees of a call, before the tone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentPage {
     /// Campaign by name.
     pub campaign: String,
@@ -181,7 +181,7 @@ pub struct AgentPage {
 }
 
 /// One line of the digit map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DispositionKey {
     /// Keys.
     pub digits: String,

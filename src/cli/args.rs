@@ -1,0 +1,249 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::text::Lang;
+
+/// Outbound campaign dialer: paces, places and records calls over SIP, with a hard bound on abandoned calls.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub struct Args {
+    /// Settings of this machine: database, addresses, trunks, agents
+    #[arg(
+        long,
+        global = true,
+        env = "OUTDIAL_CONFIG",
+        default_value = "outdial.toml",
+        value_name = "FILE"
+    )]
+    pub(crate) config: PathBuf,
+    /// Language of texts: ja or en (from a locale such as ja_JP.UTF-8, too)
+    #[arg(long, global = true, env = "LANG", default_value = "en", value_parser = Lang::parse, hide_env_values = true)]
+    pub(crate) lang: Lang,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Dial 500 made-up contacts over real SIP and RTP on this machine and show it live
+    Demo(DemoArgs),
+    /// Dial campaigns until stopped (Ctrl-C once: no new calls; twice: end all calls)
+    Run(RunArgs),
+    /// Read contact lists (CSV) into a campaign
+    Import(ImportArgs),
+    /// Write a campaign's results as CSV
+    Export(ExportArgs),
+    /// Show what a running dialer does, or what the database holds
+    Status(StatusArgs),
+    /// Check files, database and trunks, and say in plain words what is missing
+    Check(CheckArgs),
+    /// What an agent does: log in, get ready, pause, say how a call went
+    #[command(subcommand)]
+    Agent(AgentVerb),
+    /// Never call a number again for a seller, from this moment on
+    Suppress(SuppressArgs),
+    /// Pause and resume campaigns of a running dialer
+    #[command(subcommand)]
+    Campaign(CampaignVerb),
+}
+
+/// See [`Verb::Demo`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Folder for database, results and log; files of an earlier demo in it are replaced
+    #[arg(long, default_value = "outdial-demo", value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Rows of the contact list that are read
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) contacts: u32,
+    /// Another seed, another set of callees
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Run`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Campaigns: a folder with campaign.toml, such a file, or a name under campaigns/
+    #[arg(required = true, value_name = "CAMPAIGN")]
+    pub(crate) campaigns: Vec<String>,
+    /// End when nothing is left to do, instead of waiting for the next calling window
+    #[arg(long)]
+    pub(crate) until_idle: bool,
+    /// Print the report at the end as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Import`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// Campaign: a folder with campaign.toml, such a file, or a name under campaigns/
+    pub(crate) campaign: String,
+    /// CSV files; the campaign's own lists where none is given
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Read and judge every row, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Encoding of the files: utf8 or cp932; guessed where not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<String>,
+    /// Where refused rows go, to be repaired and imported again; beside each file where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Print the counts as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Export`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// Campaign by name (or its folder or file)
+    pub(crate) campaign: String,
+    /// One row per attempt, or per contact with its last attempt
+    #[arg(long, value_enum, default_value_t = Per::Attempt)]
+    pub(crate) per: Per,
+    /// utf8 (with a mark that Excel needs) or cp932
+    #[arg(long, default_value = "utf8", value_name = "NAME")]
+    pub(crate) encoding: String,
+    /// File to write; the standard output where not given
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// What a row of an export is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Per {
+    /// Every attempt.
+    Attempt,
+    /// Every contact.
+    Contact,
+}
+
+/// See [`Verb::Status`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Check`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Campaigns to check besides outdial.toml
+    #[arg(value_name = "CAMPAIGN")]
+    pub(crate) campaigns: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What an agent does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentVerb {
+    /// Call the agent's phone and keep it up for the shift
+    Login(AgentName),
+    /// Take calls
+    Ready(AgentName),
+    /// Take no more calls; during a call, after it
+    Pause {
+        /// Agent by name
+        name: String,
+        /// Why, for the reports
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End the shift; during a call, after it
+    Logout(AgentName),
+    /// Say how a call went
+    Disposition {
+        /// Agent by name
+        name: String,
+        /// One of the campaign's codes
+        code: String,
+        /// Public reference of the attempt; the current or last call where not given
+        #[arg(long)]
+        attempt: Option<String>,
+        /// Free text
+        #[arg(long)]
+        memo: Option<String>,
+    },
+    /// Hang up the customer
+    Hangup(AgentName),
+    /// The agent's page, refreshed in place: person, number, fields, script, keys
+    Watch {
+        /// Agent by name
+        name: String,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// One agent.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AgentName {
+    /// Agent by name
+    pub(crate) name: String,
+}
+
+/// See [`Verb::Suppress`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct SuppressArgs {
+    /// Seller by name
+    pub(crate) seller: String,
+    /// Number in E.164, such as +81312345678
+    pub(crate) number: String,
+    /// Why: refused, do_not_call, unwanted
+    #[arg(long, default_value = "do_not_call")]
+    pub(crate) reason: String,
+    /// Where it is proven: a letter, a call, a file's line
+    #[arg(long, default_value = "command line")]
+    pub(crate) proof: String,
+}
+
+/// Campaigns of a running dialer.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CampaignVerb {
+    /// Start no more calls
+    Pause {
+        /// Campaign by name
+        name: String,
+    },
+    /// Go on
+    Resume {
+        /// Campaign by name
+        name: String,
+    },
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    failed: database, network or disk
+  2    the command line or a file is wrong
+  3    refused: another process holds the database, or the dialer said no
+  4    no dialer runs for this outdial.toml
+  130  a second Ctrl-C ended calls that were in progress";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

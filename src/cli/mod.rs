@@ -1,0 +1,81 @@
+//! Floor 6: the command line. A file per verb; the only room that prints.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this room is where the program speaks"
+)]
+
+mod agent;
+mod args;
+mod client;
+mod exit;
+mod live;
+mod page;
+mod picture;
+mod report;
+mod run;
+mod setup;
+mod status;
+mod text;
+
+pub use args::Args;
+pub use exit::Exit;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::args::{CampaignVerb, Verb};
+use crate::cli::client::Client;
+use crate::cli::exit::Failure;
+use crate::logic::dialer::command::Command;
+
+/// Parses the command line, does what it says and tells how it ended.
+#[must_use]
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    match perform(&args) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("outdial: {:#}", failure.error);
+            failure.exit.into()
+        }
+    }
+}
+
+fn perform(args: &Args) -> Result<Exit, Failure> {
+    match &args.verb {
+        Verb::Run(run) => run::run(args, run),
+        Verb::Status(status) => status::run(args, status),
+        Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
+        Verb::Suppress(entry) => ask(
+            args,
+            &Command::Suppress {
+                seller: entry.seller.clone(),
+                number: entry.number.clone(),
+                reason: entry.reason.clone(),
+                proof: entry.proof.clone(),
+            },
+        ),
+        Verb::Campaign(CampaignVerb::Pause { name }) => {
+            ask(args, &Command::CampaignPause { campaign: name.clone() })
+        }
+        Verb::Campaign(CampaignVerb::Resume { name }) => {
+            ask(args, &Command::CampaignResume { campaign: name.clone() })
+        }
+        Verb::Demo(_) | Verb::Import(_) | Verb::Export(_) | Verb::Check(_) => Ok(Exit::Failed),
+    }
+}
+
+/// The control socket of the installation's dialer.
+fn control(args: &Args) -> Result<PathBuf, Failure> {
+    let file = setup::outdial_file(&args.config)?;
+    Ok(setup::control_path(&file, &args.config))
+}
+
+/// One command that is answered by yes or no.
+fn ask(args: &Args, command: &Command) -> Result<Exit, Failure> {
+    Client::connect(&control(args)?)?.ask(command)?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,120 @@
+//! What an agent sees of a call on a terminal.
+
+use std::fmt::Write;
+
+use crate::cli::text::{Lang, texts};
+use crate::logic::dialer::command::AgentNotice;
+use crate::logic::dialer::command::AgentPage;
+
+/// The whole page as lines.
+pub(crate) fn render(notice: &AgentNotice, lang: Lang) -> String {
+    let mut out = String::new();
+    // Writing into a String cannot fail.
+    fill(&mut out, notice, lang).unwrap_or_default();
+    out
+}
+
+fn fill(out: &mut String, notice: &AgentNotice, lang: Lang) -> std::fmt::Result {
+    let state = texts(lang).agent_state(notice.state);
+    let reason = notice.reason.as_ref().map(|reason| format!(" ({})", plain(reason)));
+    writeln!(out, "{}   {state}{}", plain(&notice.agent), reason.unwrap_or_default())?;
+    match &notice.page {
+        Some(page) => customer(out, page, lang),
+        None => Ok(()),
+    }
+}
+
+fn customer(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result {
+    let t = texts(lang);
+    writeln!(out, "{}", "-".repeat(72))?;
+    writeln!(
+        out,
+        "{}: {}   {}: {}",
+        t.seller,
+        plain(&page.seller),
+        t.campaign,
+        plain(&page.campaign)
+    )?;
+    let name = page.name.as_deref().unwrap_or("-");
+    writeln!(out, "{}: {}   [{}]", t.name, plain(name), plain(&page.language))?;
+    writeln!(out, "{}: {}", t.number, plain(&page.number))?;
+    if let Some(id) = &page.external_id {
+        writeln!(out, "{}: {}", t.customer_id, plain(id))?;
+    }
+    for (key, value) in &page.fields {
+        writeln!(out, "{}: {}", plain(key), plain(value))?;
+    }
+    writeln!(out, "{}", "-".repeat(72))?;
+    for line in page.script.lines() {
+        writeln!(out, "{}", plain(line))?;
+    }
+    writeln!(out, "{}", "-".repeat(72))?;
+    for key in &page.dispositions {
+        let label = match lang {
+            Lang::Ja => &key.label_ja,
+            Lang::En => &key.label_en,
+        };
+        let chosen = page.chosen.as_deref() == Some(key.code.as_str());
+        let mark = match (chosen, page.saved) {
+            (true, true) => t.saved,
+            (true, false) => t.saving,
+            (false, _) => "",
+        };
+        writeln!(out, "  [{}] {} ({}) {mark}", plain(&key.digits), plain(label), plain(&key.code))?;
+    }
+    writeln!(out, "  [{}] {}", plain(&page.hang_up_keys), t.hang_up)?;
+    writeln!(out, "{}: {}", t.attempt, plain(&page.attempt))
+}
+
+/// A list is other people's text: nothing in it may steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logic::dialer::command::AgentState;
+    use crate::logic::dialer::command::DispositionKey;
+    use crate::logic::time::UtcMs;
+
+    fn notice() -> AgentNotice {
+        let key = |digits: &str, code: &str, en: &str, ja: &str| DispositionKey {
+            digits: digits.to_owned(),
+            code: code.to_owned(),
+            label_en: en.to_owned(),
+            label_ja: ja.to_owned(),
+        };
+        AgentNotice {
+            agent: "hanako".to_owned(),
+            state: AgentState::WrapUp,
+            since: UtcMs(0),
+            reason: None,
+            page: Some(AgentPage {
+                campaign: "demo".to_owned(),
+                seller: "Example Water".to_owned(),
+                attempt: "a1b2".to_owned(),
+                name: Some("佐藤 \x1b[2J一郎".to_owned()),
+                external_id: Some("C-7".to_owned()),
+                number: "+81312345678".to_owned(),
+                language: "ja".to_owned(),
+                fields: vec![("plan".to_owned(), "basic".to_owned())],
+                script: "Hello,\nthis is ...".to_owned(),
+                dispositions: vec![
+                    key("1", "SALE", "sale", "成約"),
+                    key("9", "REFUSED", "refused", "断り"),
+                ],
+                hang_up_keys: "##".to_owned(),
+                chosen: Some("SALE".to_owned()),
+                saved: true,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_page_shows_person_script_and_keys_and_never_steers_the_terminal() {
+        insta::assert_snapshot!(render(&notice(), Lang::Ja));
+        insta::assert_snapshot!(render(&notice(), Lang::En));
+        assert!(!render(&notice(), Lang::En).contains('\x1b'));
+    }
+}

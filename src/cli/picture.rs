@@ -1,0 +1,97 @@
+//! The dialer's view as this room reads it: from the same process or from the control socket, both by JSON.
+
+use serde::Deserialize;
+
+use crate::logic::dialer::command::AgentState;
+use crate::logic::dialer::command::View;
+
+/// What is shown of a [`View`].
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Picture {
+    pub(crate) at: i64,
+    pub(crate) draining: bool,
+    pub(crate) store: String,
+    pub(crate) unstored: u64,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) campaigns: Vec<Campaign>,
+    pub(crate) trunks: Vec<Trunk>,
+    pub(crate) calls: Stages,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Agent {
+    pub(crate) name: String,
+    pub(crate) state: AgentState,
+    pub(crate) calls: u64,
+    pub(crate) talk_ms: u64,
+    pub(crate) wrap_up_ms: u64,
+    pub(crate) staffed_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Campaign {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) leads: Leads,
+    pub(crate) outcomes: Vec<(String, u64)>,
+    pub(crate) dialed: u64,
+    pub(crate) answered: u64,
+    pub(crate) live: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) faults: u64,
+    pub(crate) messages: u64,
+    pub(crate) held_by: Option<String>,
+    pub(crate) gates: Vec<(String, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Leads {
+    pub(crate) ready: u64,
+    pub(crate) waiting: u64,
+    pub(crate) claimed: u64,
+    pub(crate) done: u64,
+    pub(crate) held: u64,
+    pub(crate) blocked: u64,
+}
+
+impl Leads {
+    pub(crate) fn all(self) -> u64 {
+        [self.ready, self.waiting, self.claimed, self.done, self.held, self.blocked].iter().sum()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Trunk {
+    pub(crate) name: String,
+    pub(crate) in_use: u32,
+    pub(crate) channels: u32,
+    pub(crate) last_second: u32,
+    pub(crate) calls_per_second: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct Stages {
+    pub(crate) dialing: u64,
+    pub(crate) ringing: u64,
+    pub(crate) waiting: u64,
+    pub(crate) talking: u64,
+    pub(crate) message: u64,
+    pub(crate) cancelling: u64,
+}
+
+impl Picture {
+    /// Of a view in this process.
+    pub(crate) fn of(view: &View) -> anyhow::Result<Self> {
+        Ok(serde_json::from_value(serde_json::to_value(view)?)?)
+    }
+
+    /// INVITEs of all campaigns together.
+    pub(crate) fn dialed(&self) -> u64 {
+        self.campaigns.iter().map(|campaign| campaign.dialed).sum()
+    }
+
+    /// Agents in a state.
+    pub(crate) fn agents_in(&self, state: AgentState) -> usize {
+        self.agents.iter().filter(|agent| agent.state == state).count()
+    }
+}

@@ -1,0 +1,240 @@
+//! The report at the end of a run: the figures with what they are divided by.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::cli::live::{per_second, percent};
+use crate::cli::picture::Picture;
+use crate::cli::text::{Lang, pad, texts};
+
+/// The figures of one run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Report {
+    /// From the first picture to the last.
+    pub(crate) duration_ms: i64,
+    /// INVITEs per second over that time.
+    pub(crate) calls_per_second: f64,
+    pub(crate) agents: AgentFigures,
+    pub(crate) campaigns: Vec<CampaignFigures>,
+}
+
+/// All agents together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct AgentFigures {
+    /// Agents who took a call.
+    pub(crate) with_calls: usize,
+    /// Calls taken.
+    pub(crate) calls: u64,
+    /// Talk and wrap-up of all.
+    pub(crate) busy_ms: u64,
+    /// Logged in and not paused, of all.
+    pub(crate) staffed_ms: u64,
+    /// Talk per call.
+    pub(crate) average_talk_ms: u64,
+    /// Wrap-up per call.
+    pub(crate) average_wrap_up_ms: u64,
+}
+
+/// One campaign.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct CampaignFigures {
+    pub(crate) name: String,
+    /// Attempts with an INVITE sent.
+    pub(crate) attempts: u64,
+    /// Answered by whomever.
+    pub(crate) answered: u64,
+    /// Of these, a person and an agent spoke.
+    pub(crate) connected: u64,
+    /// A: live answers that are resolved.
+    pub(crate) live: u64,
+    /// D.
+    pub(crate) abandoned: u64,
+    /// Of these, losses of calls that had an agent of their own.
+    pub(crate) faults: u64,
+    /// The cap on D / A in parts per million.
+    pub(crate) cap_ppm: u32,
+    /// Safe-harbour and call-lost messages played.
+    pub(crate) messages: u64,
+    /// Leads with nothing left to do, of all.
+    pub(crate) leads_over: u64,
+    pub(crate) leads: u64,
+    /// In the order of the closed list.
+    pub(crate) outcomes: Vec<(String, u64)>,
+    /// What held leads back.
+    pub(crate) gates: Vec<(String, u64)>,
+}
+
+impl Report {
+    /// Of a run's first and last pictures; `caps` are the campaigns' caps by name.
+    pub(crate) fn of(first_at: i64, last: &Picture, caps: &[(String, u32)]) -> Self {
+        let duration_ms = last.at.saturating_sub(first_at).max(0);
+        let calls: u64 = last.agents.iter().map(|agent| agent.calls).sum();
+        let talk: u64 = last.agents.iter().map(|agent| agent.talk_ms).sum();
+        let wrap_up: u64 = last.agents.iter().map(|agent| agent.wrap_up_ms).sum();
+        let campaigns = last.campaigns.iter().map(|campaign| {
+            let cap = caps.iter().find(|(name, _)| *name == campaign.name);
+            let connected = campaign.outcomes.iter().find(|(text, _)| text == "connected");
+            let leads = campaign.leads;
+            CampaignFigures {
+                name: campaign.name.clone(),
+                attempts: campaign.dialed,
+                answered: campaign.answered,
+                connected: connected.map_or(0, |(_, count)| *count),
+                live: campaign.live,
+                abandoned: campaign.abandoned,
+                faults: campaign.faults,
+                cap_ppm: cap.map_or(0, |(_, ppm)| *ppm),
+                messages: campaign.messages,
+                leads_over: leads.done + leads.held + leads.blocked,
+                leads: leads.all(),
+                outcomes: campaign.outcomes.iter().filter(|(_, n)| *n > 0).cloned().collect(),
+                gates: campaign.gates.iter().filter(|(_, n)| *n > 0).cloned().collect(),
+            }
+        });
+        Self {
+            duration_ms,
+            calls_per_second: per_second(last.dialed(), duration_ms),
+            agents: AgentFigures {
+                with_calls: last.agents.iter().filter(|agent| agent.calls > 0).count(),
+                calls,
+                busy_ms: talk + wrap_up,
+                staffed_ms: last.agents.iter().map(|agent| agent.staffed_ms).sum(),
+                average_talk_ms: talk.checked_div(calls).unwrap_or(0),
+                average_wrap_up_ms: wrap_up.checked_div(calls).unwrap_or(0),
+            },
+            campaigns: campaigns.collect(),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self, lang: Lang) -> String {
+        let mut out = String::new();
+        // Writing into a String cannot fail.
+        self.fill(&mut out, lang).unwrap_or_default();
+        out
+    }
+
+    fn fill(&self, out: &mut String, lang: Lang) -> std::fmt::Result {
+        let t = texts(lang);
+        let tenths =
+            |millis: u64| format!("{}.{} {}", millis / 1_000, millis % 1_000 / 100, t.seconds);
+        let duration = tenths(u64::try_from(self.duration_ms).unwrap_or(0));
+        writeln!(out, "{}", t.report)?;
+        writeln!(
+            out,
+            "{}{duration}   {:.1} {}",
+            label(t.duration),
+            self.calls_per_second,
+            t.calls_per_second
+        )?;
+        let agents = &self.agents;
+        writeln!(
+            out,
+            "{}{}   {} {}   {} {}   {} {}",
+            label(t.agents),
+            agents.with_calls,
+            t.occupancy,
+            percent(agents.busy_ms, agents.staffed_ms),
+            t.average_talk,
+            tenths(agents.average_talk_ms),
+            t.average_wrap_up,
+            tenths(agents.average_wrap_up_ms),
+        )?;
+        for campaign in &self.campaigns {
+            writeln!(out)?;
+            writeln!(
+                out,
+                "{}{}   {} {}/{}",
+                label(t.campaign),
+                campaign.name,
+                t.done,
+                campaign.leads_over,
+                campaign.leads
+            )?;
+            let share = |count| percent(count, campaign.attempts);
+            writeln!(out, "{}{:>6}", label(t.attempts), campaign.attempts)?;
+            writeln!(
+                out,
+                "{}{:>6}   {}",
+                label(t.answered),
+                campaign.answered,
+                share(campaign.answered)
+            )?;
+            writeln!(
+                out,
+                "{}{:>6}   {}",
+                label(t.connected),
+                campaign.connected,
+                share(campaign.connected)
+            )?;
+            writeln!(
+                out,
+                "{}{:>6}   {} {} ({}), {} {}.{:02} %, {} {}",
+                label(t.abandoned),
+                campaign.abandoned,
+                percent(campaign.abandoned, campaign.live),
+                t.of_live,
+                campaign.live,
+                t.cap,
+                campaign.cap_ppm / 10_000,
+                campaign.cap_ppm % 10_000 / 100,
+                t.faults,
+                campaign.faults,
+            )?;
+            writeln!(out, "{}{:>6}", label(t.messages), campaign.messages)?;
+            writeln!(out, "{}", t.outcomes)?;
+            for (text, count) in &campaign.outcomes {
+                writeln!(out, "  {}{count:>6}   {}", pad(t.outcome(text), 20), share(*count))?;
+            }
+            if !campaign.gates.is_empty() {
+                let gates: Vec<_> =
+                    campaign.gates.iter().map(|(text, count)| format!("{text} {count}")).collect();
+                writeln!(out, "{}{}", label(t.gates), gates.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn label(text: &str) -> String {
+    pad(text, 22)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture() -> Picture {
+        serde_json::from_value(serde_json::json!({
+            "at": 101_000, "draining": false, "store": "ok", "unstored": 0,
+            "agents": [
+                {"name": "a", "state": "paused", "calls": 3, "talk_ms": 4_500, "wrap_up_ms": 900, "staffed_ms": 10_000},
+                {"name": "b", "state": "offline", "calls": 0, "talk_ms": 0, "wrap_up_ms": 0, "staffed_ms": 2_000}],
+            "campaigns": [{
+                "name": "spring", "state": "finished",
+                "leads": {"ready": 0, "waiting": 1, "claimed": 0, "done": 7, "held": 1, "blocked": 1},
+                "outcomes": [["connected", 3], ["abandoned", 1], ["busy", 6], ["unknown", 0]],
+                "dialed": 10, "answered": 4, "live": 4, "abandoned": 1, "faults": 1, "messages": 1,
+                "held_by": null, "gates": [["hours", 2], ["country", 0]]}],
+            "trunks": [],
+            "calls": {"dialing": 0, "ringing": 0, "waiting": 0, "talking": 0, "message": 0, "cancelling": 0}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_report_says_what_each_share_is_of() {
+        let report = Report::of(1_000, &picture(), &[("spring".to_owned(), 30_000)]);
+        assert_eq!(report.agents.average_talk_ms, 1_500);
+        assert_eq!(report.campaigns[0].leads_over, 9);
+        insta::assert_snapshot!(report.text(Lang::En));
+        insta::assert_snapshot!(report.text(Lang::Ja));
+    }
+
+    #[test]
+    fn an_empty_run_divides_by_nothing() {
+        let report = Report::of(0, &Picture::default(), &[]);
+        assert!(report.text(Lang::En).contains("occupancy -"));
+    }
+}

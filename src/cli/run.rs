@@ -1,0 +1,127 @@
+//! `outdial run CAMPAIGN…`: dials until nothing is left, or until told to stop.
+
+use anyhow::anyhow;
+
+use crate::cli::args::{Args, RunArgs};
+use crate::cli::exit::{Exit, Failure, OrExit};
+use crate::cli::live::Live;
+use crate::cli::picture::Picture;
+use crate::cli::report::Report;
+use crate::cli::setup;
+use crate::config::CampaignFile;
+use crate::config::OutdialFile;
+use crate::config::check::{Level, check_against};
+use crate::runtime::handle::Handle;
+use crate::runtime::{Ended, Running, StartError, StartSettings};
+
+/// Runs campaigns to their end and prints the report.
+pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
+    let file = setup::outdial_file(&args.config)?;
+    let campaigns = read_campaigns(args, &file, &run.campaigns)?;
+    let resolved = setup::resolve(&file).or_exit(Exit::BadInput)?;
+    let (_log, log_in_file) = setup::start_log(&file)?;
+    let settings = setup::start_settings(&args.config, &file, resolved, &campaigns, run.until_idle);
+    let running = start(settings)?;
+    let names: Vec<_> = campaigns.iter().map(|c| c.settings.name.as_str()).collect();
+    let mut live =
+        log_in_file.then(|| Live::new(&format!("outdial run {}", names.join(" ")), args.lang));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pictures = runtime.block_on(follow(running.handle(), live.as_mut()))?;
+    let ended =
+        running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;
+    let report = Report::of(pictures.first_at, &pictures.last, &caps(&campaigns));
+    if run.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", report.text(args.lang));
+    }
+    exit_of(ended)
+}
+
+/// Starts a dialer; one that holds the database already is a refusal.
+pub(crate) fn start(settings: StartSettings) -> Result<Running, Failure> {
+    crate::runtime::start(settings).map_err(|error| {
+        let exit = match &error {
+            held if held.is_held() => Exit::Refused,
+            StartError::Sound { .. } => Exit::BadInput,
+            StartError::Lock(_)
+            | StartError::Control(_)
+            | StartError::Store(_)
+            | StartError::Bind(_)
+            | StartError::Media(_)
+            | StartError::Dice(_)
+            | StartError::Thread(_)
+            | StartError::Died => Exit::Failed,
+        };
+        Failure::new(exit, error)
+    })
+}
+
+/// The first and the last picture of a run.
+pub(crate) struct Pictures {
+    pub(crate) first_at: i64,
+    pub(crate) last: Picture,
+}
+
+/// Shows the run until the dialer ends.
+async fn follow(mut handle: Handle, mut live: Option<&mut Live>) -> anyhow::Result<Pictures> {
+    let mut pictures = Pictures { first_at: handle.view().at.0, last: Picture::default() };
+    while let Ok(view) = handle.next_view().await {
+        let picture = Picture::of(&view)?;
+        if pictures.first_at == 0 {
+            pictures.first_at = picture.at;
+        }
+        if let Some(live) = &mut live {
+            live.show(&picture)?;
+        }
+        pictures.last = picture;
+    }
+    Ok(pictures)
+}
+
+/// How a run that came to its end ends the process.
+pub(crate) fn exit_of(ended: Ended) -> Result<Exit, Failure> {
+    if ended.unstored > 0 {
+        let count = ended.unstored;
+        let error = anyhow!(
+            "{count} facts could not be written to the database; the calls concerned will be `unknown` at the next start"
+        );
+        return Err(Failure::new(Exit::Failed, error));
+    }
+    Ok(if ended.forced { Exit::Forced } else { Exit::Ok })
+}
+
+/// The caps of campaigns by name, for the report.
+pub(crate) fn caps(campaigns: &[CampaignFile]) -> Vec<(String, u32)> {
+    campaigns.iter().map(|c| (c.settings.name.clone(), c.settings.abandon.cap_ppm)).collect()
+}
+
+/// Reads the campaigns and refuses those that this installation must not dial.
+fn read_campaigns(
+    args: &Args,
+    file: &OutdialFile,
+    named: &[String],
+) -> Result<Vec<CampaignFile>, Failure> {
+    let mut campaigns: Vec<CampaignFile> = Vec::new();
+    for name in named {
+        let campaign = setup::campaign_file(&args.config, name)?;
+        if campaigns.iter().any(|other| other.settings.name == campaign.settings.name) {
+            let error = anyhow!("two campaigns are named {}", campaign.settings.name);
+            return Err(Failure::new(Exit::BadInput, error));
+        }
+        let findings = check_against(file, &campaign);
+        let problems: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding.level == Level::Problem)
+            .map(|finding| finding.text.clone())
+            .collect();
+        if !problems.is_empty() {
+            return Err(Failure::new(Exit::BadInput, anyhow!("{}", problems.join("\n"))));
+        }
+        for finding in findings.iter().filter(|finding| finding.level == Level::Warning) {
+            eprintln!("{finding}");
+        }
+        campaigns.push(campaign);
+    }
+    Ok(campaigns)
+}

@@ -1,0 +1,252 @@
+//! Texts of the command line in both languages.
+
+use crate::logic::dialer::command::AgentState;
+use crate::logic::outcome::Outcome;
+
+/// Language of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lang {
+    /// Japanese.
+    Ja,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// From `ja`, `en`, or a locale such as `ja_JP.UTF-8`; what is neither is English.
+    #[expect(clippy::unnecessary_wraps, reason = "clap's value parsers return a Result")]
+    pub(crate) fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
+        Ok(if text.to_ascii_lowercase().starts_with("ja") { Self::Ja } else { Self::En })
+    }
+}
+
+/// The texts of a language.
+pub(crate) const fn texts(lang: Lang) -> &'static Texts {
+    match lang {
+        Lang::Ja => &JA,
+        Lang::En => &EN,
+    }
+}
+
+/// Every text; a missing one does not compile.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    lang: Lang,
+    pub(crate) abandoned: &'static str,
+    pub(crate) agents: &'static str,
+    pub(crate) answered: &'static str,
+    pub(crate) attempt: &'static str,
+    pub(crate) attempts: &'static str,
+    pub(crate) average_talk: &'static str,
+    pub(crate) average_wrap_up: &'static str,
+    pub(crate) calls: &'static str,
+    pub(crate) calls_per_second: &'static str,
+    pub(crate) campaign: &'static str,
+    pub(crate) cancelling: &'static str,
+    pub(crate) cap: &'static str,
+    pub(crate) channels: &'static str,
+    pub(crate) connected: &'static str,
+    pub(crate) customer_id: &'static str,
+    pub(crate) dialing: &'static str,
+    pub(crate) done: &'static str,
+    pub(crate) draining: &'static str,
+    pub(crate) duration: &'static str,
+    pub(crate) faults: &'static str,
+    pub(crate) gates: &'static str,
+    pub(crate) hang_up: &'static str,
+    pub(crate) held_by: &'static str,
+    pub(crate) ledger: &'static str,
+    pub(crate) list: &'static str,
+    pub(crate) message: &'static str,
+    pub(crate) messages: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) number: &'static str,
+    pub(crate) occupancy: &'static str,
+    pub(crate) of_live: &'static str,
+    pub(crate) outcomes: &'static str,
+    pub(crate) report: &'static str,
+    pub(crate) results: &'static str,
+    pub(crate) ringing: &'static str,
+    pub(crate) saved: &'static str,
+    pub(crate) saving: &'static str,
+    pub(crate) seconds: &'static str,
+    pub(crate) seller: &'static str,
+    pub(crate) store: &'static str,
+    pub(crate) talking: &'static str,
+    pub(crate) trunk: &'static str,
+    pub(crate) waiting: &'static str,
+}
+
+impl Texts {
+    pub(crate) const fn agent_state(&self, state: AgentState) -> &'static str {
+        match (self.lang, state) {
+            (Lang::Ja, AgentState::Offline) => "オフライン",
+            (Lang::Ja, AgentState::LoggingIn) => "呼出中",
+            (Lang::Ja, AgentState::Paused) => "離席",
+            (Lang::Ja, AgentState::Ready) => "待機",
+            (Lang::Ja, AgentState::Reserved) => "確保",
+            (Lang::Ja, AgentState::OnCall) => "通話",
+            (Lang::Ja, AgentState::WrapUp) => "後処理",
+            (Lang::En, AgentState::Offline) => "offline",
+            (Lang::En, AgentState::LoggingIn) => "logging in",
+            (Lang::En, AgentState::Paused) => "paused",
+            (Lang::En, AgentState::Ready) => "ready",
+            (Lang::En, AgentState::Reserved) => "reserved",
+            (Lang::En, AgentState::OnCall) => "on call",
+            (Lang::En, AgentState::WrapUp) => "wrap-up",
+        }
+    }
+
+    /// An outcome by its stable text; a text that this version does not know stays as it is.
+    pub(crate) fn outcome<'a>(&self, text: &'a str) -> &'a str {
+        match (self.lang, text.parse()) {
+            (Lang::Ja, Ok(outcome)) => japanese(outcome),
+            (Lang::Ja, Err(_)) | (Lang::En, _) => text,
+        }
+    }
+}
+
+const fn japanese(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Connected => "通話",
+        Outcome::Abandoned => "放棄呼",
+        Outcome::AgentLost => "担当者切断",
+        Outcome::NoAnswer => "不在",
+        Outcome::Busy => "話中",
+        Outcome::Rejected => "着信拒否",
+        Outcome::Unwanted => "架電拒否",
+        Outcome::Invalid => "欠番",
+        Outcome::Unreachable => "圏外・電源オフ",
+        Outcome::Congestion => "回線混雑",
+        Outcome::TrunkFault => "回線障害",
+        Outcome::NotDelivered => "未達",
+        Outcome::NotPlaced => "未発信",
+        Outcome::Cancelled => "取消",
+        Outcome::Unknown => "結果不明",
+    }
+}
+
+/// Columns a text takes on a terminal: Japanese characters take two.
+pub(crate) fn width(text: &str) -> usize {
+    text.chars().map(|c| if u32::from(c) >= 0x1100 { 2 } else { 1 }).sum()
+}
+
+/// The text and as many spaces as it lacks.
+pub(crate) fn pad(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+}
+
+const EN: Texts = Texts {
+    lang: Lang::En,
+    abandoned: "abandoned",
+    agents: "agents",
+    answered: "answered",
+    attempt: "attempt",
+    attempts: "attempts",
+    average_talk: "average talk",
+    average_wrap_up: "average wrap-up",
+    calls: "calls",
+    calls_per_second: "calls/s",
+    campaign: "campaign",
+    cancelling: "cancelling",
+    cap: "cap",
+    channels: "channels",
+    connected: "connected",
+    customer_id: "customer id",
+    dialing: "dialing",
+    done: "done",
+    draining: "no new calls: shutting down",
+    duration: "duration",
+    faults: "faults",
+    gates: "held back",
+    hang_up: "hang up the customer",
+    held_by: "waits for",
+    ledger: "ledger",
+    list: "list",
+    message: "message",
+    messages: "messages played",
+    name: "name",
+    number: "number",
+    occupancy: "occupancy",
+    of_live: "of live answers",
+    outcomes: "outcomes",
+    report: "End of the run",
+    results: "results",
+    ringing: "ringing",
+    saved: "<- saved",
+    saving: "<- saving ...",
+    seconds: "s",
+    seller: "seller",
+    store: "store",
+    talking: "talking",
+    trunk: "trunk",
+    waiting: "waiting",
+};
+
+const JA: Texts = Texts {
+    lang: Lang::Ja,
+    abandoned: "放棄呼",
+    agents: "担当者",
+    answered: "応答",
+    attempt: "架電番号",
+    attempts: "架電数",
+    average_talk: "平均通話時間",
+    average_wrap_up: "平均後処理時間",
+    calls: "呼",
+    calls_per_second: "発信/秒",
+    campaign: "業務",
+    cancelling: "取消中",
+    cap: "上限",
+    channels: "チャネル",
+    connected: "通話",
+    customer_id: "顧客番号",
+    dialing: "発信中",
+    done: "完了",
+    draining: "終了処理中: 新規発信なし",
+    duration: "時間",
+    faults: "障害",
+    gates: "発信条件",
+    hang_up: "お客様との通話を切る",
+    held_by: "待ち",
+    ledger: "放棄呼台帳",
+    list: "リスト",
+    message: "案内",
+    messages: "案内再生",
+    name: "氏名",
+    number: "電話番号",
+    occupancy: "稼働率",
+    of_live: "対有人応答",
+    outcomes: "発信結果",
+    report: "実行結果",
+    results: "結果ファイル",
+    ringing: "呼出中",
+    saved: "<- 保存済",
+    saving: "<- 保存中",
+    seconds: "秒",
+    seller: "委託元",
+    store: "DB",
+    talking: "通話中",
+    trunk: "回線",
+    waiting: "応答待ち",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locale_chooses_the_language() {
+        for (text, lang) in
+            [("ja_JP.UTF-8", Lang::Ja), ("ja", Lang::Ja), ("C.UTF-8", Lang::En), ("", Lang::En)]
+        {
+            assert_eq!(Lang::parse(text), Ok(lang), "{text}");
+        }
+    }
+
+    #[test]
+    fn japanese_takes_two_columns() {
+        assert_eq!(width("通話 ok"), 7);
+        assert_eq!(pad("通話", 6), "通話  ");
+        assert_eq!(pad("long", 2), "long");
+    }
+}

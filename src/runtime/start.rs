@@ -1,0 +1,403 @@
+//! From settings to a running dialer: database, lock, rows, sounds, sockets, media, node, loop.
+//!
+//! The dialer gets a thread and a runtime of its own, so that a screen that blocks delays no call.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::files::sound::{self, SoundError};
+use crate::logic::dialer::{CampaignStart, DialerStart};
+use crate::logic::ids::IdMaker;
+use crate::logic::media::MediaCommand;
+use crate::logic::node::NodeStart;
+use crate::logic::settings::{AgentSettings, CampaignSettings, TrunkSettings};
+use crate::media::{self, MediaClock, MediaHandle, MediaSettings, MediaStartError, MediaThreads};
+use crate::runtime::clock::Clock;
+use crate::runtime::control::{Control, ControlError};
+use crate::runtime::dice::{Dice, DiceError};
+use crate::runtime::driver::{self, Ended, MediaPort, Ports};
+use crate::runtime::handle::{Handle, HandleEnds};
+use crate::runtime::lock::{DialerLock, LockError};
+use crate::runtime::shutdown::Signals;
+use crate::runtime::store_link::{self, StoreLink};
+use crate::runtime::store_task::{self, StoreTimes};
+use crate::store::{self, Db, NewNode, StoreError};
+use crate::telemetry::Metrics;
+use crate::wire::udp::{BindError, SIP_BUFFER, SipSocket};
+
+/// What a dialer is started with: files read, names resolved.
+#[derive(Clone, Debug)]
+pub struct StartSettings {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub database_url: String,
+    /// The file to lock, where the database is one.
+    pub database_file: Option<PathBuf>,
+    /// Where the control socket is made.
+    pub control: PathBuf,
+    /// This dialer's name; the same at every start.
+    pub node: String,
+    /// Most customer legs at once.
+    pub lines: u32,
+    /// Our SIP socket; port 0: any.
+    pub sip_bind: SocketAddr,
+    /// Our address as far ends see it, where that is not the socket's.
+    pub advertised_address: Option<IpAddr>,
+    /// Our RTP sockets.
+    pub rtp_address: IpAddr,
+    /// Their ports.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Every trunk.
+    pub trunks: Vec<TrunkSettings>,
+    /// Every agent.
+    pub agents: Vec<AgentSettings>,
+    /// Every campaign of this run.
+    pub campaigns: Vec<CampaignSettings>,
+    /// End when nothing is left to do.
+    pub until_idle: bool,
+    /// Take over Ctrl-C and SIGTERM.
+    pub signals: bool,
+}
+
+/// Why a dialer does not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process holds the database.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Another dialer holds the control socket, or it cannot be made.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A message of a campaign.
+    #[error("campaign {campaign}: {source}")]
+    Sound {
+        /// Which.
+        campaign: String,
+        /// What is wrong.
+        source: SoundError,
+    },
+    /// The SIP socket.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The media thread.
+    #[error(transparent)]
+    Media(#[from] MediaStartError),
+    /// No random numbers.
+    #[error(transparent)]
+    Dice(#[from] DiceError),
+    /// Threads, signals.
+    #[error("cannot start the dialer's thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The dialer's thread ended while it started: a bug, told on the error output.
+    #[error("the dialer's thread ended while it started")]
+    Died,
+}
+
+impl StartError {
+    /// Whether another process is in the way.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        matches!(self, Self::Lock(LockError::Held { .. }) | Self::Control(ControlError::Held(_)))
+    }
+}
+
+/// A dialer at work.
+#[derive(Debug)]
+pub struct Running {
+    handle: Handle,
+    metrics: Arc<Metrics>,
+    sip_address: SocketAddr,
+    thread: JoinHandle<Ended>,
+}
+
+impl Running {
+    /// The way to it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Its SIP address, as far ends see it.
+    #[must_use]
+    pub const fn sip_address(&self) -> SocketAddr {
+        self.sip_address
+    }
+
+    /// Waits for its end. `None`: its thread panicked.
+    #[must_use]
+    pub fn wait(self) -> Option<Ended> {
+        self.thread.join().ok()
+    }
+}
+
+/// Starts a dialer; when this returns, it dials as soon as an agent is ready.
+///
+/// # Errors
+/// See [`StartError`].
+pub fn start(settings: StartSettings) -> Result<Running, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let metrics = Arc::new(Metrics::default());
+    let (started, told) = std::sync::mpsc::sync_channel(1);
+    let thread = {
+        let metrics = Arc::clone(&metrics);
+        std::thread::Builder::new().name("dialer".to_owned()).spawn(move || {
+            let ended = runtime.block_on(async {
+                match Box::pin(assemble(settings, Arc::clone(&metrics))).await {
+                    Ok(parts) => {
+                        let ready = (parts.handle.clone(), parts.node.sip_address);
+                        if started.send(Ok(ready)).is_err() {
+                            return Ended { unstored: 0, forced: false };
+                        }
+                        Box::pin(parts.run()).await
+                    }
+                    Err(error) => {
+                        // Whoever started us waits for exactly this.
+                        drop(started.send(Err(error)));
+                        Ended { unstored: 0, forced: false }
+                    }
+                }
+            });
+            // A database that hangs must not hold the process: its worker is left behind.
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            ended
+        })?
+    };
+    let (handle, sip_address) = told.recv().map_err(|_| StartError::Died)??;
+    Ok(Running { handle, metrics, sip_address, thread })
+}
+
+/// Everything that is open, before the first call.
+struct Parts {
+    handle: Handle,
+    ends: HandleEnds,
+    node: NodeStart,
+    clock: Clock,
+    socket: SipSocket,
+    media: (MediaHandle, MediaThreads),
+    media_events: mpsc::Receiver<crate::logic::media::MediaEvent>,
+    store: StoreLink,
+    checkpoints: Db,
+    control: Control,
+    signals: Option<Signals>,
+    metrics: Arc<Metrics>,
+    _lock: Option<DialerLock>,
+}
+
+async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Parts, StartError> {
+    let clock = Clock::start();
+    let dice = Dice::throw()?;
+    let lock = settings
+        .database_file
+        .as_deref()
+        .map(|file| DialerLock::take(file, &settings.node))
+        .transpose()?;
+    let control = Control::bind(&settings.control)?;
+    let sounds = load_sounds(&settings.campaigns)?;
+    let mut db = Db::open_writer(&settings.database_url).await?;
+    db.migrate(Clock::utc(), &dice.installation).await?;
+    let new = NewNode {
+        name: &settings.node,
+        boot: dice.boot,
+        pid: std::process::id(),
+        now: Clock::utc(),
+        lease_until: Clock::utc() + FIRST_LEASE,
+    };
+    let identity = store::register_node(&mut db, &new).await?;
+    let socket = SipSocket::bind(settings.sip_bind, SIP_BUFFER)?;
+    let (media_events, from_media) = mpsc::channel(MEDIA_EVENTS);
+    let media = media::start(
+        MediaSettings::new(
+            settings.rtp_address,
+            settings.rtp_ports.clone(),
+            dice.seed,
+            MediaClock::since(clock.started()),
+        ),
+        media_events,
+    )?;
+    let local = socket.local_addr();
+    let advertised = settings.advertised_address;
+    let sip_address = SocketAddr::new(advertised.unwrap_or_else(|| local.ip()), local.port());
+    let rtp_address = advertised.unwrap_or(settings.rtp_address);
+    let (dialer, open_agent_legs) = dialer_start(&mut db, settings.clone(), &identity).await?;
+    let node = NodeStart {
+        dialer,
+        installation: identity.installation.clone(),
+        secret: identity.secret.clone(),
+        sip_address,
+        rtp_address,
+        sounds,
+        open_agent_legs,
+        seed: dice.seed,
+    };
+    let checkpoints = Db::open(&settings.database_url).await?;
+    let signals = if settings.signals { Some(Signals::listen()?) } else { None };
+    let (handle, ends) = Handle::new();
+    tracing::info!(
+        node = settings.node,
+        epoch = identity.epoch,
+        %sip_address,
+        %rtp_address,
+        open_attempts = node.dialer.open_attempts.len(),
+        "the dialer starts"
+    );
+    Ok(Parts {
+        handle,
+        ends,
+        node,
+        clock,
+        socket,
+        media,
+        media_events: from_media,
+        store: StoreLink { db, node: identity },
+        checkpoints,
+        control,
+        signals,
+        metrics,
+        _lock: lock,
+    })
+}
+
+/// The rows of campaigns and agents, and what earlier processes left open.
+async fn dialer_start(
+    db: &mut Db,
+    settings: StartSettings,
+    identity: &store::NodeIdentity,
+) -> Result<(DialerStart, Vec<crate::logic::dialer::OpenLeg>), StoreError> {
+    let mut ids = IdMaker::new(identity.epoch);
+    let mut campaigns = Vec::with_capacity(settings.campaigns.len());
+    for campaign in settings.campaigns {
+        let row = store::upsert_campaign(
+            db,
+            &mut ids,
+            &campaign.name,
+            &campaign.seller,
+            Clock::utc(),
+            true,
+        )
+        .await?;
+        campaigns.push(CampaignStart {
+            id: row.id,
+            seller: row.seller,
+            settings: campaign,
+            first_run: row.first_run,
+            classes: store::calling_classes(db, row.id).await?,
+            paused: row.paused,
+        });
+    }
+    let names: Vec<&str> = settings.agents.iter().map(|agent| agent.name.as_str()).collect();
+    let rows = store::upsert_agents(db, &mut ids, &names).await?;
+    let given_back = store::recover_leads(db, identity, Clock::utc()).await?;
+    let open = store::load_open(db, identity, Clock::utc()).await?;
+    if given_back > 0 || !open.attempts.is_empty() || !open.agent_legs.is_empty() {
+        tracing::warn!(
+            leads = given_back,
+            attempts = open.attempts.len(),
+            agent_legs = open.agent_legs.len(),
+            "an earlier process left work open"
+        );
+    }
+    let dialer = DialerStart {
+        ids,
+        boot: identity.boot,
+        campaigns,
+        agents: rows.into_iter().zip(settings.agents).collect(),
+        trunks: settings.trunks,
+        lines: settings.lines,
+        until_idle: settings.until_idle,
+        open_attempts: open.attempts,
+    };
+    Ok((dialer, open.agent_legs))
+}
+
+/// Every message of every campaign, by its path.
+fn load_sounds(campaigns: &[CampaignSettings]) -> Result<BTreeMap<String, Arc<[i16]>>, StartError> {
+    let mut sounds = BTreeMap::new();
+    for campaign in campaigns {
+        let messages = &campaign.messages;
+        for path in messages.safe_harbour.values().chain(messages.call_lost.values()) {
+            if sounds.contains_key(path) {
+                continue;
+            }
+            let samples = sound::read_sound(path.as_ref())
+                .map_err(|source| StartError::Sound { campaign: campaign.name.clone(), source })?;
+            sounds.insert(path.clone(), samples);
+        }
+    }
+    Ok(sounds)
+}
+
+impl Parts {
+    async fn run(self) -> Ended {
+        let (orders, from_driver) = mpsc::channel(STORE_ORDERS);
+        let (to_driver, news) = mpsc::channel(STORE_NEWS);
+        let mut store = JoinSet::new();
+        let metrics = Arc::clone(&self.metrics);
+        store.spawn(store_task::run(
+            self.store,
+            from_driver,
+            to_driver,
+            metrics,
+            StoreTimes::USUAL,
+        ));
+        // Ended by dropping the set: control socket and checkpoints have nothing to finish.
+        let mut helpers = JoinSet::new();
+        helpers.spawn(self.control.serve(self.handle, Arc::clone(&self.metrics)));
+        helpers.spawn(store_link::checkpoints(self.checkpoints));
+        let (media, media_threads) = self.media;
+        let ports = Ports {
+            clock: self.clock,
+            socket: self.socket,
+            media: MediaQueue(media),
+            media_events: self.media_events,
+            orders,
+            news,
+            ends: self.ends,
+            signals: self.signals,
+            metrics: self.metrics,
+        };
+        let ended = Box::pin(driver::run(self.node, ports)).await;
+        helpers.shutdown().await;
+        media_threads.stop();
+        // With the driver its orders end, and with them the task, unless the database hangs.
+        let rest = async { while store.join_next().await.is_some() {} };
+        if tokio::time::timeout(STORE_END, rest).await.is_err() {
+            tracing::error!("the database did not answer at the end");
+        }
+        tracing::info!(?ended, "the dialer ended");
+        ended
+    }
+}
+
+struct MediaQueue(MediaHandle);
+
+impl MediaPort for MediaQueue {
+    fn send(&mut self, command: MediaCommand) -> Result<(), MediaCommand> {
+        // The copy is small (sounds are shared) and says whose command was lost.
+        let kept = command.clone();
+        self.0.send(command).map_err(|_| kept)
+    }
+}
+
+/// Longer than a slow start takes until the dialer's own heartbeat.
+const FIRST_LEASE: Duration = Duration::from_secs(30);
+/// A store task that is not done by then is left behind.
+const STORE_END: Duration = Duration::from_millis(150);
+const STORE_ORDERS: usize = 1_024;
+const STORE_NEWS: usize = 1_024;
+const MEDIA_EVENTS: usize = 16_384;

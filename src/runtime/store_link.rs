@@ -1,0 +1,82 @@
+//! What joins the store task to the real database, and the task that moves SQLite's log into its file.
+
+use std::time::Duration;
+
+use crate::logic::dialer::{LeadCounts, StoreCommand, StoreHealth, StoreReply};
+use crate::logic::gate::Gate;
+use crate::runtime::store_task::{BatchFailed, Batches};
+use crate::store::{Db, Engine, NodeIdentity, StoreError, Trouble, run_batch_isolating};
+
+/// The store task's own connection.
+#[derive(Debug)]
+pub(super) struct StoreLink {
+    pub(super) db: Db,
+    pub(super) node: NodeIdentity,
+}
+
+impl Batches for StoreLink {
+    async fn run(&mut self, batch: &[StoreCommand]) -> Result<Vec<StoreReply>, BatchFailed> {
+        let replies = run_batch_isolating(&mut self.db, &self.node, batch).await.map_err(failed)?;
+        Ok(replies.into_iter().zip(batch).map(|(reply, command)| settled(reply, command)).collect())
+    }
+
+    async fn reconnect(&mut self) -> Result<(), BatchFailed> {
+        self.db.reconnect().await.map_err(failed)
+    }
+}
+
+/// Repeats are pointless for a command that the database refuses by itself: a bug or a damaged schema. The dialer gets
+/// the answer that starts nothing, the log the reason.
+fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> StoreReply {
+    let error = match reply {
+        Ok(reply) => return reply,
+        Err(error) => error,
+    };
+    tracing::error!(%error, "the database refuses a command for good");
+    match command {
+        StoreCommand::Claim(_) => StoreReply::Claimed(Vec::new()),
+        StoreCommand::Promote { .. } => StoreReply::Promoted { promoted: 0, next_due: None },
+        StoreCommand::Intent(_) => StoreReply::Refused { gate: Gate::LeaseLost, until: None },
+        StoreCommand::Heartbeat { .. } => {
+            StoreReply::Refused { gate: Gate::NodeLease, until: None }
+        }
+        StoreCommand::Count { .. } => StoreReply::Counted(LeadCounts::default()),
+        StoreCommand::Release(_)
+        | StoreCommand::AgentLeg(_)
+        | StoreCommand::LegAnswered(_)
+        | StoreCommand::LegEnded(_)
+        | StoreCommand::Connected { .. }
+        | StoreCommand::Outcome(_)
+        | StoreCommand::Disposition(_)
+        | StoreCommand::Suppress(_)
+        | StoreCommand::AgentState(_)
+        | StoreCommand::CampaignState { .. } => StoreReply::Done,
+    }
+}
+
+fn failed(error: StoreError) -> BatchFailed {
+    // Busy means that somebody else is writing: the connection is good, and the wait will end.
+    let busy = matches!(error, StoreError::Unavailable { trouble: Trouble::Busy, .. });
+    BatchFailed {
+        health: if busy { StoreHealth::Slow } else { StoreHealth::Gone },
+        reconnect: !busy,
+        what: error.to_string(),
+    }
+}
+
+/// Moves SQLite's log into its file about once a second, for as long as it is polled.
+pub(super) async fn checkpoints(mut db: Db) {
+    if db.engine() == Engine::Postgres {
+        return;
+    }
+    loop {
+        tokio::time::sleep(CHECKPOINT_EVERY).await;
+        if let Err(error) = db.checkpoint().await {
+            tracing::warn!(%error, "the database's log grows: it could not be moved into the file");
+            tokio::time::sleep(CHECKPOINT_AFTER_FAILURE).await;
+        }
+    }
+}
+
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+const CHECKPOINT_AFTER_FAILURE: Duration = Duration::from_secs(10);

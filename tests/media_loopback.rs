@@ -135,7 +135,10 @@ fn the_first_allowed_source_is_locked_and_all_others_are_refused() {
     real.send_to(b"\x80rubbish", to).unwrap();
     // A stranger on the RTCP port too, which says nothing to anybody.
     real.send_to(&[0xff; 2_500], SocketAddr::new(HERE, to.port() + 1)).unwrap();
-    // The next SDP opens the lock: now the other port may speak.
+    // The next SDP opens the lock, which is seen by silence that goes where it says: now another port may speak.
+    said.set_nonblocking(true).unwrap();
+    while said.recv_from(&mut [0; 2_048]).is_ok() {}
+    said.set_nonblocking(false).unwrap();
     let probe = bare_phone("127.0.0.1:0");
     dialer.send(remote(1, said.local_addr().unwrap()));
     received(&said);

@@ -18,7 +18,7 @@ pub(super) fn abandon(root: &Section<'_>, rules: &Rules, zone: &str) -> AbandonS
     {
         settings.cap_ppm = cap;
         if let Some((most, _)) = preset.filter(|(most, _)| cap > *most) {
-            rules.loosened(&field, &format!("at most {} ppm", most));
+            rules.loosened(&field, &format!("at most {}", percent_text(most)));
         }
     }
     if let Some(field) = section.get("window")
@@ -42,6 +42,12 @@ pub(super) fn abandon(root: &Section<'_>, rules: &Rules, zone: &str) -> AbandonS
     }
     section.finish();
     settings
+}
+
+/// 25,000 parts per million as `2.5`.
+fn percent_text(ppm: u32) -> String {
+    let text = format!("{}.{:04}", ppm / 10_000, ppm % 10_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 pub(super) const WINDOWS: [(&str, AbandonWindow); 3] = [

@@ -160,7 +160,8 @@ fn against_agents(outdial: &OutdialFile, campaign: &CampaignFile, findings: &mut
                  add it to `languages` of an [[agent]]"
             )));
         } else {
-            findings.push(fine(format!("campaign {name}: {speakers} agents can take {language}")));
+            findings
+                .push(fine(format!("campaign {name}: agents who can take {language}: {speakers}")));
         }
     }
 }

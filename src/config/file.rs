@@ -4,6 +4,7 @@
 //! a [`Problem`] with its place. Reading goes on after a problem, so that one run shows them all.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::ops::RangeInclusive;
@@ -120,7 +121,11 @@ impl Wrong {
 }
 
 impl Source<'_> {
+    /// Past [`MAX_PROBLEMS`] nothing is added: nobody reads on.
     fn report(&self, at: usize, wrong: Wrong) {
+        if self.problems.borrow().len() >= MAX_PROBLEMS {
+            return;
+        }
         let (line, column) = place(self.text, at);
         let Wrong { found, expected, advice } = wrong;
         let file = self.name.to_owned();
@@ -160,6 +165,21 @@ impl<'a> Section<'a> {
         field
     }
 
+    /// The section of `key`, written as `header`; a problem where it is missing.
+    pub(super) fn need_section(
+        &self,
+        key: &'static str,
+        header: &str,
+        expected: &str,
+    ) -> Option<Field<'a>> {
+        let field = self.get(key);
+        if field.is_none() {
+            let advice = format!("add the line `{header}` and the keys below it");
+            self.wrong(Wrong::new(format!("no `{header}`"), expected, advice));
+        }
+        field
+    }
+
     /// Reports that `key` is missing.
     pub(super) fn missing(&self, key: &str, expected: &str) {
         let place = if self.label.is_empty() {
@@ -169,6 +189,11 @@ impl<'a> Section<'a> {
         };
         let advice = format!("add `{key} = …` {place}");
         self.wrong(Wrong::new(format!("no `{key}`"), expected, advice));
+    }
+
+    /// How many problems the file has so far: what follows from one is not worth a second.
+    pub(super) fn problems(&self) -> usize {
+        self.source.problems.borrow().len()
     }
 
     /// Reports a problem of the section as a whole.
@@ -421,7 +446,7 @@ impl<'a> Field<'a> {
             self.value().as_array().is_some_and(|a| a.iter().all(|v| v.get_ref().is_table()));
         if !many {
             let advice = format!("write `[[{}]]` with double brackets above the keys", self.key);
-            self.unexpected("sections", advice);
+            self.unexpected("sections that can be repeated", advice);
             return Vec::new();
         }
         let named =
@@ -457,7 +482,14 @@ fn described(value: &DeValue<'_>) -> String {
         DeValue::Float(x) => format!("the number {}", shortened(x.as_str())),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(_) => "a date".to_owned(),
-        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Array(items) => {
+            let texts: Option<Vec<String>> = items
+                .iter()
+                .take(4)
+                .map(|v| Some(format!("\"{}\"", v.get_ref().as_str()?)))
+                .collect();
+            texts.map_or_else(|| "a list".to_owned(), |t| format!("[{}]", shortened(&t.join(", "))))
+        }
         DeValue::Table(_) => "a section".to_owned(),
     }
 }
@@ -470,16 +502,15 @@ fn shortened(text: &str) -> String {
 }
 
 fn listed(keys: &[&str]) -> String {
-    let mut keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-    keys.sort();
-    keys.dedup();
+    let keys: BTreeSet<&str> = keys.iter().copied().collect();
+    let keys: Vec<String> = keys.into_iter().map(|key| format!("`{key}`")).collect();
     keys.join(", ")
 }
 
 /// The known word that is nearest, if near at all.
 pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let (distance, word) = known.iter().map(|word| (distance(written, word), *word)).min()?;
-    let near = (written.chars().count() / 3).clamp(1, 3);
+    let near = (written.chars().count() / 3).min(3);
     (distance <= near).then_some(word)
 }
 
@@ -504,6 +535,7 @@ fn distance(a: &str, b: &str) -> usize {
 const ANY_KEY: &str = "*";
 const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_ITEMS: usize = 10_000;
+const MAX_PROBLEMS: usize = 100;
 
 #[cfg(test)]
 mod tests {

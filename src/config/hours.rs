@@ -30,7 +30,8 @@ pub(super) fn hours(
     let preset_days = rules.preset.as_ref().map(|preset| preset.hours.clone());
     let Some(field) = root.get("hours") else {
         let Some(days) = preset_days else {
-            root.missing("hours", "[hours], or a preset that has them");
+            let expected = "when people may be called, or a preset that says so";
+            root.need_section("hours", "[hours]", expected);
             return None;
         };
         let calendar = calendar(root, None, rules, region, &days);
@@ -40,6 +41,7 @@ pub(super) fn hours(
         return always(&field, rules);
     }
     let section = field.section()?;
+    let problems = section.problems();
     let table = days(&section, &preset_days.clone().unwrap_or_default());
     if let Some(preset) = &preset_days {
         check_tighter(&section, rules, &table, preset);
@@ -47,7 +49,7 @@ pub(super) fn hours(
     let named = section.get("zone").and_then(|field| zone(&field, zones));
     let own = section.get("extra_holidays");
     let calendar = calendar(&section, own, rules, region, &table);
-    if table.days.iter().all(Vec::is_empty) {
+    if table.days.iter().all(Vec::is_empty) && section.problems() == problems {
         let wrong = Wrong::new(
             "no open day",
             "ranges on at least one day",

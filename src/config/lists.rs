@@ -1,6 +1,5 @@
 //! `lists` and `[[list]]`: the files with the people to call.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -16,37 +15,40 @@ pub struct ListSource {
     pub name: String,
     /// Where it is.
     pub path: PathBuf,
-    /// Our field (see [`LIST_FIELDS`]) to the header in the file; fields not named are found by their usual headers.
-    pub columns: BTreeMap<String, String>,
-    /// How its bytes are read.
-    pub encoding: ListEncoding,
-    /// What stands between two cells; `None`: found in the file.
-    pub delimiter: Option<u8>,
+    /// One of [`LIST_FIELDS`] and the header in the file; several for `phone`, in the order they are called. Fields not
+    /// named are found by their usual headers.
+    pub columns: Vec<(String, String)>,
+    /// One of [`LIST_ENCODINGS`]; `None`: found by looking at the bytes.
+    pub encoding: Option<String>,
 }
 
-/// How the bytes of a list are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListEncoding {
-    /// By its byte order mark, else UTF-8, else CP932.
-    Auto,
-    /// UTF-8, with or without a byte order mark.
-    Utf8,
-    /// Windows-31J, what Excel writes in Japan as "CSV".
-    Cp932,
-}
-
-/// Fields a column can be given to; every other column is kept as a custom field.
-pub const LIST_FIELDS: [&str; 10] = [
+/// Fields that a column can be given to; every other column is kept as a custom field.
+pub const LIST_FIELDS: [&str; 12] = [
     "phone",
-    "phone2",
-    "phone3",
     "external_id",
     "name",
-    "name_kana",
+    "family_name",
+    "given_name",
+    "kana",
+    "family_kana",
+    "given_kana",
     "company",
     "language",
-    "note",
-    "rank",
+    "priority",
+    "do_not_call",
+];
+
+/// How the bytes of a list can be read.
+pub const LIST_ENCODINGS: [&str; 9] = [
+    "utf-8",
+    "cp932",
+    "utf-16le",
+    "utf-16be",
+    "euc-jp",
+    "windows-1252",
+    "gb18030",
+    "big5",
+    "euc-kr",
 ];
 
 /// The lists of a campaign, relative to `base`.
@@ -54,8 +56,7 @@ pub(super) fn lists(root: &Section<'_>, base: &Path) -> Vec<ListSource> {
     let short = root.get("lists");
     let long = root.get("list");
     if let (Some(_), Some(long)) = (&short, &long) {
-        let wrong = Wrong::new("`list` beside `lists`", "one of them", "move all to [[list]]");
-        long.wrong_key(wrong);
+        long.wrong_key(Wrong::new("`list` beside `lists`", "one of them", "move all to [[list]]"));
     }
     let mut lists: Vec<ListSource> = match &short {
         Some(field) => field.list(|item| Some(plain(&item.line(400)?, base))),
@@ -68,55 +69,42 @@ pub(super) fn lists(root: &Section<'_>, base: &Path) -> Vec<ListSource> {
 }
 
 fn plain(name: &str, base: &Path) -> ListSource {
-    ListSource {
-        name: name.to_owned(),
-        path: base.join(name),
-        columns: BTreeMap::new(),
-        encoding: ListEncoding::Auto,
-        delimiter: None,
-    }
+    let path = base.join(name);
+    ListSource { name: name.to_owned(), path, columns: Vec::new(), encoding: None }
 }
 
 fn list(section: &Section<'_>, base: &Path) -> Option<ListSource> {
     let name = section.need("path", "the path of a CSV file").and_then(|field| field.line(400));
-    let encoding = section.get("encoding").and_then(|field| field.choice(&ENCODINGS));
-    let delimiter = section.get("delimiter").and_then(|field| field.choice(&DELIMITERS)).flatten();
+    let encoding = section.get("encoding").and_then(|field| {
+        let words = LIST_ENCODINGS.map(|name| (name, Some(name)));
+        let auto = [("auto", None)];
+        let words: Vec<_> = auto.into_iter().chain(words).collect();
+        field.choice(&words)
+    });
     let columns = section.get("columns").map(|field| columns(&field)).unwrap_or_default();
     section.finish();
-    let list = plain(&name?, base);
-    Some(ListSource {
-        columns,
-        encoding: encoding.unwrap_or(ListEncoding::Auto),
-        delimiter,
-        ..list
-    })
+    let encoding = encoding.flatten().map(str::to_owned);
+    Some(ListSource { columns, encoding, ..plain(&name?, base) })
 }
 
-fn columns(field: &Field<'_>) -> BTreeMap<String, String> {
-    let Some(section) = field.section() else { return BTreeMap::new() };
-    let column = |field: Field<'_>| {
-        if !LIST_FIELDS.contains(&field.key()) {
-            let expected = nearest(field.key(), &LIST_FIELDS).map_or_else(
+fn columns(field: &Field<'_>) -> Vec<(String, String)> {
+    let Some(section) = field.section() else { return Vec::new() };
+    let mut columns = Vec::new();
+    for field in section.entries() {
+        let key = field.key();
+        if !LIST_FIELDS.contains(&key) {
+            let expected = nearest(key, &LIST_FIELDS).map_or_else(
                 || format!("one of {}", LIST_FIELDS.join(", ")),
                 |near| format!("`{near}`"),
             );
-            let found = format!("the unknown field `{}`", field.key());
             let advice = "columns without a field are kept as they are; take it out";
-            field.wrong_key(Wrong::new(found, expected, advice));
-            return None;
+            field.wrong_key(Wrong::new(format!("the unknown field `{key}`"), expected, advice));
+        } else if key == "phone" && !field.is_text() {
+            let headers = field.list(|item| item.line(200));
+            columns.extend(headers.into_iter().map(|header| (key.to_owned(), header)));
+        } else {
+            columns.extend(field.line(200).map(|header| (key.to_owned(), header)));
         }
-        Some((field.key().to_owned(), field.line(200)?))
-    };
-    section.entries().filter_map(column).collect()
+    }
+    columns
 }
-
-const ENCODINGS: [(&str, ListEncoding); 3] =
-    [("auto", ListEncoding::Auto), ("utf-8", ListEncoding::Utf8), ("cp932", ListEncoding::Cp932)];
-
-const DELIMITERS: [(&str, Option<u8>); 5] = [
-    ("auto", None),
-    (",", Some(b',')),
-    ("\t", Some(b'\t')),
-    ("tab", Some(b'\t')),
-    (";", Some(b';')),
-];

@@ -10,9 +10,8 @@ use crate::logic::settings::Messages;
 
 /// The announcements of a campaign whose callees speak `languages`; paths are relative to `base`.
 pub(super) fn messages(root: &Section<'_>, base: &Path, languages: &[String]) -> Messages {
-    let Some(field) =
-        root.need("messages", "[messages]: what a callee hears when no agent is free")
-    else {
+    let expected = "what a callee hears when no agent is free";
+    let Some(field) = root.need_section("messages", "[messages.safe_harbour]", expected) else {
         return Messages::default();
     };
     let Some(section) = field.section() else { return Messages::default() };

@@ -21,12 +21,14 @@ mod outdial;
 mod presets;
 mod problem;
 mod secret;
+#[cfg(test)]
+mod tests;
 mod trunk;
 
 pub use agent::AgentFile;
 pub use campaign::{CampaignFile, parse_campaign, read_campaign};
 pub use host::HostPort;
-pub use lists::{LIST_FIELDS, ListEncoding, ListSource};
+pub use lists::{LIST_ENCODINGS, LIST_FIELDS, ListSource};
 pub use outdial::{
     Database, LogFormat, LogSettings, OutdialFile, Resolved, parse_outdial, read_outdial,
 };

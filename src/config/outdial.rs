@@ -181,26 +181,11 @@ fn check(
     let node = root.get("node").map_or_else(|| Some("outdial".to_owned()), |field| field.line(64));
     let lines = root.get("lines").map_or(Some(DEFAULT_LINES), |field| field.whole(1..=100_000));
     let (sip_bind, advertised_address) = sip(root);
-    let rtp = rtp(root, sip_bind.map(|bind| bind.ip()));
+    let rtp = rtp(root, sip_bind);
     let log = log(root, base);
     let trunks = trunks(root, base, environment);
     let agents = agents(root);
-    let unspecified = sip_bind.is_some_and(|bind| bind.ip().is_unspecified());
-    if unspecified && advertised_address.is_none() {
-        root.missing(
-            "advertised_address",
-            "the address far ends see, in [sip], because `bind` names none",
-        );
-    }
     let (rtp_address, rtp_ports, media_threads) = rtp?;
-    if rtp_ports.contains(&sip_bind?.port()) && sip_bind?.ip() == rtp_address {
-        let wrong = Wrong::new(
-            "the SIP port among the RTP ports",
-            "ports of its own for each",
-            "change `ports` of [rtp] or `bind` of [sip]",
-        );
-        root.wrong(wrong);
-    }
     Some(OutdialFile {
         name: name.to_owned(),
         database: database?,
@@ -253,12 +238,17 @@ fn database(root: &Section<'_>, base: &Path, environment: &Environment) -> Optio
 }
 
 fn sip(root: &Section<'_>) -> (Option<SocketAddr>, Option<IpAddr>) {
-    let Some(section) = root.need("sip", "[sip] with `bind`").and_then(|field| field.section())
+    let Some(section) =
+        root.need_section("sip", "[sip]", "our SIP socket").and_then(|field| field.section())
     else {
         return (None, None);
     };
     let bind = section.need("bind", "an address and port").and_then(|f| host::socket_address(&f));
-    let advertised = section.get("advertised_address").and_then(|field| {
+    let advertised = section.get("advertised_address");
+    if advertised.is_none() && bind.is_some_and(|bind| bind.ip().is_unspecified()) {
+        section.missing("advertised_address", "the address far ends see, for `bind` names none");
+    }
+    let advertised = advertised.and_then(|field| {
         let address = host::address(&field)?;
         if address.is_unspecified() {
             field.unexpected("an address far ends can send to", "write the public one");
@@ -270,11 +260,8 @@ fn sip(root: &Section<'_>) -> (Option<SocketAddr>, Option<IpAddr>) {
     (bind, advertised)
 }
 
-fn rtp(
-    root: &Section<'_>,
-    sip_address: Option<IpAddr>,
-) -> Option<(IpAddr, RangeInclusive<u16>, u32)> {
-    let section = root.need("rtp", "[rtp] with `ports`")?.section()?;
+fn rtp(root: &Section<'_>, sip: Option<SocketAddr>) -> Option<(IpAddr, RangeInclusive<u16>, u32)> {
+    let section = root.need_section("rtp", "[rtp]", "the ports of our media")?.section()?;
     let ports = section.need("ports", "a range such as \"20000-20999\"").and_then(|field| {
         let advice =
             "write first and last port, the first even and at least 1024, room for 2 calls";
@@ -285,11 +272,18 @@ fn rtp(
             (first >= 1024 && first.is_multiple_of(2) && room).then_some(first..=last)
         })
     });
-    let fallback = sip_address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let fallback = sip.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |sip| sip.ip());
     let address = section.get("address").map_or(Some(fallback), |field| host::address(&field));
     let threads = section.get("threads").map_or(Some(1), |field| field.whole(1..=64));
     section.finish();
-    Some((address?, ports?, threads?))
+    let (address, ports) = (address?, ports?);
+    if sip.is_some_and(|sip| ports.contains(&sip.port()) && sip.ip() == address)
+        && let Some(field) = section.get("ports")
+    {
+        let advice = "change them, or the port in `bind` of [sip]";
+        field.unexpected("ports without that of our SIP socket", advice);
+    }
+    Some((address, ports, threads?))
 }
 
 fn log(root: &Section<'_>, base: &Path) -> LogSettings {
@@ -325,7 +319,10 @@ fn level(field: &Field<'_>) -> Option<String> {
 }
 
 fn trunks(root: &Section<'_>, base: &Path, environment: &Environment) -> Vec<TrunkFile> {
-    let Some(field) = root.need("trunk", "at least one [[trunk]]") else { return Vec::new() };
+    let Some(field) = root.need_section("trunk", "[[trunk]]", "at least one link to a carrier")
+    else {
+        return Vec::new();
+    };
     let mut names = Vec::new();
     let mut read = Vec::new();
     for section in field.sections() {
@@ -338,7 +335,9 @@ fn trunks(root: &Section<'_>, base: &Path, environment: &Environment) -> Vec<Tru
 }
 
 fn agents(root: &Section<'_>) -> Vec<AgentFile> {
-    let Some(field) = root.need("agent", "at least one [[agent]]") else { return Vec::new() };
+    let Some(field) = root.need_section("agent", "[[agent]]", "at least one agent") else {
+        return Vec::new();
+    };
     let mut names = Vec::new();
     let mut read = Vec::new();
     for section in field.sections() {

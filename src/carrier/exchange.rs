@@ -281,7 +281,10 @@ async fn read(owner: Owner, socket: Arc<SipSocket>, datagrams: mpsc::Sender<Arri
     let mut buffer = vec![0; LARGEST_DATAGRAM];
     loop {
         // An error is about a datagram that we sent, such as to a port that is closed by now.
-        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
+            tokio::task::yield_now().await;
+            continue;
+        };
         let bytes = buffer.get(..length).unwrap_or_default().to_vec();
         if datagrams.send((owner, from, bytes)).await.is_err() {
             return;

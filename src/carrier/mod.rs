@@ -214,6 +214,14 @@ impl CarrierHandle {
     }
 }
 
+/// Whoever holds a [`PhoneHandle`] does not keep the world alive.
+impl Drop for CarrierHandle {
+    fn drop(&mut self) {
+        let (nobody, _) = sync_channel(1);
+        self.orders.try_send(Order::Stop(nobody)).ok();
+    }
+}
+
 impl PhoneHandle {
     /// Its owner does something.
     ///

@@ -310,8 +310,8 @@ impl Phone {
                     sdp_version: 0,
                     direction: Direction::SendRecv,
                 });
-                out.push(PhoneAction::Media(MediaCommand::Open { leg }));
                 self.command(now, SipCommand::Progress { leg, status: 180, sdp: None }, out);
+                out.push(PhoneAction::Media(MediaCommand::Open { leg }));
             }
             SipEvent::Offer { leg, sdp } => self.offered(now, leg, sdp.as_deref(), out),
             SipEvent::OfferDone { leg, sdp, .. } => {

@@ -61,13 +61,21 @@ pub struct ReadOptions {
     pub columns: ColumnMap,
     /// Given by `--encoding`.
     pub encoding: Option<TextEncoding>,
+    /// What stands between two cells, one ASCII sign; `None`: found in the file.
+    pub delimiter: Option<u8>,
 }
 
 impl ReadOptions {
     /// Everything recognised by itself.
     #[must_use]
     pub fn new(region: Region) -> Self {
-        Self { region, countries: Vec::new(), columns: ColumnMap::default(), encoding: None }
+        Self {
+            region,
+            countries: Vec::new(),
+            columns: ColumnMap::default(),
+            encoding: None,
+            delimiter: None,
+        }
     }
 }
 
@@ -101,8 +109,9 @@ pub struct ContactRow {
     pub phones: Vec<ContactPhone>,
     /// Smaller is called sooner.
     pub priority: Option<i32>,
-    /// Columns of no meaning to us, by header, in their order.
-    pub custom: Vec<(String, String)>,
+    /// What the agent sees, by the list's own headers and in its order: every column with something in it but
+    /// numbers, language, priority and do-not-call.
+    pub fields: Vec<(String, String)>,
     /// What was noticed.
     pub warnings: Vec<RowWarning>,
     /// The row's own cells, for the rejects file if the database refuses it.
@@ -131,25 +140,6 @@ impl ContactRow {
             (None, Some(phone)) => format!("tel:{}", phone.key),
             (None, None) => format!("row:{}", self.row),
         }
-    }
-
-    /// What is shown to the agent, as one JSON object: `name`, `kana`, `company`, then the list's own columns.
-    #[must_use]
-    pub fn custom_json(&self) -> String {
-        let known = [("name", &self.name), ("kana", &self.kana), ("company", &self.company)];
-        let known = known.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
-        let custom = self.custom.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let mut json = String::from("{");
-        for (key, value) in known.chain(custom) {
-            if json.len() > 1 {
-                json.push(',');
-            }
-            json.push_str(&serde_json::Value::from(key).to_string());
-            json.push(':');
-            json.push_str(&serde_json::Value::from(value).to_string());
-        }
-        json.push('}');
-        json
     }
 
     /// The row as a refusal: the database knows the person already, or must not call them.
@@ -227,7 +217,7 @@ impl<R: Read> ContactsCsv<R> {
         let mut reader = TextReader::new(from, &survey);
         let mut text = String::new();
         while text.len() < HEADER_LOOK && reader.read_text(&mut text)? {}
-        let found = find_header(&text, &options.columns)?;
+        let found = find_header(&text, &options.columns, options.delimiter)?;
         let mut cutter = RecordCutter::new(reader, text, found.delimiter);
         cutter.skip_to(found.data_at, found.data_line);
         let splitter = FieldSplitter::new(found.delimiter);
@@ -363,11 +353,15 @@ struct FoundHeader {
 
 /// The first of the first ten records in which a column of phone numbers is recognised, cut by the delimiter that
 /// recognises most.
-fn find_header(text: &str, columns: &ColumnMap) -> Result<FoundHeader, HeaderError> {
+fn find_header(
+    text: &str,
+    columns: &ColumnMap,
+    told: Option<u8>,
+) -> Result<FoundHeader, HeaderError> {
     let (skip, skip_lines, forced) = excel_sep_line(text);
     let mut best: Option<FoundHeader> = None;
     let mut error = HeaderError::Empty;
-    for delimiter in forced.map_or_else(|| b",\t;".to_vec(), |d| vec![d]) {
+    for delimiter in told.or(forced).map_or_else(|| b",\t;".to_vec(), |d| vec![d]) {
         let mut cutter = RecordCutter::new((), text.to_owned(), delimiter);
         cutter.skip_to(skip, skip_lines + 1);
         let mut splitter = FieldSplitter::new(delimiter);
@@ -455,7 +449,8 @@ impl Reading<'_> {
             warnings.extend(number.is_none().then_some(RowWarning::PriorityInvalid));
             number
         });
-        let custom = self.header.custom().filter(|(at, _)| !self.cell(*at).is_empty());
+        let kept =
+            self.header.kept.iter().map(|(at, key)| (key.clone(), self.cell(*at).to_owned()));
         Ok(ContactRow {
             row: self.row,
             line: self.line,
@@ -466,7 +461,7 @@ impl Reading<'_> {
             language,
             phones,
             priority,
-            custom: custom.map(|(at, key)| (key.to_owned(), self.cell(at).to_owned())).collect(),
+            fields: kept.filter(|(_, cell)| !cell.is_empty()).collect(),
             warnings,
             cells: Vec::new(),
         })

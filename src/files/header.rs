@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What a column can mean. Columns that mean none of these are kept as custom fields.
+/// What a column can mean. Columns that mean none of these are kept for the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// A phone number; a list may have several such columns.
@@ -32,11 +32,13 @@ pub enum Field {
     Priority,
     /// Anything but "no" means: never call.
     DoNotCall,
+    /// A note for the agent.
+    Note,
 }
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Phone,
         Self::ExternalId,
         Self::Name,
@@ -49,6 +51,7 @@ impl Field {
         Self::Language,
         Self::Priority,
         Self::DoNotCall,
+        Self::Note,
     ];
 
     /// The key in a campaign file.
@@ -67,6 +70,23 @@ impl Field {
             Self::Language => "language",
             Self::Priority => "priority",
             Self::DoNotCall => "do_not_call",
+            Self::Note => "note",
+        }
+    }
+
+    /// Whether the column is kept among the fields an agent sees. Numbers are not: the agent sees the one that is called.
+    const fn is_kept(self) -> bool {
+        match self {
+            Self::ExternalId
+            | Self::Name
+            | Self::FamilyName
+            | Self::GivenName
+            | Self::Kana
+            | Self::FamilyKana
+            | Self::GivenKana
+            | Self::Company
+            | Self::Note => true,
+            Self::Phone | Self::Language | Self::Priority | Self::DoNotCall => false,
         }
     }
 
@@ -106,6 +126,9 @@ impl Field {
             Self::DoNotCall => {
                 "ng ngフラグ 架電禁止 架電禁止フラグ 架電ng 電話禁止 電話不可 dnc dncflag donotcall hasoptedout optout optedout"
             }
+            Self::Note => {
+                "備考 メモ 備考欄 コメント note notes memo comment comments remarks 비고 备注"
+            }
         }
     }
 
@@ -143,7 +166,7 @@ impl fmt::Display for Field {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a field of a contact: phone, external_id, name, family_name, given_name, kana, family_kana, \
-     given_kana, company, language, priority, do_not_call"
+     given_kana, company, language, priority, do_not_call, note"
 )]
 pub struct UnknownField(pub String);
 
@@ -151,9 +174,16 @@ impl FromStr for Field {
     type Err = UnknownField;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Further numbers, and the words of the database.
+        let name = match text {
+            "phone2" | "phone3" => "phone",
+            "name_kana" => "kana",
+            "rank" => "priority",
+            other => other,
+        };
         Self::ALL
             .into_iter()
-            .find(|f| f.as_str() == text)
+            .find(|f| f.as_str() == name)
             .ok_or_else(|| UnknownField(text.to_owned()))
     }
 }
@@ -186,13 +216,15 @@ pub struct Header {
     pub width: usize,
     /// Columns with phone numbers, in the order they are called.
     pub phones: Vec<usize>,
+    /// Columns kept for the agent, and their keys: every one but numbers, language, priority and do-not-call.
+    pub kept: Vec<(usize, String)>,
     roles: Vec<Role>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Field(Field),
-    Custom(String),
+    Unknown,
     /// A column that a rejects file added.
     Ours,
 }
@@ -257,7 +289,7 @@ impl Header {
                 Some(Field::Phone) => Role::Field(Field::Phone),
                 // A second column of the same name is kept as a field of its own.
                 Some(field) if !roles.contains(&Role::Field(field)) => Role::Field(field),
-                Some(_) | None => Role::Custom(custom_name(cell, &roles)),
+                Some(_) | None => Role::Unknown,
             };
             roles.push(role);
         }
@@ -273,27 +305,30 @@ impl Header {
         });
         let names = cells.iter().zip(&roles).filter(|(_, role)| **role != Role::Ours);
         let names = names.map(|(cell, _)| (*cell).to_owned()).collect();
-        Ok(Self { names, width: cells.len(), phones, roles })
+        let mut kept = Vec::new();
+        for (at, (cell, role)) in cells.iter().zip(&roles).enumerate() {
+            let keep = match role {
+                Role::Field(field) => field.is_kept(),
+                Role::Unknown => true,
+                Role::Ours => false,
+            };
+            if keep {
+                kept.push((at, key_of(at, cell, &kept)));
+            }
+        }
+        Ok(Self { names, width: cells.len(), phones, kept, roles })
     }
 
     /// How many columns were recognised: the measure by which the delimiter is chosen.
     #[must_use]
     pub fn recognised(&self) -> usize {
-        self.roles.iter().filter(|role| !matches!(role, Role::Custom(_))).count()
+        self.roles.iter().filter(|role| **role != Role::Unknown).count()
     }
 
     /// The column of a field, the first if there are several.
     #[must_use]
     pub fn column(&self, field: Field) -> Option<usize> {
         self.roles.iter().position(|role| *role == Role::Field(field))
-    }
-
-    /// Columns kept as they are, and their keys.
-    pub fn custom(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.roles.iter().enumerate().filter_map(|(at, role)| match role {
-            Role::Custom(key) => Some((at, key.as_str())),
-            Role::Field(_) | Role::Ours => None,
-        })
     }
 
     /// Whether the column came with the list, and not from a rejects file of ours.
@@ -309,14 +344,10 @@ pub fn normal(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// The key of a custom field: the header as it stands, numbered where it comes again, `column_3` where there is none.
-fn custom_name(cell: &str, before: &[Role]) -> String {
-    let name =
-        if cell.is_empty() { format!("column_{}", before.len() + 1) } else { cell.to_owned() };
-    let taken = |key: &str| {
-        RESERVED.contains(&key)
-            || before.iter().any(|role| matches!(role, Role::Custom(k) if k == key))
-    };
+/// The key of a kept column: the header as it stands, numbered where it comes again, `column_3` where there is none.
+fn key_of(at: usize, cell: &str, before: &[(usize, String)]) -> String {
+    let name = if cell.is_empty() { format!("column_{}", at + 1) } else { cell.to_owned() };
+    let taken = |key: &str| before.iter().any(|(_, k)| k == key);
     let numbered = (2..=before.len() + 2).map(|n| format!("{name}_{n}"));
     std::iter::once(name.clone()).chain(numbered).find(|key| !taken(key)).unwrap_or(name)
 }
@@ -332,9 +363,6 @@ fn shorten(text: &str) -> String {
 /// Columns of a rejects file that are not the list's own.
 pub(super) const OURS: [&str; 7] =
     ["_row", "_line", "_column", "_code", "_reason_ja", "_reason_en", "_raw"];
-
-/// Keys under which recognised columns are kept.
-pub(super) const RESERVED: [&str; 3] = ["name", "kana", "company"];
 
 #[cfg(test)]
 mod tests {
@@ -377,8 +405,7 @@ mod tests {
         ] {
             assert_eq!(Field::of(name), Some(field), "{name}");
         }
-        for name in
-            ["FAX番号", "電話番号(FAX)", "備考", "住所", "NG理由", "", "電話メモ", "_row", "※"]
+        for name in ["FAX番号", "電話番号(FAX)", "住所", "NG理由", "", "電話メモ", "_row", "※"]
         {
             assert_eq!(Field::of(name), None, "{name}");
         }
@@ -398,8 +425,8 @@ mod tests {
     #[test]
     fn the_rest_is_kept_under_keys_of_its_own() {
         let header = header(&["電話番号", "備考", "備考", "", "_code", "name", "氏名"]);
-        let custom: Vec<_> = header.custom().collect();
-        assert_eq!(custom, [(1, "備考"), (2, "備考_2"), (3, "column_4"), (6, "氏名")]);
+        let keys: Vec<_> = header.kept.iter().map(|(at, key)| (*at, key.as_str())).collect();
+        assert_eq!(keys, [(1, "備考"), (2, "備考_2"), (3, "column_4"), (5, "name"), (6, "氏名")]);
         assert_eq!(header.names, ["電話番号", "備考", "備考", "", "name", "氏名"]);
         assert!(!header.is_original(4) && header.is_original(3));
     }
@@ -412,8 +439,8 @@ mod tests {
         let header = Header::new(["電話番号", "氏名", "備考", "ご自宅", "携帯"], &map).unwrap();
         assert_eq!(header.phones, [3, 0]);
         assert_eq!(header.column(Field::Name), Some(2));
-        let custom: Vec<_> = header.custom().collect();
-        assert_eq!(custom, [(1, "氏名"), (4, "携帯")]);
+        let keys: Vec<_> = header.kept.iter().map(|(at, key)| (*at, key.as_str())).collect();
+        assert_eq!(keys, [(1, "氏名"), (2, "備考"), (4, "携帯")]);
         let error = Header::new(["電話番号"], &map).unwrap_err();
         assert!(matches!(error, HeaderError::NoSuchColumn { .. }), "{error}");
         assert!(ColumnMap::from_texts([("fon", "x")]).is_err());

@@ -5,8 +5,10 @@
 
 pub mod contacts_csv;
 pub mod encoding;
+pub mod export_text;
 pub mod header;
 pub mod import_report;
+pub mod outcomes_csv;
 pub mod records;
 pub mod refusal;
 pub mod rejects_csv;

@@ -2,6 +2,7 @@
 //!
 //! The rest of the program sees [`user_agent`] only.
 
+pub mod dialog;
 pub mod digest;
 pub mod message;
 pub mod sdp;

@@ -3,7 +3,21 @@
 //! Pure: datagrams and commands come in with `now`, datagrams and events go out.
 
 mod agent;
+mod credentials;
+mod ending;
+mod engine;
+mod identity;
+mod in_dialog;
+mod incoming;
+mod leg;
+mod outgoing;
+mod recover;
+mod reinvite;
+mod requests;
+mod session_timer;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -69,6 +69,12 @@ impl ClientInvite {
         }
     }
 
+    /// An INVITE of an earlier process: it may have been sent, and is not sent again.
+    #[must_use]
+    pub const fn resumed() -> Self {
+        Self { state: State::Proceeding }
+    }
+
     /// When [`Self::on_timeout`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {

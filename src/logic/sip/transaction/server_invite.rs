@@ -98,10 +98,15 @@ impl ServerInvite {
         matches!(self.state, State::Proceeding { .. } | State::Completed { .. })
     }
 
-    /// The ACK to a refusal came.
-    pub fn on_ack(&mut self, now: Tick) {
-        if matches!(self.state, State::Completed { .. }) {
-            self.state = State::Confirmed { until: now + T4 };
+    /// An ACK with the branch of the INVITE came. False when it is not for a refusal: then the dialog may want it.
+    pub fn on_ack(&mut self, now: Tick) -> bool {
+        match self.state {
+            State::Completed { .. } => {
+                self.state = State::Confirmed { until: now + T4 };
+                true
+            }
+            State::Confirmed { .. } => true,
+            State::Proceeding { .. } | State::Accepted { .. } | State::Terminated => false,
         }
     }
 
@@ -160,7 +165,7 @@ mod tests {
         invite.on_sent(START, 486);
         assert_eq!(invite.on_timeout(START + T1), OnTimeout::Repeat);
         assert_eq!(invite.deadline(), Some(START + T1 * 3));
-        invite.on_ack(START + T1);
+        assert!(invite.on_ack(START + T1) && invite.on_ack(START + T1));
         assert!(!invite.answers_repeat());
         assert_eq!(invite.deadline(), Some(START + T1 + T4));
         assert_eq!(invite.on_timeout(START + T1 + T4), OnTimeout::Done);

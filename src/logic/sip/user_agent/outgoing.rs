@@ -1,0 +1,609 @@
+//! A call that we make: INVITE, CANCEL, digest, early dialogs, ACK.
+//!
+//! ```text
+//! Setup --2xx--> Up --HangUp--> Ending --BYE done--> Closed (Ended)
+//!   |  \--HangUp: CANCEL, held until a 1xx--> still Setup: the final response decides
+//!   \--300..699, Timer B, no final response to CANCEL--> Closed (Failed)
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::FailureCause;
+use super::OutgoingCall;
+use super::RemoteDialog;
+use super::SipEvent;
+use super::credentials::Learned;
+use super::engine::Engine;
+use super::engine::Purpose;
+use super::leg::Acked;
+use super::leg::Cancel;
+use super::leg::Early;
+use super::leg::Invite;
+use super::leg::Leg;
+use super::leg::Outgoing;
+use super::leg::Side;
+use super::leg::Stage;
+use super::leg::Turn;
+use super::session_timer::SessionTimer;
+use crate::logic::ids::LegId;
+use crate::logic::sip::dialog::Dialog;
+use crate::logic::sip::message::Message;
+use crate::logic::sip::message::Method;
+use crate::logic::sip::message::name;
+use crate::logic::sip::transaction::SIXTY_FOUR_T1;
+use crate::logic::sip::transaction::client_invite::ClientInvite;
+use crate::logic::sip::transaction::client_invite::OnResponse;
+use crate::logic::sip::transaction::client_invite::OnTimeout;
+use crate::logic::time::Tick;
+
+impl Leg {
+    /// A leg whose INVITE has not left yet.
+    pub(super) fn outgoing(
+        engine: &Engine,
+        now: Tick,
+        id: LegId,
+        boot: u64,
+        call: Box<OutgoingCall>,
+        offer: Vec<u8>,
+    ) -> Self {
+        let tokens = &engine.tokens;
+        let (call_id, local_tag) = (tokens.call_id(boot, id), tokens.local_tag(boot, id));
+        let side = Side::Outgoing(Box::new(Outgoing {
+            call,
+            offer,
+            invites: Vec::new(),
+            cancel: Cancel::No,
+            challenged: None,
+            challenges: 0,
+            stale_answered: false,
+            authorization: Vec::new(),
+            early: Vec::new(),
+            recovering: false,
+            rings_until: now + LONGEST_RINGING,
+            heard: false,
+        }));
+        Self::new(id, boot, call_id, local_tag, side)
+    }
+
+    /// Sends the first INVITE, or the next one with credentials.
+    pub(super) fn send_invite(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        let cseq = outgoing.current().map_or(1, |last| last.cseq.saturating_add(1));
+        let branch = engine.tokens.branch(self.boot, self.id, "INVITE", cseq, "");
+        let call = &outgoing.call;
+        outgoing.authorization = engine.authorization(
+            call.peer,
+            call.credentials.as_ref(),
+            &Method::INVITE,
+            &call.request_uri,
+            &outgoing.offer,
+        );
+        let mut invite = outgoing.request(
+            Method::INVITE,
+            cseq,
+            &self.call_id,
+            &format!("{};tag={}", call.from, self.local_tag),
+            &call.to,
+        );
+        engine.dress(&mut invite, branch);
+        invite.push(name::CONTACT, engine.contact());
+        invite.push(name::ALLOW, ALLOW).push(name::SUPPORTED, engine.supported());
+        if let Some(interval) = engine.settings.session_expires {
+            invite.push(name::SESSION_EXPIRES, interval.as_secs().to_string());
+        }
+        for (name, value) in &outgoing.call.headers {
+            if !name.eq_ignore_ascii_case(name::ROUTE) {
+                invite.push(name, value);
+            }
+        }
+        if !outgoing.offer.is_empty() {
+            invite.set_body(SDP_TYPE, outgoing.offer.clone());
+        }
+        let (peer, bytes) = (outgoing.call.peer, invite.to_bytes());
+        outgoing.invites.push(Invite {
+            cseq,
+            branch,
+            machine: ClientInvite::new(turn.now),
+            bytes: bytes.clone(),
+            settled: false,
+        });
+        engine.invites.insert(branch, (self.id, cseq));
+        engine.counters.invites += 1;
+        engine.send(turn, peer, bytes);
+    }
+
+    /// The rate limit allows another INVITE: the challenged one is sent again with credentials.
+    pub(super) fn authorize(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        if self.stage == Stage::Setup && outgoing.challenged.take().is_some() {
+            self.send_invite(engine, turn);
+        }
+    }
+
+    /// Whatever ends the leg in its state. Doing it again does nothing.
+    pub(super) fn hang_up(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        match self.stage {
+            Stage::Ending | Stage::Closed => {}
+            Stage::Up if self.repeating.as_ref().is_some_and(|repeating| repeating.initial) => {
+                // RFC 3261 §15: the callee may not send BYE before the ACK, or its time-out.
+                self.bye_after_ack = true;
+            }
+            Stage::Up => self.send_bye(engine, turn),
+            Stage::Setup => match &mut self.side {
+                Side::Incoming { .. } => self.refuse(engine, turn, REFUSED_BY_HANG_UP, None, &[]),
+                Side::Outgoing(outgoing) => {
+                    if let Some((status, _)) = outgoing.challenged {
+                        self.fail(turn, FailureCause::Status(status));
+                    } else if outgoing.cancel == Cancel::No {
+                        if outgoing.current().is_some_and(|invite| invite.machine.is_calling()) {
+                            outgoing.cancel = Cancel::Held;
+                        } else {
+                            self.send_cancel(engine, turn);
+                        }
+                    }
+                }
+            },
+        }
+    }
+
+    /// CANCEL for every INVITE that still waits: one, or in recovery all that may have been sent.
+    pub(super) fn send_cancel(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        outgoing.cancel = Cancel::Sent { give_up_at: turn.now + SIXTY_FOUR_T1 };
+        let from = format!("{};tag={}", outgoing.call.from, self.local_tag);
+        for invite in outgoing.invites.iter().filter(|invite| invite.machine.is_pending()) {
+            let mut cancel = outgoing.request(
+                Method::CANCEL,
+                invite.cseq,
+                &self.call_id,
+                &from,
+                &outgoing.call.to,
+            );
+            engine.dress(&mut cancel, invite.branch);
+            let purpose = Purpose::Cancel { leg: self.id, cseq: invite.cseq };
+            engine.start_client(turn, invite.branch, &cancel, outgoing.call.peer, purpose);
+        }
+    }
+
+    /// A response to one of our INVITEs.
+    pub(super) fn on_invite_response(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        from: SocketAddr,
+        cseq: u32,
+        response: &Message,
+    ) {
+        let Some(status) = response.status() else { return };
+        let to = response.to();
+        let tag = to.as_ref().and_then(|to| to.tag()).unwrap_or_default();
+        // The ACK to the refusal of a re-INVITE is kept without a tag.
+        let tag = if status < 300 { tag } else { "" };
+        if status >= 200 && self.acknowledge_again(engine, turn, cseq, tag) {
+            return;
+        }
+        if self.is_refresh(cseq) {
+            self.on_refresh_response(engine, turn, from, status, response);
+            return;
+        }
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        let Some(invite) = outgoing.invite(cseq) else { return };
+        let verdict = invite.machine.on_response(turn.now, status);
+        outgoing.heard = true;
+        match verdict {
+            OnResponse::Provisional => {
+                self.on_provisional(engine, turn, from, cseq, status, response);
+            }
+            OnResponse::Accepted => self.on_answer(engine, turn, from, cseq, response),
+            OnResponse::Refused => self.on_refusal(engine, turn, cseq, status, response),
+            OnResponse::RefusedAgain => {
+                engine.counters.repeats_received += 1;
+                if let Some(invite) = outgoing.invite(cseq) {
+                    let ack = invite.bytes.clone();
+                    let peer = outgoing.call.peer;
+                    engine.send(turn, peer, ack);
+                }
+            }
+            OnResponse::Ignored => engine.counters.repeats_received += 1,
+        }
+    }
+
+    /// Deadlines of the INVITEs; the caller looks after the rest of the leg.
+    pub(super) fn on_setup_timeout(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        if self.stage != Stage::Setup {
+            return;
+        }
+        let peer = outgoing.call.peer;
+        let mut timed_out = false;
+        for invite in outgoing.invites.iter_mut().filter(|invite| invite.machine.is_pending()) {
+            match invite.machine.on_timeout(now) {
+                OnTimeout::Repeat => {
+                    engine.counters.repeated += 1;
+                    engine.send(turn, peer, invite.bytes.clone());
+                }
+                OnTimeout::TimedOut => timed_out = true,
+                OnTimeout::Nothing | OnTimeout::Done => {}
+            }
+        }
+        let cancel_failed = match outgoing.cancel {
+            Cancel::Sent { give_up_at } => give_up_at <= now && outgoing.awaits_final(),
+            Cancel::No | Cancel::Held => false,
+        };
+        if timed_out {
+            self.linger(now);
+            self.fail(turn, FailureCause::Timeout);
+        } else if cancel_failed {
+            let heard = outgoing.heard;
+            self.linger(now);
+            let cause = if heard { FailureCause::CancelTimeout } else { FailureCause::Timeout };
+            self.fail(turn, cause);
+        } else if let Some((status, until)) = outgoing.challenged
+            && until <= now
+        {
+            self.fail(turn, FailureCause::Status(status));
+        } else if outgoing.rings_until <= now && outgoing.cancel == Cancel::No {
+            self.hang_up(engine, turn);
+        }
+    }
+
+    fn on_provisional(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        from: SocketAddr,
+        cseq: u32,
+        status: u16,
+        response: &Message,
+    ) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        if let Some(invite) = outgoing.invite(cseq) {
+            invite.bytes = Vec::new();
+        }
+        let recovering = outgoing.recovering;
+        if outgoing.cancel == Cancel::Held {
+            self.send_cancel(engine, turn);
+        }
+        if self.stage != Stage::Setup || recovering {
+            return;
+        }
+        if status > 100 && !self.on_early_dialog(engine, turn, from, cseq, response) {
+            return;
+        }
+        let sdp = response.sdp().map(<[u8]>::to_vec);
+        turn.event(SipEvent::Provisional { leg: self.id, status, sdp });
+    }
+
+    /// Makes or updates the early dialog of a 1xx, and acknowledges a reliable one (RFC 3262 §4). False for a repeat or
+    /// one out of order.
+    fn on_early_dialog(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        from: SocketAddr,
+        cseq: u32,
+        response: &Message,
+    ) -> bool {
+        let Side::Outgoing(outgoing) = &mut self.side else { return false };
+        let Some(tag) = response.to().and_then(|to| to.tag().map(str::to_owned)) else {
+            return true;
+        };
+        let known = outgoing.early.iter().position(|early| early.dialog.remote_tag == tag);
+        let at = match known {
+            Some(at) => at,
+            None if outgoing.early.len() >= MAX_EARLY_DIALOGS => return true,
+            None => {
+                let local = format!("{};tag={}", outgoing.call.from, self.local_tag);
+                let uri = &outgoing.call.request_uri;
+                let dialog = Dialog::from_response(response, &local, cseq, uri, from);
+                outgoing.early.push(Early::new(dialog));
+                outgoing.early.len() - 1
+            }
+        };
+        let Some(early) = outgoing.early.get_mut(at) else { return true };
+        early.has_sdp |= response.sdp().is_some();
+        let reliable = response.lists(name::REQUIRE, "100rel");
+        let Some(rseq) = response.rseq().filter(|_| reliable) else { return true };
+        if early.rseq.is_some_and(|last| rseq != last.saturating_add(1)) {
+            engine.counters.repeats_received += 1;
+            return false;
+        }
+        early.rseq = Some(rseq);
+        early.dialog.retarget(response, Some(from));
+        if let Some(sdp) = response.sdp() {
+            early.answer = Some(sdp.to_vec());
+        }
+        let prack_cseq = early.dialog.next_cseq();
+        let mut prack = early.dialog.request(Method::PRACK, &self.call_id, prack_cseq);
+        prack.push(name::RACK, format!("{rseq} {cseq} INVITE"));
+        let branch = engine.tokens.branch(self.boot, self.id, "PRACK", prack_cseq, &tag);
+        engine.dress(&mut prack, branch);
+        engine.credentials_for(&mut prack, &outgoing.call);
+        let to = early.dialog.next_hop(engine.settings.symmetric);
+        engine.start_client(turn, branch, &prack, to, Purpose::Prack { leg: self.id });
+        true
+    }
+
+    /// A 2xx of a dialog that has none yet: ACK, always and at once (RFC 3261 §13.2.2.4).
+    fn on_answer(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        from: SocketAddr,
+        cseq: u32,
+        response: &Message,
+    ) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        if self.acks.iter().filter(|acked| acked.extra.is_some()).count() >= MAX_ANSWERS {
+            engine.counters.acks_withheld += 1;
+            return;
+        }
+        let tag = response.to().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let known = outgoing.early.iter().position(|early| early.dialog.remote_tag == tag);
+        let early = match known {
+            Some(at) => {
+                let mut early = outgoing.early.swap_remove(at);
+                early.dialog.refresh_from_response(response, from);
+                early
+            }
+            None => {
+                let local = format!("{};tag={}", outgoing.call.from, self.local_tag);
+                let uri = &outgoing.call.request_uri;
+                Early::new(Dialog::from_response(response, &local, cseq, uri, from))
+            }
+        };
+        let mut dialog = early.dialog;
+        dialog.local_cseq = dialog.local_cseq.max(cseq);
+        let authorization = outgoing.authorization.clone();
+        let (recovering, offer) = (outgoing.recovering, std::mem::take(&mut outgoing.offer));
+        outgoing.cancel = match outgoing.cancel {
+            // A held CANCEL has nothing left to cancel.
+            Cancel::Held => Cancel::No,
+            Cancel::No | Cancel::Sent { .. } => outgoing.cancel,
+        };
+        if let Some(invite) = outgoing.invite(cseq) {
+            invite.bytes = Vec::new();
+        }
+        self.linger(turn.now);
+        let own = self.dialog.is_none() && self.stage == Stage::Setup;
+        let extra = (!own).then(|| dialog.clone());
+        self.acknowledge(engine, turn, &dialog, cseq, &authorization, extra);
+        if !own {
+            engine.counters.extra_answers += 1;
+            self.end_extra(engine, turn, &tag);
+            return;
+        }
+        self.stage = Stage::Up;
+        self.session = SessionTimer::from_answer(turn.now, response.session_expires());
+        if self.session.is_some_and(|session| session.we_refresh) && !dialog.allows_update {
+            self.local_sdp = offer;
+        }
+        let stored = RemoteDialog {
+            remote_tag: dialog.remote_tag.clone(),
+            remote_target: dialog.remote_target.clone(),
+            route_set: dialog.route_set.clone(),
+            cseq,
+        };
+        self.dialog = Some(dialog);
+        self.drop_early();
+        if recovering {
+            self.send_bye(engine, turn);
+            return;
+        }
+        let sdp = response.sdp().map(<[u8]>::to_vec).or(early.answer);
+        turn.event(SipEvent::Answered { leg: self.id, sdp, dialog: stored });
+        if let Some(q850) = early.bye_came {
+            self.end(turn, true, q850);
+        }
+    }
+
+    /// Builds, sends and keeps the ACK to a 2xx.
+    pub(super) fn acknowledge(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        dialog: &Dialog,
+        cseq: u32,
+        authorization: &[(&'static str, String)],
+        extra: Option<Dialog>,
+    ) {
+        let mut ack = dialog.request(Method::ACK, &self.call_id, cseq);
+        let tag = &dialog.remote_tag;
+        let branch = engine.tokens.branch(self.boot, self.id, "ACK", cseq, tag);
+        engine.dress(&mut ack, branch);
+        for (name, value) in authorization {
+            ack.push(name, value);
+        }
+        let (to, bytes) = (dialog.next_hop(engine.settings.symmetric), ack.to_bytes());
+        engine.send(turn, to, bytes.clone());
+        self.keep_ack(turn.now, cseq, dialog.remote_tag.clone(), (to, bytes), extra);
+    }
+
+    /// Keeps an ACK, for when what it answers comes again.
+    pub(super) fn keep_ack(
+        &mut self,
+        now: Tick,
+        cseq: u32,
+        remote_tag: String,
+        (to, ack): (SocketAddr, Vec<u8>),
+        extra: Option<Dialog>,
+    ) {
+        if self.acks.len() >= MAX_ANSWERS
+            && let Some(oldest) = self.acks.iter().position(|acked| acked.extra.is_none())
+        {
+            self.acks.remove(oldest);
+        }
+        let extra = extra.map(|dialog| (dialog, 0));
+        self.acks.push(Acked { cseq, remote_tag, ack, to, last_sent: now, times: 1, extra });
+    }
+
+    /// A 2xx that we acknowledged came again: its ACK may be lost. Not more than once per [`ACK_PAUSE`], and
+    /// [`MAX_ACKS`] times in all: a far end that takes each ACK for a reason to send its 2xx again would make a loop.
+    fn acknowledge_again(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        cseq: u32,
+        tag: &str,
+    ) -> bool {
+        let known = self.acks.iter_mut().find(|a| a.cseq == cseq && a.remote_tag == tag);
+        let Some(acked) = known else { return false };
+        engine.counters.repeats_received += 1;
+        if turn.now.since(acked.last_sent) < ACK_PAUSE || acked.times >= MAX_ACKS {
+            engine.counters.acks_withheld += 1;
+            return true;
+        }
+        (acked.last_sent, acked.times) = (turn.now, acked.times + 1);
+        let (to, ack) = (acked.to, acked.ack.clone());
+        engine.counters.repeated += 1;
+        engine.send(turn, to, ack);
+        true
+    }
+
+    /// BYE for a branch that answered besides the leg's own.
+    pub(super) fn end_extra(&mut self, engine: &mut Engine, turn: &mut Turn<'_>, tag: &str) {
+        let Side::Outgoing(outgoing) = &self.side else { return };
+        let known = self.acks.iter_mut().find(|acked| acked.remote_tag == tag);
+        let Some((dialog, _)) = known.and_then(|acked| acked.extra.as_mut()) else { return };
+        let cseq = dialog.next_cseq();
+        let mut bye = dialog.request(Method::BYE, &self.call_id, cseq);
+        let branch = engine.tokens.branch(self.boot, self.id, "BYE", cseq, tag);
+        engine.dress(&mut bye, branch);
+        engine.credentials_for(&mut bye, &outgoing.call);
+        let to = dialog.next_hop(engine.settings.symmetric);
+        let purpose = Purpose::ExtraBye { leg: self.id, remote_tag: tag.to_owned() };
+        engine.start_client(turn, branch, &bye, to, purpose);
+        self.linger(turn.now);
+    }
+
+    /// The BYE of an extra branch ended; a challenge is answered as often as for our own BYE.
+    pub(super) fn on_extra_bye_done(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        tag: &str,
+        response: Option<&Message>,
+    ) {
+        let Side::Outgoing(outgoing) = &self.side else { return };
+        let Some(response) = response else { return };
+        let known = self.acks.iter_mut().find(|acked| acked.remote_tag == tag);
+        let Some((_, challenges)) = known.and_then(|acked| acked.extra.as_mut()) else { return };
+        if *challenges < MAX_CHALLENGES
+            && engine.learn(outgoing.call.peer, outgoing.call.credentials.as_ref(), response)
+                != Learned::Unusable
+        {
+            *challenges += 1;
+            self.end_extra(engine, turn, tag);
+        }
+    }
+
+    /// The first 300..=699 to one of our INVITEs: ACK, then a second try or the end.
+    fn on_refusal(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        cseq: u32,
+        status: u16,
+        response: &Message,
+    ) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        // RFC 3261 §17.1.1.3: as the INVITE, with the To of the response.
+        let from = format!("{};tag={}", outgoing.call.from, self.local_tag);
+        let to = response.first(name::TO).unwrap_or(&outgoing.call.to).to_owned();
+        let mut ack = outgoing.request(Method::ACK, cseq, &self.call_id, &from, &to);
+        let peer = outgoing.call.peer;
+        if let Some(invite) = outgoing.invite(cseq) {
+            engine.dress(&mut ack, invite.branch);
+            invite.settled = true;
+            invite.bytes = ack.to_bytes();
+            engine.send(turn, peer, invite.bytes.clone());
+        }
+        self.linger(turn.now);
+        if self.stage != Stage::Setup {
+            return;
+        }
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        if outgoing.recovering {
+            self.settle_recovery(turn, Some(status));
+            return;
+        }
+        if matches!(status, 401 | 407) && outgoing.cancel == Cancel::No {
+            let learned =
+                engine.learn(outgoing.call.peer, outgoing.call.credentials.as_ref(), response);
+            let again = match learned {
+                Learned::Unusable => false,
+                Learned::New => outgoing.challenges == 0,
+                Learned::Stale => outgoing.challenges == 0 || !outgoing.stale_answered,
+            };
+            if again {
+                outgoing.challenges = outgoing.challenges.saturating_add(1);
+                outgoing.stale_answered |= learned == Learned::Stale;
+                outgoing.challenged = Some((status, turn.now + SIXTY_FOUR_T1));
+                self.drop_early();
+                turn.event(SipEvent::Challenged { leg: self.id });
+                return;
+            }
+            engine.forget(outgoing.call.peer, outgoing.call.credentials.as_ref());
+        }
+        let event = SipEvent::Failed {
+            leg: self.id,
+            cause: FailureCause::Status(status),
+            q850: response.q850_cause(),
+            retry_after: response.retry_after(),
+        };
+        self.close(turn, event);
+    }
+
+    fn drop_early(&mut self) {
+        if let Side::Outgoing(outgoing) = &mut self.side {
+            outgoing.early = Vec::new();
+        }
+    }
+}
+
+impl Outgoing {
+    /// A request of the INVITE's own transaction, or the INVITE itself: same target, same Route (RFC 3261 §9.1,
+    /// §17.1.1.3).
+    fn request(&self, method: Method, cseq: u32, call_id: &str, from: &str, to: &str) -> Message {
+        let mut request = Message::request(method.clone(), self.call.request_uri.clone());
+        for (name, value) in &self.call.headers {
+            if name.eq_ignore_ascii_case(name::ROUTE) {
+                request.push(name::ROUTE, value);
+            }
+        }
+        request.push(name::MAX_FORWARDS, "70").push(name::FROM, from).push(name::TO, to);
+        request.push(name::CALL_ID, call_id).push(name::CSEQ, format!("{cseq} {method}"));
+        if matches!(method, Method::INVITE | Method::ACK) {
+            for (name, value) in &self.authorization {
+                request.push(name, value);
+            }
+        }
+        request
+    }
+}
+
+impl Early {
+    pub(super) fn new(dialog: Dialog) -> Self {
+        Self { dialog, rseq: None, answer: None, has_sdp: false, bye_came: None }
+    }
+}
+
+/// What we take in a dialog.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK";
+pub(super) const SDP_TYPE: &str = "application/sdp";
+/// How often one request other than INVITE is sent again with credentials: once, and once more for a stale nonce.
+pub(super) const MAX_CHALLENGES: u8 = 2;
+/// Forks of one call that ring at once; further ones ring without an early dialog of their own.
+const MAX_EARLY_DIALOGS: usize = 8;
+/// Branches of one call that are acknowledged (and ended); further 2xx stay without an ACK.
+const MAX_ANSWERS: usize = 16;
+/// Shortest time between two ACKs to one 2xx. RFC 3261 §13.3.1.4 repeats a 2xx after T1 = 500 ms at the earliest.
+const ACK_PAUSE: Duration = Duration::from_millis(100);
+/// A 2xx is sent 11 times in 64*T1; three times as many is no honest far end.
+const MAX_ACKS: u32 = 32;
+/// Nothing rings for longer; the dialer's own limits are far below.
+const LONGEST_RINGING: Duration = Duration::from_secs(900);
+/// HangUp on an incoming call before its answer: Temporarily Unavailable.
+const REFUSED_BY_HANG_UP: u16 = 480;

@@ -1,0 +1,112 @@
+//! A leg of an earlier process that may still be up: ended with what was stored of it.
+//!
+//! Its Call-ID, tag and branches are made again from its boot and number. With a stored dialog: BYE. Without: CANCEL for
+//! every INVITE that may have been sent, an ACK for each final response that still comes, and BYE for a late 2xx.
+
+use super::FailureCause;
+use super::OutgoingCall;
+use super::RemoteDialog;
+use super::engine::Engine;
+use super::leg::Invite;
+use super::leg::Leg;
+use super::leg::Side;
+use super::leg::Stage;
+use super::leg::Turn;
+use crate::logic::ids::LegId;
+use crate::logic::sip::dialog::Dialog;
+use crate::logic::sip::message::NameAddr;
+use crate::logic::sip::transaction::client_invite::ClientInvite;
+
+impl Leg {
+    /// The leg as it was; what ends it has left when this returns.
+    pub(super) fn recover(
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        id: LegId,
+        boot: u64,
+        call: Box<OutgoingCall>,
+        stored: Option<RemoteDialog>,
+    ) -> Self {
+        let peer = call.peer;
+        let mut leg = Self::outgoing(engine, turn.now, id, boot, call, Vec::new());
+        let Side::Outgoing(outgoing) = &mut leg.side else { return leg };
+        outgoing.recovering = true;
+        if let Some(stored) = stored {
+            leg.dialog = Some(Dialog {
+                local: format!("{};tag={}", outgoing.call.from, leg.local_tag),
+                remote: with_tag(&outgoing.call.to, &stored.remote_tag),
+                remote_tag: stored.remote_tag,
+                // Above every request that the earlier process may have sent in the dialog.
+                local_cseq: stored.cseq.saturating_add(CSEQ_LEAP),
+                remote_cseq: None,
+                remote_target: stored.remote_target,
+                route_set: stored.route_set,
+                peer,
+                allows_update: false,
+            });
+            leg.stage = Stage::Up;
+            leg.send_bye(engine, turn);
+            return leg;
+        }
+        // The first INVITE, the one after a challenge, and with credentials the one after a stale nonce.
+        let last = if outgoing.call.credentials.is_some() { 3 } else { 2 };
+        for cseq in 1..=last {
+            let branch = engine.tokens.branch(boot, id, "INVITE", cseq, "");
+            engine.invites.insert(branch, (id, cseq));
+            let machine = ClientInvite::resumed();
+            outgoing.invites.push(Invite {
+                cseq,
+                branch,
+                machine,
+                bytes: Vec::new(),
+                settled: false,
+            });
+        }
+        leg.send_cancel(engine, turn);
+        leg
+    }
+
+    /// A CANCEL of ours has its final response. Only recovery needs to know: 481 says that there is no such INVITE.
+    pub(super) fn on_cancel_done(&mut self, turn: &mut Turn<'_>, cseq: u32, status: Option<u16>) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        outgoing.heard |= status.is_some();
+        if !outgoing.recovering || self.stage != Stage::Setup {
+            return;
+        }
+        if status.is_some_and(|status| status >= 300)
+            && let Some(invite) = outgoing.invite(cseq)
+        {
+            invite.settled = true;
+        }
+        self.settle_recovery(turn, None);
+    }
+
+    /// Ends the recovery when nothing more is expected. `refused`: the final response to one of the INVITEs.
+    pub(super) fn settle_recovery(&mut self, turn: &mut Turn<'_>, refused: Option<u16>) {
+        let Side::Outgoing(outgoing) = &mut self.side else { return };
+        // A challenge ended one INVITE, the next one may have been sent.
+        if let Some(status) = refused.filter(|status| !matches!(status, 401 | 407)) {
+            self.linger(turn.now);
+            self.fail(turn, FailureCause::Status(status));
+        } else if !outgoing.awaits_final() {
+            self.linger(turn.now);
+            self.fail(turn, FailureCause::Status(refused.unwrap_or(NO_SUCH_CALL)));
+        }
+    }
+}
+
+fn with_tag(value: &str, tag: &str) -> String {
+    match NameAddr::parse(value) {
+        _ if tag.is_empty() => value.to_owned(),
+        Some(mut address) => {
+            address.params.set("tag", Some(tag));
+            address.to_string()
+        }
+        None => format!("{value};tag={tag}"),
+    }
+}
+
+/// More requests than any dialog of an earlier process has seen from us.
+const CSEQ_LEAP: u32 = 1_000;
+/// The far end's own word for it.
+const NO_SUCH_CALL: u16 = 481;

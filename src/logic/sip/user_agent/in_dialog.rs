@@ -60,7 +60,7 @@ impl Leg {
         if outgoing.early.iter().any(|early| early.dialog.remote_tag == remote_tag) {
             return Some(Place::Early);
         }
-        (self.stage == Stage::Setup && outgoing.awaits_final()).then_some(Place::Unseen)
+        (self.stage == Stage::Setup && outgoing.is_open()).then_some(Place::Unseen)
     }
 
     pub(super) fn on_request(

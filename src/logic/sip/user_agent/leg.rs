@@ -358,7 +358,7 @@ impl Outgoing {
             Cancel::Sent { give_up_at } => Some(give_up_at),
             Cancel::No | Cancel::Held => None,
         };
-        let pending = self.awaits_final();
+        let pending = self.is_open();
         let rings = pending && !self.recovering && self.cancel == Cancel::No;
         invites
             .chain(cancel.filter(|_| pending))
@@ -368,7 +368,7 @@ impl Outgoing {
     }
 
     /// Whether a final response may still come.
-    pub(super) fn awaits_final(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.invites.iter().any(|invite| invite.machine.is_pending() && !invite.settled)
     }
 }

@@ -229,7 +229,7 @@ impl Leg {
             }
         }
         let cancel_failed = match outgoing.cancel {
-            Cancel::Sent { give_up_at } => give_up_at <= now && outgoing.awaits_final(),
+            Cancel::Sent { give_up_at } => give_up_at <= now && outgoing.is_open(),
             Cancel::No | Cancel::Held => false,
         };
         if timed_out {

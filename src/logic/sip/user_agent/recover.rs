@@ -88,7 +88,7 @@ impl Leg {
         if let Some(status) = refused.filter(|status| !matches!(status, 401 | 407)) {
             self.linger(turn.now);
             self.fail(turn, FailureCause::Status(status));
-        } else if !outgoing.awaits_final() {
+        } else if !outgoing.is_open() {
             self.linger(turn.now);
             self.fail(turn, FailureCause::Status(refused.unwrap_or(NO_SUCH_CALL)));
         }

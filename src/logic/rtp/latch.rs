@@ -15,8 +15,14 @@ use crate::logic::time::Tick;
 /// The source of one leg.
 #[derive(Clone, Debug, Default)]
 pub struct Latch {
-    locked: Option<SocketAddr>,
+    locked: Option<Locked>,
     open_until: Option<Tick>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Locked {
+    source: SocketAddr,
+    heard: Tick,
 }
 
 impl Latch {
@@ -28,24 +34,24 @@ impl Latch {
 
     /// Whether a valid packet from `from` is the far end's.
     ///
-    /// Within 5 s of the SDP a packet from exactly its address takes the lock over: when a trunk moves the
-    /// media, the last packets of the old place must not lock out the new one.
+    /// Last packets of the old place often arrive after the SDP that moves the media, and must not lock the new
+    /// one out. So within 5 s of the SDP the lock may still be taken over: by exactly the SDP's address, and
+    /// by another trusted one once the locked source has been silent for 200 ms.
     pub fn accept(&mut self, now: Tick, remote: &RemoteMedia, from: SocketAddr) -> bool {
-        if self.locked == Some(from) {
-            return true;
-        }
         let open = self.open_until.is_some_and(|until| now <= until);
-        let named = from == remote.rtp;
-        let allowed = named
-            || from.ip() == remote.rtp.ip()
-            || remote.sources.iter().any(|net| contains(*net, from.ip()))
-            || (remote.any_source && open);
+        let trusted = from.ip() == remote.rtp.ip()
+            || remote.sources.iter().any(|net| contains(*net, from.ip()));
         let accepted = match self.locked {
-            None => allowed,
-            Some(_) => named && open,
+            None => trusted || (remote.any_source && open),
+            Some(locked) if locked.source == from => true,
+            Some(locked) => {
+                let silent = now.since(locked.heard) >= SILENT;
+                open && (from == remote.rtp
+                    || (silent && (trusted || from.ip() == locked.source.ip())))
+            }
         };
         if accepted {
-            self.locked = Some(from);
+            self.locked = Some(Locked { source: from, heard: now });
         }
         accepted
     }
@@ -53,13 +59,14 @@ impl Latch {
     /// Whether RTCP from `from` counts as a sign of life. Its port is its own, so only the address is asked.
     #[must_use]
     pub fn accepts_rtcp(&self, remote: &RemoteMedia, from: SocketAddr) -> bool {
-        from.ip() == remote.rtp.ip() || self.locked.is_some_and(|source| source.ip() == from.ip())
+        from.ip() == remote.rtp.ip()
+            || self.locked.is_some_and(|locked| locked.source.ip() == from.ip())
     }
 
     /// Where our RTP goes.
     #[must_use]
     pub fn target(&self, remote: &RemoteMedia) -> SocketAddr {
-        self.locked.unwrap_or(remote.rtp)
+        self.locked.map_or(remote.rtp, |locked| locked.source)
     }
 }
 
@@ -77,6 +84,8 @@ fn contains(net: IpNet, ip: IpAddr) -> bool {
     }
 }
 
+/// Ten packets of 20 ms: the locked source has moved on.
+const SILENT: Duration = Duration::from_millis(200);
 /// How long any source may be locked on to, and the SDP's own address may take the lock over.
 const OPEN_FOR: Duration = Duration::from_secs(5);
 
@@ -117,7 +126,7 @@ mod tests {
         assert!(!latch.accept(after(0), &remote, addr("198.51.100.9:4000")), "a stranger");
         assert!(latch.accept(after(0), &remote, addr("192.0.2.1:4777")));
         assert_eq!(latch.target(&remote), addr("192.0.2.1:4777"));
-        assert!(!latch.accept(after(1), &remote, addr("192.0.2.1:4778")));
+        assert!(!latch.accept(after(6), &remote, addr("192.0.2.1:4778")));
         assert!(latch.accept(after(60), &remote, addr("192.0.2.1:4777")));
     }
 
@@ -146,6 +155,20 @@ mod tests {
         assert!(latch.accept(after(0), &remote, addr("203.0.113.10:5000")), "the old place");
         assert!(latch.accept(after(1), &remote, addr("203.0.113.20:6000")), "the new one");
         assert!(!latch.accept(after(1), &remote, addr("203.0.113.10:5000")));
+    }
+
+    #[test]
+    fn a_phone_whose_nat_gives_it_a_new_port_is_found_again_but_nobody_else_is() {
+        let mut remote = remote("10.0.0.5:4000");
+        remote.any_source = true;
+        let (old, new) = (addr("198.51.100.9:61000"), addr("198.51.100.9:61001"));
+        let mut latch = opened();
+        assert!(latch.accept(after(0), &remote, old), "a last packet of the old port");
+        assert!(!latch.accept(after(0), &remote, new), "the old one may still speak");
+        assert!(!latch.accept(after(1), &remote, addr("203.0.113.66:61001")), "a stranger");
+        assert!(latch.accept(after(1), &remote, new));
+        assert!(!latch.accept(after(1), &remote, old));
+        assert!(!latch.accept(after(9), &remote, old), "the lock is final after 5 s");
     }
 
     #[test]

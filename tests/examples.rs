@@ -97,6 +97,24 @@ fn every_key_of_the_example_installation_is_explained_and_every_commented_key_is
     }
 }
 
+#[test]
+fn campaign_files_and_the_importer_name_columns_and_encodings_alike() {
+    let fields = outdial::files::header::Field::ALL.map(|field| field.as_str());
+    assert_eq!(outdial::config::LIST_FIELDS[..], fields[..]);
+    for name in outdial::config::LIST_ENCODINGS {
+        assert!(name.parse::<outdial::files::encoding::TextEncoding>().is_ok(), "{name}");
+    }
+    let known = outdial::files::encoding::TextEncoding::ALL;
+    assert_eq!(outdial::config::LIST_ENCODINGS.len(), known.len());
+}
+
+#[test]
+fn every_country_that_can_be_called_is_one_the_importer_knows() {
+    for region in outdial::logic::compliance::country::regions() {
+        assert!(region.parse::<outdial::logic::phone::Region>().is_ok(), "{region}");
+    }
+}
+
 fn is_commented_key(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("# ") else { return false };
     rest.split_once(" = ")

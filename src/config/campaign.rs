@@ -37,6 +37,8 @@ pub struct CampaignFile {
     pub lists: Vec<ListSource>,
     /// ISO region for which numbers in the lists are read when they carry no country code.
     pub region: String,
+    /// Every region that may be called, that one first: numbers of others in the lists are refused.
+    pub regions: Vec<String>,
     /// Languages of the people called; the first is that of people who state none.
     pub languages: Vec<String>,
     /// The folder to which the paths in the file are relative.
@@ -123,6 +125,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
         settings,
         lists,
         region,
+        regions: countries.iter().map(|c| c.region.to_owned()).collect(),
         languages,
         base_dir: base.to_owned(),
         notes: rules.notes.into_inner(),

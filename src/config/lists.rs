@@ -23,7 +23,7 @@ pub struct ListSource {
 }
 
 /// Fields that a column can be given to; every other column is kept as a custom field.
-pub const LIST_FIELDS: [&str; 12] = [
+pub const LIST_FIELDS: [&str; 13] = [
     "phone",
     "external_id",
     "name",
@@ -36,6 +36,7 @@ pub const LIST_FIELDS: [&str; 12] = [
     "language",
     "priority",
     "do_not_call",
+    "note",
 ];
 
 /// How the bytes of a list can be read.

@@ -1,4 +1,4 @@
-//! The files a person writes, read in two steps: as written ([`file`]), then checked (one file per section).
+//! The files a person writes, read in two steps: as written (`file.rs`), then checked (one file per section).
 //!
 //! `campaign.toml` becomes a [`CampaignFile`], `outdial.toml` an [`OutdialFile`]; both hold the settings of the pure
 //! floor. Every problem is reported, with file, line and column, and a file with a problem changes nothing.
@@ -33,5 +33,5 @@ pub use outdial::{
     Database, LogFormat, LogSettings, OutdialFile, Resolved, parse_outdial, read_outdial,
 };
 pub use problem::{Problem, Problems};
-pub use secret::{Environment, Secret};
+pub use secret::{Environment, Secret, environment};
 pub use trunk::TrunkFile;

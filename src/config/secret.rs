@@ -11,6 +11,14 @@ use crate::config::file::Section;
 /// The environment as the process found it at start.
 pub type Environment = BTreeMap<String, String>;
 
+/// The environment of this process. Variables that are no UTF-8 are left out; they hold no password of ours.
+#[must_use]
+pub fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// Text that is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

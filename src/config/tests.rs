@@ -300,6 +300,7 @@ fn a_campaign_without_trouble_becomes_its_settings() {
     let file = campaign(&text).unwrap();
     let settings = &file.settings;
     assert_eq!(settings.countries, ["81", "65"]);
+    assert_eq!(file.regions, ["JP", "SG"]);
     assert_eq!(settings.limits.ring, Duration::from_secs(25));
     assert_eq!(settings.wrap_up, Duration::from_secs(90));
     assert_eq!(settings.abandon.cap_ppm, 25_000);

@@ -115,7 +115,7 @@ impl IdMaker {
     }
 
     /// A new id, unique in the installation; `None` after 2^32 ids, when the process must be restarted.
-    pub fn next(&mut self) -> Option<i64> {
+    pub fn make(&mut self) -> Option<i64> {
         self.counter = self.counter.checked_add(1)?;
         Some((i64::from(self.epoch) << 32) | i64::from(self.counter))
     }
@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn ids_of_two_epochs_never_meet() {
         let (mut one, mut two) = (IdMaker::new(1), IdMaker::new(2));
-        assert_eq!(one.next(), Some((1 << 32) | 1));
-        assert_eq!(one.next(), Some((1 << 32) | 2));
-        assert_eq!(two.next(), Some((2 << 32) | 1));
+        assert_eq!(one.make(), Some((1 << 32) | 1));
+        assert_eq!(one.make(), Some((1 << 32) | 2));
+        assert_eq!(two.make(), Some((2 << 32) | 1));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 pub mod agent;
 pub mod attempt;
+pub mod campaign;
 pub mod compliance;
 pub mod dialer;
 pub mod gate;

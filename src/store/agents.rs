@@ -60,7 +60,7 @@ pub async fn upsert_agents(
 ) -> Result<Vec<AgentId>, StoreError> {
     let mut rows = Vec::with_capacity(names.len());
     for name in names {
-        rows.push(NameRow { id: ids.next().ok_or(StoreError::NoIdsLeft)?, name });
+        rows.push(NameRow { id: ids.make().ok_or(StoreError::NoIdsLeft)?, name });
     }
     db.begin().await?;
     let done = insert_agents(db, &json_rows(&rows)).await;

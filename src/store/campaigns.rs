@@ -66,7 +66,7 @@ pub async fn upsert_campaign(
     starting: bool,
 ) -> Result<CampaignRow, StoreError> {
     let fresh =
-        [ids.next().ok_or(StoreError::NoIdsLeft)?, ids.next().ok_or(StoreError::NoIdsLeft)?];
+        [ids.make().ok_or(StoreError::NoIdsLeft)?, ids.make().ok_or(StoreError::NoIdsLeft)?];
     db.begin().await?;
     let done = upsert(db, fresh, name, seller, now, starting).await;
     db.finish(done).await
@@ -140,7 +140,7 @@ pub async fn upsert_list(
     campaign: CampaignId,
     name: &str,
 ) -> Result<ListId, StoreError> {
-    let id = ids.next().ok_or(StoreError::NoIdsLeft)?;
+    let id = ids.make().ok_or(StoreError::NoIdsLeft)?;
     const LIST: Sql = Sql::both(
         "insert into list (id, campaign_id, name) values ($1, $2, $3) on conflict (campaign_id, name) do nothing",
     );

@@ -96,7 +96,7 @@ impl World {
     }
 
     pub(crate) fn id(&mut self) -> i64 {
-        self.ids.next().unwrap()
+        self.ids.make().unwrap()
     }
 
     pub(crate) async fn sql(&mut self, text: &str) {

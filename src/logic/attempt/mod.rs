@@ -398,8 +398,19 @@ impl Attempt {
     fn end_answered(&mut self, now: Now, q850: Option<u8>, out: &mut Vec<Action>) {
         let outcome = match self.state {
             State::Talking { .. } => Outcome::Connected,
-            _ if self.facts.lost_agent => Outcome::AgentLost,
-            _ => Outcome::Abandoned,
+            State::Storing { .. }
+            | State::Queued { .. }
+            | State::Dialing { .. }
+            | State::Cancelling { .. }
+            | State::Waiting { .. }
+            | State::Message { .. }
+            | State::Ended => {
+                if self.facts.lost_agent {
+                    Outcome::AgentLost
+                } else {
+                    Outcome::Abandoned
+                }
+            }
         };
         let failure = Failure { status: Some(200), q850, ..Failure::default() };
         self.end(now, outcome, Some(failure), out);

@@ -52,7 +52,7 @@ impl Run {
 fn recorded(actions: &[Action]) -> Option<Outcome> {
     actions.iter().find_map(|action| match action {
         Action::Record(end) => Some(end.outcome),
-        _ => None,
+        Action::Queue | Action::Dial | Action::HangUp | Action::WantAgent | Action::Play(_) => None,
     })
 }
 

@@ -1,12 +1,279 @@
 //! The top machine: joins campaign, pacing, compliance, attempts and agents. `Input` in, `Action` out.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `room` | one campaign: which leads are at hand, when more are claimed |
+//! | `line` | one trunk: which INVITE leaves next |
+//! | `pace` | which agent gets which lead now; the gates asked in memory |
+//! | `call` | one attempt joined to its leg, agent, announcement and rows |
+//! | `desk` | one agent joined to a phone, a page and a disposition |
+//! | `rows` | what an end or a disposition writes |
+//! | `ask` | what a person at the control socket wants |
+//! | `ending` | draining, hanging up, finishing |
+//! | `view` | the whole picture |
 
+mod ask;
+mod call;
 pub mod command;
+mod desk;
+mod ending;
+mod line;
+mod pace;
+mod room;
+mod rows;
 mod start;
 mod store_command;
 mod store_order;
+mod view;
 mod words;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub use start::*;
 pub use store_command::*;
 pub use store_order::effect_order;
 pub use words::*;
+
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, IdMaker, LegId};
+use crate::logic::time::{Deadlines, Now, Tick};
+use call::Call;
+use desk::Desk;
+use ending::Ending;
+use line::Line;
+use room::Room;
+
+/// One process's dialer.
+#[derive(Debug)]
+pub struct Dialer {
+    ids: IdMaker,
+    boot: u64,
+    until_idle: bool,
+    max_lines: usize,
+    rooms: BTreeMap<CampaignId, Room>,
+    desks: BTreeMap<AgentId, Desk>,
+    lines: Vec<Line>,
+    calls: BTreeMap<AttemptId, Call>,
+    legs: BTreeMap<LegId, LegOwner>,
+    waiting: BTreeMap<Ticket, Waiting>,
+    last_ticket: u64,
+    last_play: u64,
+    state_seq: i64,
+    deadlines: Deadlines<Timer>,
+    health: StoreHealth,
+    ending: Ending,
+    sounds: BTreeMap<String, Arc<[i16]>>,
+}
+
+/// Whose leg it is.
+#[derive(Clone, Debug)]
+enum LegOwner {
+    Call(AttemptId),
+    Desk(AgentId),
+    /// Left by an earlier process: only its end is of interest.
+    Recovered(Box<OpenAttempt>),
+    /// An agent's phone of an earlier process: likewise.
+    OldPhone,
+}
+
+/// What an answer of the database is waited for.
+#[derive(Clone, Debug)]
+enum Waiting {
+    Intent(AttemptId),
+    Claim(CampaignId),
+    Promote(CampaignId),
+    Count(CampaignId),
+    AgentLeg(AgentId),
+    Disposition {
+        agent: AgentId,
+        attempt: AttemptId,
+        code: String,
+        asker: Option<Asker>,
+    },
+    Suppress(Asker),
+    /// Nobody waits but the end of the process.
+    Fact,
+    Heartbeat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Call(AttemptId),
+    Desk(AgentId),
+    Line(usize),
+    Room(CampaignId),
+    Heartbeat,
+    Ending,
+}
+
+impl Dialer {
+    /// A dialer; its first actions settle what an earlier process left open.
+    #[must_use]
+    pub fn new(
+        now: Now,
+        start: DialerStart,
+        sounds: BTreeMap<String, Arc<[i16]>>,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        let mut dialer = Self {
+            ids: start.ids,
+            boot: start.boot,
+            until_idle: start.until_idle,
+            max_lines: usize::try_from(start.lines).unwrap_or(usize::MAX),
+            rooms: start
+                .campaigns
+                .into_iter()
+                .map(|campaign| (campaign.id, Room::new(now, campaign)))
+                .collect(),
+            desks: start
+                .agents
+                .into_iter()
+                .map(|(id, agent)| (id, Desk::new(now, id, agent)))
+                .collect(),
+            lines: start.trunks.into_iter().map(Line::new).collect(),
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            last_ticket: 0,
+            last_play: 0,
+            state_seq: 0,
+            deadlines: Deadlines::default(),
+            health: StoreHealth::Ok,
+            ending: Ending::No,
+            sounds,
+        };
+        dialer.heartbeat(now, out);
+        for open in start.open_attempts {
+            dialer.recover(now, open, out);
+        }
+        for campaign in dialer.rooms.keys().copied().collect::<Vec<_>>() {
+            dialer.deadlines.set(Timer::Room(campaign), Some(now.tick));
+        }
+        dialer
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
+        match input {
+            Input::Stored(ticket, reply) => self.stored(now, ticket, reply, out),
+            Input::StoreHealth(health) => self.health = health,
+            Input::Leg(leg, event) => self.leg_event(now, leg, event, out),
+            Input::Command(asker, command) => self.ask(now, asker, command, out),
+            Input::Shutdown => self.shut_down(now, out),
+            Input::Timeout => {}
+        }
+        self.run_timers(now, out);
+        self.pace(now, out);
+        self.look_for_the_end(now, out);
+    }
+
+    /// When [`Input::Timeout`] is next wanted.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        self.deadlines.next()
+    }
+
+    fn run_timers(&mut self, now: Now, out: &mut Vec<Action>) {
+        // Each timer that fires re-arms later than `now`; the bound only guards against one that does not.
+        for _ in 0..MAX_TIMERS_AT_ONCE {
+            let Some(timer) = self.deadlines.pop_due(now.tick) else { return };
+            match timer {
+                Timer::Call(attempt) => {
+                    self.call_event(now, attempt, crate::logic::attempt::Event::Timeout, out)
+                }
+                Timer::Desk(agent) => {
+                    self.desk_event(now, agent, crate::logic::agent::Event::Timeout, out)
+                }
+                Timer::Line(line) => self.grant(now, line, out),
+                Timer::Room(campaign) => self.fill_room(now, campaign, out),
+                Timer::Heartbeat => self.heartbeat(now, out),
+                Timer::Ending => self.ending_over(now, out),
+            }
+        }
+    }
+
+    fn leg_event(&mut self, now: Now, leg: LegId, event: LegEvent, out: &mut Vec<Action>) {
+        match self.legs.get(&leg) {
+            Some(LegOwner::Call(attempt)) => {
+                let attempt = *attempt;
+                self.call_leg_event(now, attempt, leg, event, out);
+            }
+            Some(LegOwner::Desk(agent)) => {
+                let agent = *agent;
+                self.desk_leg_event(now, agent, leg, event, out);
+            }
+            Some(LegOwner::Recovered(open)) => {
+                let open = open.clone();
+                self.recovered_leg_event(now, leg, *open, event, out);
+            }
+            Some(LegOwner::OldPhone) => self.old_phone_event(now, leg, &event, out),
+            None => {}
+        }
+    }
+
+    fn store(&mut self, command: StoreCommand, waiting: Waiting, out: &mut Vec<Action>) {
+        self.last_ticket += 1;
+        let ticket = Ticket(self.last_ticket);
+        self.waiting.insert(ticket, waiting);
+        out.push(Action::Store(ticket, command));
+    }
+
+    fn stored(&mut self, now: Now, ticket: Ticket, reply: StoreReply, out: &mut Vec<Action>) {
+        let Some(waiting) = self.waiting.remove(&ticket) else { return };
+        match waiting {
+            Waiting::Intent(attempt) => self.intent_stored(now, attempt, reply, out),
+            Waiting::Claim(campaign) => self.claimed(now, campaign, reply, out),
+            Waiting::Promote(campaign) => self.promoted(now, campaign, reply),
+            Waiting::Count(campaign) => self.counted(campaign, reply),
+            Waiting::AgentLeg(agent) => self.agent_leg_stored(agent, out),
+            Waiting::Disposition { agent, attempt, code, asker } => {
+                self.disposition_stored(now, agent, attempt, &code, asker, out);
+            }
+            Waiting::Suppress(asker) => {
+                out.push(Action::Reply(asker, Box::new(command::Reply::Ok)));
+            }
+            Waiting::Fact => {}
+            Waiting::Heartbeat => {
+                // Our row is gone or belongs to somebody else: no call may start any more.
+                if matches!(reply, StoreReply::Refused { .. }) {
+                    self.drain(now, out);
+                }
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, now: Now, out: &mut Vec<Action>) {
+        let until = now.utc + NODE_LEASE;
+        self.deadlines.set(Timer::Heartbeat, Some(now.tick + HEARTBEAT));
+        // One at a time: while the database hangs, beats do not pile up.
+        if !self.waiting.values().any(|waiting| matches!(waiting, Waiting::Heartbeat)) {
+            self.store(StoreCommand::Heartbeat { until, now: now.utc }, Waiting::Heartbeat, out);
+        }
+    }
+
+    fn next_play(&mut self) -> u64 {
+        self.last_play += 1;
+        self.last_play
+    }
+
+    fn next_state_seq(&mut self) -> i64 {
+        self.state_seq += 1;
+        self.state_seq
+    }
+}
+
+/// Text of an attempt that is unique over all installations that share a CRM.
+fn public_ref(boot: u64, attempt: AttemptId) -> String {
+    format!("{boot:016x}-{:x}", attempt.0)
+}
+
+/// How long a node's lease lasts from each heartbeat.
+const NODE_LEASE: Duration = Duration::from_secs(10);
+/// Time between heartbeats.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// Most timers taken in one go.
+const MAX_TIMERS_AT_ONCE: usize = 100_000;
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,7 @@ pub enum NumberFormat {
 
 /// When a callee may be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one per campaign, never in bulk")]
 pub enum CallingHours {
     /// At any time: only under `simulated_only`.
     Always,

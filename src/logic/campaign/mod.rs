@@ -1,0 +1,3 @@
+//! What a campaign does with the end of an attempt: [`retry`].
+
+pub mod retry;

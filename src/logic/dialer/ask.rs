@@ -1,0 +1,229 @@
+//! What a person or program at the control socket wants.
+
+use crate::logic::agent;
+use crate::logic::agent::Kind;
+use crate::logic::attempt;
+use crate::logic::dialer::command::{Command, Reply};
+use crate::logic::dialer::rows::Saying;
+use crate::logic::dialer::{
+    Action, Asker, CampaignState, Dialer, StoreCommand, StoreHealth, Suppress, Timer, Waiting,
+};
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, SellerId, SuppressionId};
+use crate::logic::phone::{NotE164, PhoneNumber};
+use crate::logic::time::Now;
+
+impl Dialer {
+    /// Does what is asked; the reply comes at once, or, where something must be durable first, later.
+    pub(super) fn ask(&mut self, now: Now, asker: Asker, command: Command, out: &mut Vec<Action>) {
+        match self.try_ask(now, asker, command, out) {
+            Ok(Some(reply)) => out.push(Action::Reply(asker, Box::new(reply))),
+            Ok(None) => {}
+            Err(Refusal { code, message }) => {
+                out.push(Action::Reply(asker, Box::new(Reply::Refused { code, message })));
+            }
+        }
+    }
+
+    fn try_ask(
+        &mut self,
+        now: Now,
+        asker: Asker,
+        command: Command,
+        out: &mut Vec<Action>,
+    ) -> Result<Option<Reply>, Refusal> {
+        match command {
+            Command::AgentLogin { agent } => {
+                let (id, kind) = self.agent_named(&agent)?;
+                self.not_ending()?;
+                if kind != Kind::Offline {
+                    return Err(refuse("already_in", format!("{agent} is logged in already")));
+                }
+                if self.health == StoreHealth::Gone {
+                    return Err(refuse(
+                        "store_gone",
+                        "the database does not answer; try again when it is back".into(),
+                    ));
+                }
+                self.desk_event(now, id, agent::Event::LogIn, out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::AgentReady { agent } => {
+                let (id, kind) = self.agent_named(&agent)?;
+                if matches!(kind, Kind::Offline | Kind::LoggingIn) {
+                    return Err(not_in(&agent));
+                }
+                self.desk_event(now, id, agent::Event::Ready, out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::AgentPause { agent, reason } => {
+                let (id, kind) = self.agent_named(&agent)?;
+                if matches!(kind, Kind::Offline | Kind::LoggingIn) {
+                    return Err(not_in(&agent));
+                }
+                self.desk_event(now, id, agent::Event::Pause(reason), out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::AgentLogout { agent } => {
+                let (id, _) = self.agent_named(&agent)?;
+                self.desk_event(now, id, agent::Event::LogOut, out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::AgentHangUp { agent } => {
+                let (id, kind) = self.agent_named(&agent)?;
+                let attempt = self.desks.get(&id).and_then(|desk| desk.machine.attempt());
+                let Some(attempt) = attempt.filter(|_| kind == Kind::OnCall) else {
+                    return Err(refuse("no_call", format!("{agent} has no call to hang up")));
+                };
+                self.call_event(now, attempt, attempt::Event::Stop, out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::AgentDisposition { agent, code, attempt, memo } => {
+                let (id, attempt) = self.call_to_dispose(&agent, &code, attempt.as_deref())?;
+                self.dispose(
+                    now,
+                    id,
+                    attempt,
+                    Saying { code: &code, memo, asker: Some(asker) },
+                    out,
+                );
+                Ok(None)
+            }
+            Command::AgentPage { agent } => {
+                let (id, _) = self.agent_named(&agent)?;
+                Ok(self.desks.get(&id).map(|desk| Reply::Agent(desk.notice())))
+            }
+            Command::CampaignPause { campaign } => {
+                let id = self.campaign_named(&campaign)?;
+                self.set_campaign(now, id, CampaignState::Paused, "control", out);
+                self.release_all(now, id, out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::CampaignResume { campaign } => {
+                let id = self.campaign_named(&campaign)?;
+                self.not_ending()?;
+                self.set_campaign(now, id, CampaignState::Running, "control", out);
+                if let Some(room) = self.rooms.get_mut(&id) {
+                    room.dry = false;
+                }
+                self.deadlines.set(Timer::Room(id), Some(now.tick));
+                Ok(Some(Reply::Ok))
+            }
+            Command::Suppress { seller, number, reason, proof } => {
+                let seller = self.seller_named(&seller)?;
+                let number: PhoneNumber = number
+                    .parse()
+                    .map_err(|error: NotE164| refuse("bad_number", error.to_string()))?;
+                let Some(suppression) = self.ids.make().map(SuppressionId) else {
+                    return Err(refuse(
+                        "restart",
+                        "this process has used up its ids; restart it".into(),
+                    ));
+                };
+                let phone_key = Some(number.reveal().to_owned());
+                let suppress = Suppress {
+                    suppression,
+                    seller,
+                    contact: None,
+                    phone_key,
+                    reason,
+                    proof,
+                    at: now.utc,
+                };
+                self.store(StoreCommand::Suppress(suppress), Waiting::Suppress(asker), out);
+                Ok(None)
+            }
+            Command::Status => Ok(Some(Reply::Status(self.view(now)))),
+        }
+    }
+
+    /// The call an agent wants to say something of: the last one, or the one named.
+    fn call_to_dispose(
+        &self,
+        agent: &str,
+        code: &str,
+        named: Option<&str>,
+    ) -> Result<(AgentId, AttemptId), Refusal> {
+        let (id, _) = self.agent_named(agent)?;
+        let last = self.desks.get(&id).and_then(|desk| desk.last.as_ref());
+        let Some(last) = last.filter(|last| named.is_none_or(|named| named == last.page.attempt))
+        else {
+            return Err(refuse("no_call", format!("{agent} has had no such call in this run")));
+        };
+        if !last.page.dispositions.iter().any(|key| key.code == code) {
+            let known: Vec<&str> =
+                last.page.dispositions.iter().map(|key| key.code.as_str()).collect();
+            let message =
+                format!("`{code}` is no disposition of this campaign; it has {}", known.join(", "));
+            return Err(refuse("unknown_disposition", message));
+        }
+        Ok((id, last.attempt))
+    }
+
+    fn seller_named(&self, name: &str) -> Result<SellerId, Refusal> {
+        self.rooms
+            .values()
+            .find(|room| room.settings.seller == name)
+            .map(|room| room.seller)
+            .ok_or_else(|| {
+                refuse("unknown_seller", format!("no running campaign calls for `{name}`"))
+            })
+    }
+
+    pub(super) fn set_campaign(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        state: CampaignState,
+        by: &str,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        if room.state == state {
+            return;
+        }
+        room.state = state;
+        let command =
+            StoreCommand::CampaignState { campaign, state, at: now.utc, by: by.to_owned() };
+        self.store(command, Waiting::Fact, out);
+    }
+
+    fn agent_named(&self, name: &str) -> Result<(AgentId, Kind), Refusal> {
+        self.desks
+            .values()
+            .find(|desk| desk.settings.name == name)
+            .map(|desk| (desk.id, desk.machine.kind()))
+            .ok_or_else(|| {
+                refuse(
+                    "unknown_agent",
+                    format!("no agent is called `{name}`; see [[agent]] in outdial.toml"),
+                )
+            })
+    }
+
+    fn campaign_named(&self, name: &str) -> Result<CampaignId, Refusal> {
+        self.rooms.values().find(|room| room.settings.name == name).map(|room| room.id).ok_or_else(
+            || refuse("unknown_campaign", format!("`{name}` is not being run by this process")),
+        )
+    }
+
+    fn not_ending(&self) -> Result<(), Refusal> {
+        if self.ending.starts_nothing() {
+            return Err(refuse("ending", "this dialer is ending; start it again first".into()));
+        }
+        Ok(())
+    }
+}
+
+fn not_in(agent: &str) -> Refusal {
+    refuse("not_in", format!("{agent} is not logged in; first: outdial agent login {agent}"))
+}
+
+/// Why something is not done.
+struct Refusal {
+    code: &'static str,
+    message: String,
+}
+
+const fn refuse(code: &'static str, message: String) -> Refusal {
+    Refusal { code, message }
+}

@@ -1,0 +1,363 @@
+//! One attempt joined to its leg, its agent, its announcement and its rows.
+
+use crate::logic::agent;
+use crate::logic::attempt::{self, Attempt, End, Failure, MessageKind, Stage};
+use crate::logic::dialer::rows::Said;
+use crate::logic::dialer::{
+    Action, ClaimedLead, Dialer, LeadAfter, LeadPhone, LeadState, LegAnswered, LegCall, LegCommand,
+    LegEvent, LegFailure, StoreCommand, StoreReply, Timer, Waiting,
+};
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
+use crate::logic::media::{MediaCommand, Sound};
+use crate::logic::outcome::Outcome;
+use crate::logic::sip::user_agent::RemoteDialog;
+use crate::logic::time::Now;
+
+/// One attempt, from its intent until its outcome is recorded and its leg is closed.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) machine: Attempt,
+    pub(super) attempt: AttemptId,
+    pub(super) public_ref: String,
+    pub(super) campaign: CampaignId,
+    pub(super) class: ClassId,
+    pub(super) lead: ClaimedLead,
+    pub(super) phone: LeadPhone,
+    pub(super) leg: LegId,
+    pub(super) line: usize,
+    /// Kept for it, or speaking with the person.
+    pub(super) agent: Option<AgentId>,
+    /// An agent was kept for it when it was started.
+    pub(super) covered: bool,
+    /// Dialed, and not closed yet.
+    pub(super) leg_open: bool,
+    /// Answered, and not over yet.
+    pub(super) leg_up: bool,
+    /// The announcement being played.
+    pub(super) play: Option<u64>,
+    /// The disposition, if one was given while the call went on.
+    pub(super) said: Option<Said>,
+    pub(super) recorded: bool,
+}
+
+impl Dialer {
+    pub(super) fn intent_stored(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        reply: StoreReply,
+        out: &mut Vec<Action>,
+    ) {
+        match reply {
+            StoreReply::Refused { gate, until } => {
+                // Nothing was written. The attempt never was; its lead goes back, its agent is free.
+                if self.calls.get(&attempt).is_none_or(|call| call.recorded) {
+                    return;
+                }
+                let Some(call) = self.drop_call(attempt) else { return };
+                if let Some(agent) = call.agent {
+                    self.desk_event(now, agent, agent::Event::Release(attempt), out);
+                }
+                self.give_back(now, call.campaign, &call.lead, gate, until, out);
+            }
+            StoreReply::Done
+            | StoreReply::Claimed(_)
+            | StoreReply::Promoted { .. }
+            | StoreReply::Saved
+            | StoreReply::Counted(_) => self.call_event(now, attempt, attempt::Event::Saved, out),
+        }
+    }
+
+    pub(super) fn call_leg_event(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        leg: LegId,
+        event: LegEvent,
+        out: &mut Vec<Action>,
+    ) {
+        match event {
+            LegEvent::Ringing => self.call_event(now, attempt, attempt::Event::Ringing, out),
+            LegEvent::Progress => self.call_event(now, attempt, attempt::Event::Progress, out),
+            LegEvent::Challenged => {
+                if let Some(line) = self.calls.get(&attempt).map(|call| call.line) {
+                    self.queue_authorized(now, line, leg, out);
+                }
+            }
+            LegEvent::Answered(dialog) => self.answered(now, attempt, dialog, out),
+            LegEvent::Failed(failure) => {
+                self.close_leg(attempt);
+                self.call_event(now, attempt, attempt::Event::Failed(failure_of(failure)), out);
+                self.forget_if_over(attempt);
+            }
+            LegEvent::Ended { by_peer, q850 } => {
+                self.close_leg(attempt);
+                self.call_event(now, attempt, attempt::Event::LegEnded { by_peer, q850 }, out);
+                self.forget_if_over(attempt);
+            }
+            LegEvent::PlayDone(play) => {
+                if self.calls.get(&attempt).is_some_and(|call| call.play == Some(play)) {
+                    self.call_event(now, attempt, attempt::Event::MessageDone, out);
+                }
+            }
+            // Neither a customer's keys nor his silence decide anything yet.
+            LegEvent::Sent
+            | LegEvent::Digit(_)
+            | LegEvent::Held(_)
+            | LegEvent::Quiet
+            | LegEvent::Dead
+            | LegEvent::Heard => {}
+        }
+    }
+
+    fn answered(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        dialog: RemoteDialog,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.leg_up = true;
+        let (leg, campaign, counts) = (call.leg, call.campaign, !call.recorded);
+        if counts && let Some(room) = self.rooms.get_mut(&campaign) {
+            room.counts.answered += 1;
+        }
+        let answered = LegAnswered { leg, attempt: Some(attempt), dialog, at: now.utc };
+        self.store(StoreCommand::LegAnswered(answered), Waiting::Fact, out);
+        self.call_event(now, attempt, attempt::Event::Answered, out);
+    }
+
+    /// Hands an event to the attempt's machine and does what it says.
+    pub(super) fn call_event(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        event: attempt::Event,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let mut actions = vec![];
+        let stage = call.machine.stage();
+        call.machine.handle(now, event, &mut actions);
+        self.arm_call(attempt);
+        for action in actions {
+            match action {
+                attempt::Action::Queue => {
+                    if let Some(line) = self.calls.get(&attempt).map(|call| call.line) {
+                        self.queue_first(now, line, attempt, out);
+                    }
+                }
+                attempt::Action::Dial => self.dial(attempt, out),
+                attempt::Action::HangUp => {
+                    if let Some(call) = self.calls.get(&attempt).filter(|call| call.leg_open) {
+                        out.push(Action::Leg(call.leg, LegCommand::HangUp));
+                    }
+                }
+                attempt::Action::WantAgent => self.find_agent(now, attempt, out),
+                attempt::Action::Play(kind) => self.announce(now, attempt, kind, out),
+                attempt::Action::Record(end) => self.record(now, attempt, stage, &end, out),
+            }
+        }
+    }
+
+    pub(super) fn arm_call(&mut self, attempt: AttemptId) {
+        let at = self.calls.get(&attempt).and_then(|call| call.machine.next_timeout());
+        self.deadlines.set(Timer::Call(attempt), at);
+    }
+
+    fn dial(&mut self, attempt: AttemptId, out: &mut Vec<Action>) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.leg_open = true;
+        let Some(room) = self.rooms.get_mut(&call.campaign) else { return };
+        room.counts.dialed += 1;
+        let Some(line) = self.lines.get(call.line) else { return };
+        let leg_call = LegCall::Customer {
+            attempt,
+            trunk: line.settings.name.clone(),
+            number: call.phone.number.clone(),
+            caller_id: room.settings.caller_id.clone(),
+        };
+        out.push(Action::Leg(call.leg, LegCommand::Dial(leg_call)));
+    }
+
+    /// Before an INVITE leaves: is the agent who was kept still there, or another one free?
+    pub(super) fn has_agent(&self, attempt: AttemptId) -> bool {
+        let Some(call) = self.calls.get(&attempt) else { return false };
+        call.agent
+            .and_then(|agent| self.desks.get(&agent))
+            .is_some_and(|desk| desk.machine.is_kept_for(attempt))
+    }
+
+    /// An answered person wants an agent: the one kept for the call first, else the longest idle who fits.
+    fn find_agent(&mut self, now: Now, attempt: AttemptId, out: &mut Vec<Action>) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let kept = call.agent.filter(|agent| {
+            self.desks.get(agent).is_some_and(|desk| desk.machine.is_kept_for(attempt))
+        });
+        let language = self.language_of(call);
+        if let Some(agent) = kept.or_else(|| self.free_agent(call.campaign, &language)) {
+            self.join(now, attempt, agent, out);
+        }
+    }
+
+    /// An agent became free: whoever waits longest for one comes before any new call.
+    pub(super) fn serve_waiting(&mut self, now: Now, out: &mut Vec<Action>) {
+        let waiting: Vec<AttemptId> = self
+            .calls
+            .values()
+            .filter(|call| call.machine.stage() == Stage::Waiting)
+            .map(|call| call.attempt)
+            .collect();
+        for attempt in waiting {
+            self.find_agent(now, attempt, out);
+        }
+    }
+
+    fn join(&mut self, now: Now, attempt: AttemptId, agent: AgentId, out: &mut Vec<Action>) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let before = call.agent.replace(agent);
+        let customer = call.leg;
+        let Some(room) = self.rooms.get(&call.campaign) else { return };
+        let join = agent::Event::Join {
+            attempt,
+            hang_up_keys: room.settings.hang_up_keys.clone(),
+            map: agent::DigitMap(
+                room.settings.dispositions.iter().map(|d| d.digits.clone()).collect(),
+            ),
+            wrap_up: room.settings.wrap_up,
+        };
+        if let Some(before) = before.filter(|before| *before != agent) {
+            self.desk_event(now, before, agent::Event::Release(attempt), out);
+        }
+        let Some(phone) = self.desks.get(&agent).and_then(|desk| desk.leg) else { return };
+        out.push(Action::Media(MediaCommand::Bridge { a: phone, b: customer }));
+        let play = self.next_play();
+        out.push(Action::Media(MediaCommand::Play { leg: phone, play, sound: ZIP_TONE }));
+        self.turn_page(attempt, agent);
+        self.desk_event(now, agent, join, out);
+        self.call_event(now, attempt, attempt::Event::AgentJoined, out);
+        self.store(StoreCommand::Connected { attempt, agent, at: now.utc }, Waiting::Fact, out);
+    }
+
+    fn announce(&mut self, now: Now, attempt: AttemptId, kind: MessageKind, out: &mut Vec<Action>) {
+        let play = self.next_play();
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let language = self.language_of(call);
+        let Some(room) = self.rooms.get(&call.campaign) else { return };
+        let messages = match kind {
+            MessageKind::SafeHarbour => &room.settings.messages.safe_harbour,
+            MessageKind::CallLost => &room.settings.messages.call_lost,
+        };
+        let path = messages.get(&language).or_else(|| messages.values().next());
+        let leg = call.leg;
+        let sound = path.and_then(|path| self.sounds.get(path)).cloned();
+        let Some(samples) = sound else {
+            // No announcement: silence is worse than a click.
+            self.call_event(now, attempt, attempt::Event::MessageDone, out);
+            return;
+        };
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.play = Some(play);
+            if let Some(room) = self.rooms.get_mut(&call.campaign) {
+                room.counts.messages += 1;
+            }
+        }
+        out.push(Action::Media(MediaCommand::Unbridge { leg }));
+        out.push(Action::Media(MediaCommand::Play { leg, play, sound: Sound::Samples(samples) }));
+    }
+
+    fn record(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        stage: Stage,
+        end: &End,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.recorded = true;
+        let (agent, leg_up, leg) = (call.agent, call.leg_up, call.leg);
+        let record = self.outcome_row(now, attempt, end);
+        if let Some(record) = record {
+            let (campaign, after) =
+                (self.calls.get(&attempt).map(|call| call.campaign), record.after.clone());
+            if let Some(room) = campaign.and_then(|campaign| self.rooms.get_mut(&campaign)) {
+                room.expect(&after);
+            }
+            self.store(StoreCommand::Outcome(Box::new(record)), Waiting::Fact, out);
+        }
+        if end.outcome == Outcome::NotPlaced && stage == Stage::Starting {
+            self.release_unplaced(now, attempt, out);
+        }
+        if leg_up {
+            out.push(Action::Media(MediaCommand::Unbridge { leg }));
+        }
+        if let Some(agent) = agent {
+            let over = agent::Event::CallOver(attempt);
+            self.desk_event(now, agent, over, out);
+            self.desk_event(now, agent, agent::Event::Release(attempt), out);
+        }
+        self.forget_if_over(attempt);
+    }
+
+    /// The intent may or may not have landed: the lead goes back either way.
+    fn release_unplaced(&mut self, now: Now, attempt: AttemptId, out: &mut Vec<Action>) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let (campaign, lead) = (call.campaign, call.lead.clone());
+        let after = LeadAfter {
+            state: LeadState::Waiting,
+            due: now.utc + UNPLACED,
+            gate: None,
+            next_phone: Some(call.phone.phone),
+        };
+        self.release(campaign, &lead, after, out);
+    }
+
+    /// The leg is closed: its channel is free.
+    fn close_leg(&mut self, attempt: AttemptId) {
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.leg_open = false;
+            call.leg_up = false;
+        }
+    }
+
+    /// Forgets an attempt whose outcome is recorded and whose leg is closed.
+    fn forget_if_over(&mut self, attempt: AttemptId) {
+        if self.calls.get(&attempt).is_some_and(|call| call.recorded && !call.leg_open) {
+            self.drop_call(attempt);
+        }
+    }
+
+    fn drop_call(&mut self, attempt: AttemptId) -> Option<Call> {
+        let call = self.calls.remove(&attempt)?;
+        self.legs.remove(&call.leg);
+        self.deadlines.set(Timer::Call(attempt), None);
+        if let Some(line) = self.lines.get_mut(call.line) {
+            line.in_use = line.in_use.saturating_sub(1);
+        }
+        Some(call)
+    }
+
+    pub(super) fn language_of(&self, call: &Call) -> String {
+        let default = || self.rooms.get(&call.campaign).map(|room| room.settings.language.clone());
+        call.lead.language.clone().or_else(default).unwrap_or_default()
+    }
+}
+
+/// What the attempt's machine needs of a leg's failure.
+const fn failure_of(failure: LegFailure) -> Failure {
+    Failure {
+        status: failure.status,
+        sent: failure.sent,
+        uncertain: failure.uncertain,
+        q850: failure.q850,
+        retry_after: failure.retry_after,
+    }
+}
+
+/// Tells the agent that somebody is on the line: two packets, so that the person is heard within 100 ms of the answer.
+const ZIP_TONE: Sound = Sound::Tone { hz: 620, millis: 40, level: 0.2 };
+
+/// Before a lead whose intent was given up is tried again.
+const UNPLACED: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,399 @@
+//! One agent joined to a phone, to the page before him and to the disposition of the last call.
+
+use crate::logic::agent::{self, Agent, Kind};
+use crate::logic::attempt;
+use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey};
+use crate::logic::dialer::rows::{LastCall, Saying};
+use crate::logic::dialer::{
+    Action, AgentLeg, AgentStateRecord, Asker, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
+    LegEvent, LegFailure, LegOwner, StoreCommand, Timer, Waiting,
+};
+use crate::logic::ids::{AgentId, AttemptId, LegId};
+use crate::logic::media::{MediaCommand, Sound};
+use crate::logic::settings::AgentSettings;
+use crate::logic::time::Now;
+
+/// One agent.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) id: AgentId,
+    pub(super) settings: AgentSettings,
+    pub(super) machine: Agent,
+    /// The phone's leg: being dialed or up.
+    pub(super) leg: Option<LegId>,
+    /// The customer on the page: from the reservation until the next one, so that a late disposition finds its call.
+    pub(super) last: Option<LastCall>,
+}
+
+impl Desk {
+    pub(super) fn new(now: Now, id: AgentId, settings: AgentSettings) -> Self {
+        Self { id, settings, machine: Agent::new(now), leg: None, last: None }
+    }
+
+    pub(super) fn notice(&self) -> AgentNotice {
+        let with_page = self.machine.attempt().is_some();
+        AgentNotice {
+            agent: self.settings.name.clone(),
+            state: state_word(self.machine.kind()),
+            since: self.machine.since_utc(),
+            reason: self.machine.pause_reason().map(str::to_owned),
+            page: self.last.as_ref().filter(|_| with_page).map(|last| last.page.clone()),
+        }
+    }
+}
+
+impl Dialer {
+    /// Hands an event to the agent's machine and does what it says.
+    pub(super) fn desk_event(
+        &mut self,
+        now: Now,
+        agent: AgentId,
+        event: agent::Event,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(desk) = self.desks.get_mut(&agent) else { return };
+        let mut actions = vec![];
+        desk.machine.handle(now, event, &mut actions);
+        let at = desk.machine.next_timeout();
+        self.deadlines.set(Timer::Desk(agent), at);
+        for action in actions {
+            self.do_for_desk(now, agent, action, out);
+        }
+    }
+
+    fn do_for_desk(
+        &mut self,
+        now: Now,
+        agent: AgentId,
+        action: agent::Action,
+        out: &mut Vec<Action>,
+    ) {
+        match action {
+            agent::Action::Dial => self.dial_phone(now, agent, out),
+            agent::Action::HangUpPhone => {
+                if let Some(leg) = self.desks.get(&agent).and_then(|desk| desk.leg) {
+                    out.push(Action::Leg(leg, LegCommand::HangUp));
+                }
+            }
+            agent::Action::Lost(attempt) => {
+                if let Some(call) =
+                    self.calls.get_mut(&attempt).filter(|call| call.agent == Some(agent))
+                {
+                    call.agent = None;
+                    let leg = call.leg;
+                    out.push(Action::Media(MediaCommand::Unbridge { leg }));
+                    self.keep_agent(now, attempt, out);
+                    self.call_event(now, attempt, attempt::Event::AgentLost, out);
+                }
+            }
+            agent::Action::HangUpCustomer(attempt) => {
+                self.call_event(now, attempt, attempt::Event::Stop, out)
+            }
+            agent::Action::Pass(attempt, digits) => {
+                if let Some(call) = self.calls.get(&attempt) {
+                    out.push(Action::Media(MediaCommand::SendDigits { leg: call.leg, digits }));
+                }
+            }
+            agent::Action::Chose(attempt, place) => {
+                let code = self
+                    .last_of(agent, attempt)
+                    .and_then(|last| last.page.dispositions.get(place))
+                    .map(|key| key.code.clone());
+                if let Some(code) = code {
+                    self.dispose(
+                        now,
+                        agent,
+                        attempt,
+                        Saying { code: &code, memo: None, asker: None },
+                        out,
+                    );
+                }
+            }
+            agent::Action::WrapUpOver(_) => {}
+            agent::Action::Changed => self.changed(now, agent, out),
+        }
+    }
+
+    /// Keeps an agent for an attempt whose own is gone, if one is free.
+    pub(super) fn keep_agent(&mut self, now: Now, attempt: AttemptId, out: &mut Vec<Action>) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        if matches!(
+            call.machine.stage(),
+            attempt::Stage::Talking | attempt::Stage::Message | attempt::Stage::Ended
+        ) {
+            return;
+        }
+        let language = self.language_of(call);
+        let Some(next) = self.free_agent(call.campaign, &language) else { return };
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.agent = Some(next);
+        }
+        self.turn_page(attempt, next);
+        self.desk_event(now, next, agent::Event::Reserve(attempt), out);
+    }
+
+    fn changed(&mut self, now: Now, agent: AgentId, out: &mut Vec<Action>) {
+        let seq = self.next_state_seq();
+        let Some(desk) = self.desks.get(&agent) else { return };
+        let notice = desk.notice();
+        let record = AgentStateRecord {
+            agent,
+            at: now.utc,
+            seq,
+            state: notice.state.as_str(),
+            reason: notice.reason.clone(),
+        };
+        let free = desk.machine.may_take_call();
+        out.push(Action::Notice(Box::new(notice)));
+        self.store(StoreCommand::AgentState(record), Waiting::Fact, out);
+        if free {
+            self.serve_waiting(now, out);
+        }
+    }
+
+    fn dial_phone(&mut self, now: Now, agent: AgentId, out: &mut Vec<Action>) {
+        let Some(leg) = self.ids.make().map(LegId) else {
+            self.drain(now, out);
+            return;
+        };
+        let Some(desk) = self.desks.get_mut(&agent) else { return };
+        desk.leg = Some(leg);
+        self.legs.insert(leg, LegOwner::Desk(agent));
+        // Stored before it is dialed: a restart must be able to end it.
+        let row = AgentLeg { leg, agent, call: String::new(), now: now.utc };
+        self.store(StoreCommand::AgentLeg(row), Waiting::AgentLeg(agent), out);
+    }
+
+    pub(super) fn agent_leg_stored(&self, agent: AgentId, out: &mut Vec<Action>) {
+        let Some(desk) = self.desks.get(&agent) else { return };
+        if let Some(leg) = desk.leg
+            && desk.machine.kind() == Kind::LoggingIn
+        {
+            out.push(Action::Leg(leg, LegCommand::Dial(LegCall::Agent { agent })));
+        }
+    }
+
+    pub(super) fn desk_leg_event(
+        &mut self,
+        now: Now,
+        agent: AgentId,
+        leg: LegId,
+        event: LegEvent,
+        out: &mut Vec<Action>,
+    ) {
+        let current = self.desks.get(&agent).is_some_and(|desk| desk.leg == Some(leg));
+        let event = match event {
+            LegEvent::Answered(dialog) => {
+                let row = LegAnswered { leg, attempt: None, dialog, at: now.utc };
+                self.store(StoreCommand::LegAnswered(row), Waiting::Fact, out);
+                if !current
+                    || self.desks.get(&agent).is_some_and(|d| d.machine.kind() != Kind::LoggingIn)
+                {
+                    // Answered after the shift was given up.
+                    out.push(Action::Leg(leg, LegCommand::HangUp));
+                    return;
+                }
+                agent::Event::PhoneUp
+            }
+            LegEvent::Failed(failure) => {
+                self.phone_closed(now, agent, leg, Some(failure), out);
+                agent::Event::PhoneDown
+            }
+            LegEvent::Ended { q850, .. } => {
+                let failure = LegFailure {
+                    status: Some(200),
+                    sent: true,
+                    uncertain: false,
+                    q850,
+                    retry_after: None,
+                };
+                self.phone_closed(now, agent, leg, Some(failure), out);
+                agent::Event::PhoneDown
+            }
+            LegEvent::Challenged => {
+                out.push(Action::Leg(leg, LegCommand::Authorize));
+                return;
+            }
+            LegEvent::Digit(digit) => agent::Event::Digit(digit),
+            LegEvent::Held(held) => agent::Event::Held(held),
+            LegEvent::Quiet => agent::Event::Quiet,
+            LegEvent::Heard => agent::Event::Heard,
+            LegEvent::Dead => agent::Event::PhoneDead,
+            LegEvent::Sent | LegEvent::Ringing | LegEvent::Progress | LegEvent::PlayDone(_) => {
+                return;
+            }
+        };
+        if current {
+            let served = matches!(event, agent::Event::Heard);
+            self.desk_event(now, agent, event, out);
+            if served {
+                self.serve_waiting(now, out);
+            }
+        }
+    }
+
+    /// An earlier process left this agent's leg up: its end is being asked for.
+    pub fn expect_old_phone(&mut self, leg: LegId) {
+        self.legs.insert(leg, LegOwner::OldPhone);
+    }
+
+    pub(super) fn old_phone_event(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        event: &LegEvent,
+        out: &mut Vec<Action>,
+    ) {
+        let (sip_status, q850) = match event {
+            LegEvent::Failed(failure) => (failure.status, failure.q850),
+            LegEvent::Ended { q850, .. } => (Some(200), *q850),
+            LegEvent::Sent
+            | LegEvent::Ringing
+            | LegEvent::Progress
+            | LegEvent::Challenged
+            | LegEvent::Answered(_)
+            | LegEvent::Digit(_)
+            | LegEvent::Held(_)
+            | LegEvent::Quiet
+            | LegEvent::Dead
+            | LegEvent::Heard
+            | LegEvent::PlayDone(_) => return,
+        };
+        self.legs.remove(&leg);
+        let row = LegEnded { leg, sip_status, q850, at: now.utc };
+        self.store(StoreCommand::LegEnded(row), Waiting::Fact, out);
+    }
+
+    fn phone_closed(
+        &mut self,
+        now: Now,
+        agent: AgentId,
+        leg: LegId,
+        failure: Option<LegFailure>,
+        out: &mut Vec<Action>,
+    ) {
+        self.legs.remove(&leg);
+        let row = LegEnded {
+            leg,
+            sip_status: failure.and_then(|f| f.status),
+            q850: failure.and_then(|f| f.q850),
+            at: now.utc,
+        };
+        self.store(StoreCommand::LegEnded(row), Waiting::Fact, out);
+        // The machine is told while the leg is still its own; then the desk has none.
+        if let Some(desk) = self.desks.get_mut(&agent).filter(|desk| desk.leg == Some(leg)) {
+            desk.leg = None;
+        }
+        let gone = self.desks.get(&agent).is_some_and(|desk| desk.leg.is_none());
+        if gone {
+            self.desk_event(now, agent, agent::Event::PhoneDown, out);
+        }
+    }
+
+    /// Puts the customer of an attempt before an agent.
+    pub(super) fn turn_page(&mut self, attempt: AttemptId, agent: AgentId) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let Some(room) = self.rooms.get(&call.campaign) else { return };
+        let settings = &room.settings;
+        let page = AgentPage {
+            campaign: settings.name.clone(),
+            seller: settings.seller.clone(),
+            attempt: call.public_ref.clone(),
+            name: call.lead.name.clone(),
+            external_id: call.lead.external_id.clone(),
+            number: call.phone.number.reveal().to_owned(),
+            language: self.language_of(call),
+            fields: call.lead.fields.clone(),
+            script: fill_in(&settings.script, call.lead.name.as_deref(), &call.lead.fields),
+            dispositions: settings
+                .dispositions
+                .iter()
+                .map(|d| DispositionKey {
+                    digits: d.digits.clone(),
+                    code: d.code.clone(),
+                    label_en: d.label_en.clone(),
+                    label_ja: d.label_ja.clone(),
+                })
+                .collect(),
+            hang_up_keys: settings.hang_up_keys.clone(),
+            chosen: None,
+            saved: false,
+        };
+        let last = LastCall::of(call, room, page);
+        if let Some(desk) = self.desks.get_mut(&agent) {
+            desk.last = Some(last);
+        }
+    }
+
+    /// The disposition is durable: only now is the agent told.
+    pub(super) fn disposition_stored(
+        &mut self,
+        _now: Now,
+        agent: AgentId,
+        attempt: AttemptId,
+        code: &str,
+        asker: Option<Asker>,
+        out: &mut Vec<Action>,
+    ) {
+        let play = self.next_play();
+        if let Some(asker) = asker {
+            out.push(Action::Reply(asker, Box::new(crate::logic::dialer::command::Reply::Ok)));
+        }
+        let Some(desk) = self.desks.get_mut(&agent) else { return };
+        let Some(last) = desk.last.as_mut().filter(|last| last.attempt == attempt) else { return };
+        if last.page.chosen.as_deref() != Some(code) {
+            // Corrected since; the later one will be confirmed.
+            return;
+        }
+        last.page.saved = true;
+        let (notice, leg, wrapping) =
+            (desk.notice(), desk.leg, desk.machine.kind() == Kind::WrapUp);
+        out.push(Action::Notice(Box::new(notice)));
+        if let Some(leg) = leg.filter(|_| wrapping) {
+            out.push(Action::Media(MediaCommand::Play { leg, play, sound: CONFIRM_TONE }));
+        }
+    }
+
+    pub(super) fn last_of(&self, agent: AgentId, attempt: AttemptId) -> Option<&LastCall> {
+        self.desks.get(&agent)?.last.as_ref().filter(|last| last.attempt == attempt)
+    }
+}
+
+pub(super) const fn state_word(kind: Kind) -> AgentState {
+    match kind {
+        Kind::Offline => AgentState::Offline,
+        Kind::LoggingIn => AgentState::LoggingIn,
+        Kind::Paused => AgentState::Paused,
+        Kind::Ready => AgentState::Ready,
+        Kind::Reserved => AgentState::Reserved,
+        Kind::OnCall => AgentState::OnCall,
+        Kind::WrapUp => AgentState::WrapUp,
+    }
+}
+
+/// Puts the person's name and fields into the script: `{name}`, `{plan}`. What is not known stays as written.
+fn fill_in(script: &str, name: Option<&str>, fields: &[(String, String)]) -> String {
+    let mut text = script.to_owned();
+    if let Some(name) = name {
+        text = text.replace("{name}", name);
+    }
+    for (field, value) in fields {
+        text = text.replace(&format!("{{{field}}}"), value);
+    }
+    text
+}
+
+/// Tells the agent that the disposition is durable.
+const CONFIRM_TONE: Sound = Sound::Tone { hz: 880, millis: 120, level: 0.2 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_shows_name_and_fields() {
+        let fields = [("プラン".to_owned(), "光10G".to_owned())];
+        let text = fill_in("{name}様、{プラン}の件で。{unknown}", Some("山田"), &fields);
+        assert_eq!(text, "山田様、光10Gの件で。{unknown}");
+    }
+}

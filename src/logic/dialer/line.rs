@@ -1,0 +1,142 @@
+//! One trunk: its rate, its channels, and who waits for the next INVITE.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::logic::dialer::{Action, Dialer, LegCommand, StoreHealth, Timer};
+use crate::logic::ids::{AttemptId, LegId};
+use crate::logic::pacing::call_rate::CallRate;
+use crate::logic::settings::TrunkSettings;
+use crate::logic::time::{Now, Tick};
+
+/// One trunk.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) settings: TrunkSettings,
+    rate: CallRate,
+    /// Attempts that hold a channel, from the intent to the end of the leg.
+    pub(super) in_use: u32,
+    queue: VecDeque<Sender>,
+    /// When INVITEs left in the last second.
+    sent: VecDeque<Tick>,
+}
+
+/// Who waits for the right to send an INVITE.
+#[derive(Clone, Copy, Debug)]
+enum Sender {
+    First(AttemptId),
+    /// The second INVITE, after a digest challenge.
+    Authorized(LegId),
+}
+
+impl Line {
+    pub(super) fn new(settings: TrunkSettings) -> Self {
+        let rate = CallRate::new(settings.calls_per_second, settings.burst);
+        Self { settings, rate, in_use: 0, queue: VecDeque::new(), sent: VecDeque::new() }
+    }
+
+    /// Whether another attempt may begin: a channel is free, and what waits already leaves within half a second, so
+    /// that no intent grows old in the queue.
+    pub(super) fn refusal(&self, starting: usize) -> Option<&'static str> {
+        if self.in_use >= self.settings.channels {
+            return Some("channels");
+        }
+        let half_a_second =
+            usize::try_from(self.settings.calls_per_second.div_ceil(2)).unwrap_or(1).max(1);
+        (starting >= half_a_second).then_some("calls_per_second")
+    }
+
+    /// INVITEs that left in the last second.
+    pub(super) fn last_second(&self, now: Now) -> usize {
+        self.sent.iter().filter(|at| now.tick.since(**at) < Duration::from_secs(1)).count()
+    }
+
+    fn note_sent(&mut self, now: Now) {
+        while self.sent.front().is_some_and(|at| now.tick.since(*at) >= Duration::from_secs(1)) {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(now.tick);
+    }
+}
+
+impl Dialer {
+    /// An attempt whose intent is durable waits for the rate limiter.
+    pub(super) fn queue_first(
+        &mut self,
+        now: Now,
+        line: usize,
+        attempt: AttemptId,
+        out: &mut Vec<Action>,
+    ) {
+        self.queue(now, line, Sender::First(attempt), out);
+    }
+
+    /// A challenged leg waits for the rate limiter: its second INVITE counts.
+    pub(super) fn queue_authorized(
+        &mut self,
+        now: Now,
+        line: usize,
+        leg: LegId,
+        out: &mut Vec<Action>,
+    ) {
+        self.queue(now, line, Sender::Authorized(leg), out);
+    }
+
+    fn queue(&mut self, now: Now, line: usize, sender: Sender, out: &mut Vec<Action>) {
+        if let Some(room) = self.lines.get_mut(line) {
+            room.queue.push_back(sender);
+            self.grant(now, line, out);
+        }
+    }
+
+    /// Lets go what the rate allows, and wakes up for the rest.
+    pub(super) fn grant(&mut self, now: Now, index: usize, out: &mut Vec<Action>) {
+        loop {
+            let Some(line) = self.lines.get(index) else { return };
+            let Some(sender) = line.queue.front().copied() else { return };
+            if !self.still_wanted(now, sender, out) {
+                self.drop_front(index);
+                continue;
+            }
+            let Some(line) = self.lines.get_mut(index) else { return };
+            if let Err(at) = line.rate.take(now.tick) {
+                self.deadlines.set(Timer::Line(index), Some(at));
+                return;
+            }
+            line.note_sent(now);
+            self.drop_front(index);
+            match sender {
+                Sender::First(attempt) => {
+                    self.call_event(now, attempt, crate::logic::attempt::Event::Granted, out);
+                }
+                Sender::Authorized(leg) => out.push(Action::Leg(leg, LegCommand::Authorize)),
+            }
+        }
+    }
+
+    /// Asked before a right is spent. The gates that need no database are asked here once more.
+    fn still_wanted(&mut self, now: Now, sender: Sender, out: &mut Vec<Action>) -> bool {
+        match sender {
+            Sender::First(attempt) => {
+                let Some(call) = self.calls.get(&attempt) else { return false };
+                if call.machine.stage() != crate::logic::attempt::Stage::Starting {
+                    return false;
+                }
+                let may_go = self.health != StoreHealth::Gone
+                    && self.gate_in_memory(now, call.campaign, &call.phone, call.class).is_none()
+                    && self.has_agent(attempt);
+                if !may_go {
+                    self.call_event(now, attempt, crate::logic::attempt::Event::Withdrawn, out);
+                }
+                may_go
+            }
+            Sender::Authorized(leg) => self.legs.contains_key(&leg),
+        }
+    }
+
+    fn drop_front(&mut self, index: usize) {
+        if let Some(line) = self.lines.get_mut(index) {
+            line.queue.pop_front();
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Which agent gets which lead now: progressive, one line per free agent, who is kept for it.
+
+use crate::logic::agent;
+use crate::logic::attempt::{Attempt, Stage};
+use crate::logic::compliance::{Verdict, country};
+use crate::logic::dialer::call::Call;
+use crate::logic::dialer::{
+    Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
+    StoreCommand, StoreHealth, Timer, Waiting, public_ref,
+};
+use crate::logic::gate::Gate;
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
+use crate::logic::outcome::Outcome;
+use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
+use crate::logic::time::{Now, UtcMs};
+
+/// One attempt about to be made.
+struct Start {
+    campaign: CampaignId,
+    line: usize,
+    lead: ClaimedLead,
+    phone: LeadPhone,
+    agent: AgentId,
+}
+
+impl Dialer {
+    /// Starts as many attempts as agents, lines and rates allow now. Asked after every input.
+    pub(super) fn pace(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.ending.starts_nothing() {
+            return;
+        }
+        for campaign in self.rooms.keys().copied().collect::<Vec<_>>() {
+            // Each turn starts one attempt or drops one lead: both are bounded by what is at hand.
+            let held_by = loop {
+                match self.start_one(now, campaign, out) {
+                    Ok(()) => {}
+                    Err(held_by) => break held_by,
+                }
+            };
+            if let Some(room) = self.rooms.get_mut(&campaign)
+                && !(held_by == "list" && room.held_by == Some("hours"))
+            {
+                room.held_by = Some(held_by);
+            }
+        }
+    }
+
+    /// Starts one attempt, or gives back one lead that a gate stops; else says what holds dialing back.
+    fn start_one(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        out: &mut Vec<Action>,
+    ) -> Result<(), &'static str> {
+        let line = self.line_of(campaign).ok_or("trunk")?;
+        let room = self.rooms.get(&campaign).ok_or("state")?;
+        if room.state != CampaignState::Running {
+            return Err("state");
+        }
+        if self.health != StoreHealth::Ok {
+            return Err("store");
+        }
+        if self.calls.len() >= self.max_lines {
+            return Err("lines");
+        }
+        let starting = self
+            .calls
+            .values()
+            .filter(|c| c.line == line && c.machine.stage() == Stage::Starting)
+            .count();
+        if let Some(refusal) = self.lines.get(line).ok_or("trunk")?.refusal(starting) {
+            return Err(refusal);
+        }
+        if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
+            return Err("agents");
+        }
+        let (place, agent) = self.match_lead(campaign).ok_or(if room.leads.is_empty() {
+            "list"
+        } else {
+            "agents"
+        })?;
+        let Some(lead) = self.rooms.get_mut(&campaign).and_then(|room| room.leads.remove(place))
+        else {
+            return Err("list");
+        };
+        if self.rooms.get(&campaign).is_some_and(|room| room.leads.len() < 10 && !room.dry) {
+            self.deadlines.set(Timer::Room(campaign), Some(now.tick));
+        }
+        let Some(phone) = lead.phones.first().cloned() else {
+            self.give_back(now, campaign, &lead, Gate::NoNumber, None, out);
+            return Ok(());
+        };
+        if let Some((gate, until)) = self.gate_in_memory(now, campaign, &phone, lead.class) {
+            self.give_back(now, campaign, &lead, gate, until, out);
+            return Ok(());
+        }
+        self.start_attempt(now, Start { campaign, line, lead, phone, agent }, out);
+        Ok(())
+    }
+
+    /// The first lead, in order of rank, for which an agent is free; and that agent.
+    fn match_lead(&self, campaign: CampaignId) -> Option<(usize, AgentId)> {
+        let room = self.rooms.get(&campaign)?;
+        room.leads.iter().take(LOOK_PAST).enumerate().find_map(|(place, lead)| {
+            let language = lead.language.as_deref().unwrap_or(&room.settings.language);
+            self.free_agent(campaign, language).map(|agent| (place, agent))
+        })
+    }
+
+    /// The longest idle agent with the campaign's skills and this language.
+    pub(super) fn free_agent(&self, campaign: CampaignId, language: &str) -> Option<AgentId> {
+        let room = self.rooms.get(&campaign)?;
+        let wanted = Wanted { skills: &room.settings.skills, language };
+        let ready = self.desks.values().filter(|desk| desk.machine.may_take_call()).map(|desk| {
+            let offered =
+                Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
+            (desk.machine.since().tick, desk.id, offered)
+        });
+        longest_idle(ready, wanted)
+    }
+
+    /// The campaign's trunk.
+    pub(super) fn line_of(&self, campaign: CampaignId) -> Option<usize> {
+        let room = self.rooms.get(&campaign)?;
+        let line = match &room.settings.trunk {
+            Some(name) => self.lines.iter().position(|line| line.settings.name == *name),
+            None => self
+                .lines
+                .iter()
+                .position(|line| line.settings.simulated == room.settings.simulated_only),
+        }?;
+        // Short limits and open hours are lawful in simulation only: such a campaign never reaches a real trunk.
+        let simulated = self.lines.get(line)?.settings.simulated;
+        (simulated || !room.settings.simulated_only).then_some(line)
+    }
+
+    /// The gates that need no database: country, own numbers only, never-dial, hours.
+    pub(super) fn gate_in_memory(
+        &self,
+        now: Now,
+        campaign: CampaignId,
+        phone: &LeadPhone,
+        class: ClassId,
+    ) -> Option<(Gate, Option<UtcMs>)> {
+        let Some(room) = self.rooms.get(&campaign) else {
+            return Some((Gate::CampaignState, None));
+        };
+        let settings = &room.settings;
+        if let Some(gate) = country::gate(&phone.number, &settings.countries, &settings.test_only) {
+            return Some((gate, None));
+        }
+        if crate::logic::phone::never_dial(&phone.number).is_some() {
+            return Some((Gate::NeverDial, None));
+        }
+        match room.hours.verdict(class, now.utc, room.longest_ring()) {
+            Verdict::Allow => None,
+            Verdict::Later(at) => Some((Gate::Hours, Some(at))),
+            Verdict::Never(gate) => Some((gate, None)),
+        }
+    }
+
+    fn start_attempt(&mut self, now: Now, start: Start, out: &mut Vec<Action>) {
+        let Start { campaign, line, lead, phone, agent } = start;
+        let (Some(attempt), Some(leg)) =
+            (self.ids.make().map(AttemptId), self.ids.make().map(LegId))
+        else {
+            // Four thousand million ids are used up: only a restart helps.
+            self.drain(now, out);
+            return;
+        };
+        let Some(room) = self.rooms.get(&campaign) else { return };
+        let settings = &room.settings;
+        let Some(trunk) = self.lines.get_mut(line) else { return };
+        trunk.in_use += 1;
+        let public_ref = public_ref(self.boot, attempt);
+        let intent = Intent {
+            attempt,
+            public_ref: public_ref.clone(),
+            leg,
+            lead: lead.lead,
+            fence: lead.fence,
+            campaign,
+            seller: room.seller,
+            contact: lead.contact,
+            phone: phone.clone(),
+            trunk: trunk.settings.name.clone(),
+            caller_id: settings.caller_id.clone(),
+            call: String::new(),
+            agent: Some(agent),
+            now: now.utc,
+            per_day: settings.caps.per_day,
+            per_30_days: settings.caps.per_30_days,
+            total: settings.caps.total,
+            min_gap: settings.caps.min_gap,
+            undelivered_per_hour: settings.caps.undelivered_per_hour,
+        };
+        let call = Call {
+            machine: Attempt::new(now, settings.limits, settings.simulated_only),
+            attempt,
+            public_ref,
+            campaign,
+            class: lead.class,
+            lead,
+            phone,
+            leg,
+            line,
+            agent: Some(agent),
+            covered: true,
+            leg_open: false,
+            leg_up: false,
+            play: None,
+            said: None,
+            recorded: false,
+        };
+        self.calls.insert(attempt, call);
+        self.legs.insert(leg, LegOwner::Call(attempt));
+        self.turn_page(attempt, agent);
+        self.desk_event(now, agent, agent::Event::Reserve(attempt), out);
+        self.store(StoreCommand::Intent(Box::new(intent)), Waiting::Intent(attempt), out);
+        self.arm_call(attempt);
+    }
+
+    /// Gives back a lead that a gate stops, until the gate may open.
+    pub(super) fn give_back(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        lead: &ClaimedLead,
+        gate: Gate,
+        until: Option<UtcMs>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        *room.counts.gates.entry(gate).or_default() += 1;
+        let (_, next_day) = room.day(now.utc);
+        let wait = |due| (LeadState::Waiting, due);
+        let (state, due) = match gate {
+            Gate::Suppressed | Gate::NoNumber | Gate::NeverDial => (LeadState::Blocked, now.utc),
+            Gate::Country | Gate::TestOnly => (LeadState::Blocked, now.utc),
+            Gate::Total => (LeadState::Done, now.utc),
+            Gate::CampaignState | Gate::NodeLease => (LeadState::Ready, now.utc),
+            Gate::LeaseLost
+            | Gate::NumberBusy
+            | Gate::PerDay
+            | Gate::Per30Days
+            | Gate::MinGap
+            | Gate::Undelivered
+            | Gate::Hours
+            | Gate::Retry => wait(until.unwrap_or(next_day)),
+        };
+        let next_phone = lead.phones.first().map(|phone| phone.phone);
+        self.release(campaign, lead, LeadAfter { state, due, gate: Some(gate), next_phone }, out);
+    }
+
+    /// Counts an outcome.
+    pub(super) fn count(&mut self, campaign: CampaignId, outcome: Outcome) {
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            *room.counts.outcomes.entry(outcome).or_default() += 1;
+        }
+    }
+}
+
+/// How many leads in order of rank are looked past when no agent speaks the first one's language.
+const LOOK_PAST: usize = 64;

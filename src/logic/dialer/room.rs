@@ -1,0 +1,268 @@
+//! One campaign: the leads at hand, and when more are claimed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::logic::compliance::abandon_window::AbandonWindows;
+use crate::logic::compliance::calling_class::ClassHours;
+use crate::logic::dialer::{
+    Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
+    LeadState, LedgerWindow, Release, StoreCommand, StoreHealth, StoreReply, Timer, Waiting,
+};
+use crate::logic::gate::Gate;
+use crate::logic::ids::{CampaignId, SellerId};
+use crate::logic::outcome::Outcome;
+use crate::logic::settings::{AbandonSettings, AbandonWindow, CampaignSettings};
+use crate::logic::time::{Now, UtcMs};
+
+/// One campaign of this run.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) id: CampaignId,
+    pub(super) seller: SellerId,
+    pub(super) settings: CampaignSettings,
+    pub(super) state: CampaignState,
+    pub(super) hours: ClassHours,
+    windows: Option<AbandonWindows>,
+    days: Option<AbandonWindows>,
+    /// Claimed and not yet dialed, in order.
+    pub(super) leads: VecDeque<ClaimedLead>,
+    claims: u64,
+    claiming: bool,
+    promoting: bool,
+    /// The last claim came back empty and nothing has become ready since.
+    pub(super) dry: bool,
+    next_due: Option<UtcMs>,
+    /// The database was asked for the next due lead at least once.
+    asked_due: bool,
+    promoted_at: Option<UtcMs>,
+    pub(super) held_by: Option<&'static str>,
+    pub(super) counts: Counts,
+    /// The list as last counted.
+    pub(super) listed: LeadCounts,
+    counting: bool,
+    counted_at: Option<UtcMs>,
+}
+
+/// What happened in this run.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) outcomes: BTreeMap<Outcome, u64>,
+    pub(super) gates: BTreeMap<Gate, u64>,
+    pub(super) dialed: u64,
+    pub(super) answered: u64,
+    pub(super) live: u64,
+    pub(super) abandoned: u64,
+    pub(super) faults: u64,
+    pub(super) messages: u64,
+}
+
+impl Room {
+    pub(super) fn new(now: Now, start: CampaignStart) -> Self {
+        let mut hours = ClassHours::new(start.settings.hours.clone());
+        for (class, descriptor) in &start.classes {
+            hours.learn(*class, descriptor);
+        }
+        let abandon = &start.settings.abandon;
+        let by_day = AbandonSettings { window: AbandonWindow::Day, ..abandon.clone() };
+        Self {
+            windows: AbandonWindows::new(abandon, start.first_run).ok(),
+            days: AbandonWindows::new(&by_day, start.first_run).ok(),
+            id: start.id,
+            seller: start.seller,
+            state: if start.paused { CampaignState::Paused } else { CampaignState::Running },
+            hours,
+            leads: VecDeque::new(),
+            claims: 0,
+            claiming: false,
+            promoting: false,
+            dry: false,
+            next_due: Some(now.utc),
+            asked_due: false,
+            promoted_at: None,
+            held_by: None,
+            counts: Counts::default(),
+            listed: LeadCounts::default(),
+            counting: false,
+            counted_at: None,
+            settings: start.settings,
+        }
+    }
+
+    /// The window of the ledger to which an answer at `at` belongs. Without a known zone (which the check of the
+    /// campaign file excludes) everything falls into one window.
+    pub(super) fn window(&self, at: UtcMs) -> LedgerWindow {
+        let (starts, ends) = self.windows.as_ref().map_or((UtcMs(0), UtcMs(i64::MAX)), |windows| {
+            (windows.of(at).starts, windows.of(at).ends)
+        });
+        LedgerWindow { campaign: self.id, starts, ends, cap_ppm: self.settings.abandon.cap_ppm }
+    }
+
+    /// Number of the local day, and the start of the next one.
+    pub(super) fn day(&self, at: UtcMs) -> (i32, UtcMs) {
+        const DAY_MS: i64 = 86_400_000;
+        let midnight = at.0 - at.0.rem_euclid(DAY_MS);
+        let (starts, ends) = match &self.days {
+            Some(days) => (days.of(at).starts.0, days.of(at).ends.0),
+            None => (midnight, midnight + DAY_MS),
+        };
+        // Local midnight lies within half a day of the UTC day of the same date.
+        let day = i32::try_from((starts + DAY_MS / 2).div_euclid(DAY_MS)).unwrap_or(0);
+        (day, UtcMs(ends))
+    }
+
+    /// The longest a phone may ring: a call is not started so late that it could still ring after hours.
+    pub(super) const fn longest_ring(&self) -> Duration {
+        self.settings.limits.ring
+    }
+
+    /// How many leads to hold: two seconds of starts.
+    fn wanted(&self, calls_per_second: u32) -> usize {
+        usize::try_from(calls_per_second.saturating_mul(2)).unwrap_or(usize::MAX).clamp(20, 1000)
+    }
+
+    /// A lead will be due at `due`.
+    pub(super) fn expect(&mut self, after: &LeadAfter) {
+        match after.state {
+            LeadState::Ready => self.dry = false,
+            LeadState::Waiting => {
+                self.next_due = Some(self.next_due.map_or(after.due, |due| due.min(after.due)))
+            }
+            LeadState::Claimed | LeadState::Done | LeadState::Held | LeadState::Blocked => {}
+        }
+    }
+
+    /// Nothing is at hand, nothing is ready, and nothing will be within `SOON`.
+    pub(super) fn is_idle(&self, now: Now) -> bool {
+        let soon = self.next_due.is_some_and(|due| due <= now.utc + SOON);
+        let stopped = self.state != CampaignState::Running;
+        self.leads.is_empty()
+            && !self.claiming
+            && !self.promoting
+            && (stopped || (self.dry && self.asked_due && !soon))
+    }
+}
+
+impl Dialer {
+    /// Claims and promotes as needed; runs every second and whenever leads run low.
+    pub(super) fn fill_room(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
+        self.deadlines.set(Timer::Room(campaign), Some(now.tick + Duration::from_secs(1)));
+        let stopped = self.ending.starts_nothing();
+        let rate = self
+            .line_of(campaign)
+            .and_then(|line| self.lines.get(line))
+            .map(|l| l.settings.calls_per_second);
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        if room.state != CampaignState::Running || stopped || self.health != StoreHealth::Ok {
+            return;
+        }
+        let due = !room.asked_due || room.next_due.is_some_and(|due| due <= now.utc);
+        let stale = room.promoted_at.is_none_or(|at| now.utc.since(at) >= LOOK_AGAIN);
+        let mut commands = vec![];
+        if !room.promoting && (due || stale) {
+            room.promoting = true;
+            room.promoted_at = Some(now.utc);
+            let promote = StoreCommand::Promote { campaign, now: now.utc, limit: PROMOTE_CHUNK };
+            commands.push((promote, Waiting::Promote(campaign)));
+        }
+        if !room.counting && room.counted_at.is_none_or(|at| now.utc.since(at) >= COUNT_AGAIN) {
+            room.counting = true;
+            room.counted_at = Some(now.utc);
+            commands.push((StoreCommand::Count { campaign }, Waiting::Count(campaign)));
+        }
+        let wanted = room.wanted(rate.unwrap_or(1));
+        if !room.claiming && !room.dry && room.leads.len() * 2 < wanted {
+            let open_classes = room.hours.open(now.utc, room.longest_ring());
+            if open_classes.is_empty() {
+                // Outside all hours: what is ready stays where it is.
+                room.dry = true;
+                room.held_by = Some("hours");
+            } else {
+                room.claiming = true;
+                room.claims += 1;
+                let want = u32::try_from(wanted - room.leads.len()).unwrap_or(u32::MAX);
+                let claim =
+                    Claim { campaign, claim: room.claims, want, open_classes, now: now.utc };
+                commands.push((StoreCommand::Claim(claim), Waiting::Claim(campaign)));
+            }
+        }
+        for (command, waiting) in commands {
+            self.store(command, waiting, out);
+        }
+    }
+
+    pub(super) fn claimed(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        reply: StoreReply,
+        out: &mut Vec<Action>,
+    ) {
+        let starts_nothing = self.ending.starts_nothing();
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        room.claiming = false;
+        if let StoreReply::Claimed(leads) = reply {
+            room.dry = leads.is_empty();
+            room.leads.extend(leads);
+        }
+        if room.state != CampaignState::Running || starts_nothing {
+            self.release_all(now, campaign, out);
+        }
+    }
+
+    pub(super) fn promoted(&mut self, now: Now, campaign: CampaignId, reply: StoreReply) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        room.promoting = false;
+        if let StoreReply::Promoted { promoted, next_due } = reply {
+            room.asked_due = true;
+            room.next_due = next_due;
+            // Some became ready; or an import may have added leads since the last look.
+            room.dry = false;
+            if promoted > 0 {
+                self.deadlines.set(Timer::Room(campaign), Some(now.tick));
+            }
+        }
+    }
+
+    pub(super) fn counted(&mut self, campaign: CampaignId, reply: StoreReply) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        room.counting = false;
+        if let StoreReply::Counted(counts) = reply {
+            room.listed = counts;
+        }
+    }
+
+    /// Gives back every lead at hand.
+    pub(super) fn release_all(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        for lead in std::mem::take(&mut room.leads) {
+            let next_phone = lead.phones.first().map(|phone| phone.phone);
+            let after = LeadAfter { state: LeadState::Ready, due: now.utc, gate: None, next_phone };
+            self.release(campaign, &lead, after, out);
+        }
+    }
+
+    /// Gives one lead back.
+    pub(super) fn release(
+        &mut self,
+        campaign: CampaignId,
+        lead: &ClaimedLead,
+        after: LeadAfter,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            room.expect(&after);
+        }
+        let release = Release { lead: lead.lead, fence: lead.fence, after };
+        self.store(StoreCommand::Release(release), Waiting::Fact, out);
+    }
+}
+
+/// A lead due within this time keeps a run alive.
+const SOON: Duration = Duration::from_secs(10);
+/// Most leads made ready at once.
+const PROMOTE_CHUNK: u32 = 1000;
+/// How often the list is looked at though nothing is known to be due: an import may have added to it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often the list is counted for the view: it costs the database a scan of the campaign's index.
+const COUNT_AGAIN: Duration = Duration::from_secs(5);

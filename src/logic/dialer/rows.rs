@@ -1,0 +1,427 @@
+//! What the end of an attempt, a disposition or a recovery writes.
+
+use crate::logic::agent::Kind;
+use crate::logic::attempt::{End, Failure, outcome_of_failure};
+use crate::logic::campaign::retry::{self, Ended, Next, NumberAfter};
+use crate::logic::dialer::call::Call;
+use crate::logic::dialer::command::AgentPage;
+use crate::logic::dialer::room::Room;
+use crate::logic::dialer::{
+    Action, Asker, Booking, Dialer, DispositionRecord, LeadAfter, LeadPhone, LeadState, LegEvent,
+    LegOwner, OpenAttempt, OutcomeRecord, PhoneAfter, StoreCommand, Suppress, Waiting,
+};
+use crate::logic::gate::Gate;
+use crate::logic::ids::{
+    AgentId, AttemptId, CampaignId, ContactId, LeadId, LegId, PhoneId, SellerId, SuppressionId,
+};
+use crate::logic::outcome::Outcome;
+use crate::logic::settings::{Disposition, DispositionEffect};
+use crate::logic::time::{Now, UtcMs};
+
+/// What an agent said while the call went on: it decides the lead when the outcome is recorded.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub(super) after: LeadAfter,
+    pub(super) live: Option<bool>,
+}
+
+/// What an agent says of a call.
+#[derive(Debug)]
+pub(super) struct Saying<'a> {
+    /// One of the campaign's codes.
+    pub(super) code: &'a str,
+    pub(super) memo: Option<String>,
+    /// Who is told when it is durable, besides the agent's ear.
+    pub(super) asker: Option<Asker>,
+}
+
+/// A call an agent can still say something of.
+#[derive(Clone, Debug)]
+pub(super) struct LastCall {
+    pub(super) attempt: AttemptId,
+    pub(super) campaign: CampaignId,
+    lead: LeadId,
+    seller: SellerId,
+    contact: ContactId,
+    phone: LeadPhone,
+    other_phone: Option<PhoneId>,
+    answered_at: Option<UtcMs>,
+    pub(super) page: AgentPage,
+}
+
+impl LastCall {
+    pub(super) fn of(call: &Call, room: &Room, page: AgentPage) -> Self {
+        Self {
+            attempt: call.attempt,
+            campaign: call.campaign,
+            lead: call.lead.lead,
+            seller: room.seller,
+            contact: call.lead.contact,
+            phone: call.phone.clone(),
+            other_phone: other_phone(call),
+            answered_at: call.machine.answered_at(),
+            page,
+        }
+    }
+}
+
+impl Dialer {
+    /// The row of an attempt's end, and the counts of this run.
+    pub(super) fn outcome_row(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        end: &End,
+    ) -> Option<OutcomeRecord> {
+        let suppression = self.ids.make().map(SuppressionId)?;
+        let call = self.calls.get(&attempt)?;
+        let room = self.rooms.get(&call.campaign)?;
+        let said = call.said.clone();
+        let (today, next_day) = room.day(now.utc);
+        let same_before =
+            if call.lead.last_outcome == Some(end.outcome) { call.lead.same_outcome } else { 0 };
+        let counted = u32::from(end.outcome.uses_attempt());
+        let ended = Ended {
+            outcome: end.outcome,
+            attempts: call.lead.attempts + counted,
+            same_outcome: same_before + 1,
+            retry_after: end.failure.retry_after,
+            suspect_day: call.phone.suspect_day,
+            today,
+            other_number: other_phone(call).is_some(),
+        };
+        let (next, number) = retry::after(&room.settings, ended);
+        let after = match &said {
+            Some(said) if end.outcome == Outcome::Connected => said.after.clone(),
+            Some(_) | None => lead_after(call, next, now.utc, next_day),
+        };
+        let live = match end.outcome {
+            Outcome::Connected => {
+                end.long_talk.then_some(true).or_else(|| said.and_then(|said| said.live))
+            }
+            Outcome::Abandoned if end.answered_at.is_some() => Some(true),
+            Outcome::AgentLost => Some(true),
+            Outcome::Abandoned
+            | Outcome::NoAnswer
+            | Outcome::Busy
+            | Outcome::Rejected
+            | Outcome::Unwanted
+            | Outcome::Invalid
+            | Outcome::Unreachable
+            | Outcome::Congestion
+            | Outcome::TrunkFault
+            | Outcome::NotDelivered
+            | Outcome::NotPlaced
+            | Outcome::Cancelled
+            | Outcome::Unknown => None,
+        };
+        let abandoned =
+            end.outcome == Outcome::Abandoned || (end.outcome == Outcome::Unknown && !call.covered);
+        let booking = Booking {
+            window: room.window(end.answered_at.unwrap_or(end.ended_at)),
+            answered: live == Some(true) || abandoned,
+            abandoned,
+            fault: abandoned && call.covered,
+        };
+        let suppress = (end.outcome == Outcome::Unwanted).then(|| Suppress {
+            suppression,
+            seller: room.seller,
+            contact: Some(call.lead.contact),
+            phone_key: Some(call.phone.key.clone()),
+            reason: "unwanted".to_owned(),
+            proof: call.public_ref.clone(),
+            at: now.utc,
+        });
+        let record = OutcomeRecord {
+            attempt,
+            lead: call.lead.lead,
+            fence: call.lead.fence,
+            outcome: end.outcome,
+            early_at: end.early_at,
+            answered_at: end.answered_at,
+            connected_at: end.connected_at,
+            ended_at: end.ended_at,
+            agent: call.agent.filter(|_| end.connected_at.is_some()),
+            sip_status: end.failure.status,
+            q850: end.failure.q850,
+            live,
+            booking,
+            after,
+            phone: phone_after(number, call.phone.phone, today),
+            suppress,
+        };
+        let campaign = call.campaign;
+        self.count(campaign, end.outcome);
+        self.count_booking(campaign, booking);
+        Some(record)
+    }
+
+    fn count_booking(&mut self, campaign: CampaignId, booking: Booking) {
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            room.counts.live += u64::from(booking.answered);
+            room.counts.abandoned += u64::from(booking.abandoned);
+            room.counts.faults += u64::from(booking.fault);
+        }
+    }
+
+    /// What an agent says of a call. The agent is told once it is durable.
+    pub(super) fn dispose(
+        &mut self,
+        now: Now,
+        agent: AgentId,
+        attempt: AttemptId,
+        saying: Saying<'_>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(suppression) = self.ids.make().map(SuppressionId) else { return };
+        let Some(last) = self.last_of(agent, attempt).cloned() else { return };
+        let Some(room) = self.rooms.get(&last.campaign) else { return };
+        let Some(chosen) =
+            room.settings.dispositions.iter().find(|d| d.code == saying.code).cloned()
+        else {
+            return;
+        };
+        let (today, _) = room.day(now.utc);
+        let answered_at = self
+            .calls
+            .get(&attempt)
+            .and_then(|call| call.machine.answered_at())
+            .or(last.answered_at);
+        let (after, phone) = after_disposition(&chosen, &last, now.utc);
+        let suppress = (chosen.effect == DispositionEffect::Refusal).then(|| Suppress {
+            suppression,
+            seller: last.seller,
+            contact: Some(last.contact),
+            phone_key: Some(last.phone.key.clone()),
+            reason: "refused".to_owned(),
+            proof: last.page.attempt.clone(),
+            at: now.utc,
+        });
+        let record = DispositionRecord {
+            attempt,
+            lead: last.lead,
+            agent,
+            code: chosen.code.clone(),
+            memo: saying.memo,
+            at: now.utc,
+            live: chosen.live,
+            window: room.window(answered_at.unwrap_or(now.utc)),
+            after: after.clone(),
+            phone: phone_after(phone, last.phone.phone, today),
+            suppress,
+            callback: None,
+        };
+        if let Some(room) = self.rooms.get_mut(&last.campaign) {
+            room.expect(&after);
+        }
+        if let Some(call) = self.calls.get_mut(&attempt).filter(|call| !call.recorded) {
+            call.said = Some(Said { after, live: chosen.live });
+        }
+        if let Some(desk) = self.desks.get_mut(&agent)
+            && let Some(last) = desk.last.as_mut()
+        {
+            last.page.chosen = Some(chosen.code.clone());
+            last.page.saved = false;
+            if matches!(desk.machine.kind(), Kind::OnCall | Kind::WrapUp) {
+                let notice = desk.notice();
+                out.push(Action::Notice(Box::new(notice)));
+            }
+        }
+        let waiting =
+            Waiting::Disposition { agent, attempt, code: chosen.code, asker: saying.asker };
+        self.store(StoreCommand::Disposition(Box::new(record)), waiting, out);
+    }
+
+    /// An attempt that an earlier process left open: sent, end not known. It counts, as abandoned, until proven
+    /// otherwise, and is next dialed no sooner than the next day.
+    pub(super) fn recover(&mut self, now: Now, open: OpenAttempt, out: &mut Vec<Action>) {
+        self.record_recovered(now, &open, Outcome::Unknown, None, true, out);
+        for leg in &open.legs {
+            self.legs.insert(leg.leg, LegOwner::Recovered(Box::new(open.clone())));
+        }
+    }
+
+    /// The leg of a recovered attempt is closed. A final response to its INVITE proves that nobody answered.
+    pub(super) fn recovered_leg_event(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        open: OpenAttempt,
+        event: LegEvent,
+        out: &mut Vec<Action>,
+    ) {
+        match event {
+            LegEvent::Failed(failure) => {
+                self.legs.remove(&leg);
+                let Some(status) = failure.status else { return };
+                // 481 says only that the far end does not know the call: it may have rung and been answered before.
+                if status == 481 || open.answered_at.is_some() {
+                    return;
+                }
+                let failure = Failure {
+                    status: Some(status),
+                    sent: true,
+                    q850: failure.q850,
+                    ..Failure::default()
+                };
+                let outcome =
+                    if status == 487 { Outcome::Cancelled } else { outcome_of_failure(failure) };
+                self.record_recovered(now, &open, outcome, Some(failure), false, out);
+            }
+            LegEvent::Ended { .. } => {
+                self.legs.remove(&leg);
+            }
+            LegEvent::Sent
+            | LegEvent::Ringing
+            | LegEvent::Progress
+            | LegEvent::Challenged
+            | LegEvent::Answered(_)
+            | LegEvent::Digit(_)
+            | LegEvent::Held(_)
+            | LegEvent::Quiet
+            | LegEvent::Dead
+            | LegEvent::Heard
+            | LegEvent::PlayDone(_) => {}
+        }
+    }
+
+    fn record_recovered(
+        &mut self,
+        now: Now,
+        open: &OpenAttempt,
+        outcome: Outcome,
+        failure: Option<Failure>,
+        abandoned: bool,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(room) = self.rooms.get(&open.campaign) else { return };
+        let (_, next_day) = room.day(now.utc);
+        // Connected before the crash: a person spoke with an agent. That is no abandoned call.
+        let was_connected = open.connected_at.is_some();
+        let booking = Booking {
+            window: room.window(open.answered_at.unwrap_or(open.started_at)),
+            answered: abandoned,
+            abandoned: abandoned && !was_connected,
+            fault: abandoned && !was_connected && open.covered,
+        };
+        let record = OutcomeRecord {
+            attempt: open.attempt,
+            lead: open.lead,
+            fence: open.fence,
+            outcome,
+            early_at: None,
+            answered_at: open.answered_at,
+            connected_at: open.connected_at,
+            ended_at: now.utc,
+            agent: None,
+            sip_status: failure.and_then(|failure| failure.status),
+            q850: failure.and_then(|failure| failure.q850),
+            live: None,
+            booking,
+            after: LeadAfter {
+                state: LeadState::Waiting,
+                due: next_day,
+                gate: Some(Gate::Retry),
+                next_phone: Some(open.phone.phone),
+            },
+            phone: None,
+            suppress: None,
+        };
+        if abandoned {
+            self.count(open.campaign, outcome);
+            self.count_booking(open.campaign, booking);
+        }
+        if let Some(room) = self.rooms.get_mut(&open.campaign) {
+            room.expect(&record.after);
+        }
+        self.store(StoreCommand::Outcome(Box::new(record)), Waiting::Fact, out);
+    }
+}
+
+/// The person's number after the one just dialed.
+fn other_phone(call: &Call) -> Option<PhoneId> {
+    call.lead.phones.iter().map(|phone| phone.phone).find(|phone| *phone != call.phone.phone)
+}
+
+fn lead_after(call: &Call, next: Next, now: UtcMs, next_day: UtcMs) -> LeadAfter {
+    let number =
+        |other: bool| if other { other_phone(call) } else { None }.or(Some(call.phone.phone));
+    match next {
+        Next::After { wait, other_number } => LeadAfter {
+            state: LeadState::Waiting,
+            due: now + wait,
+            gate: Some(Gate::Retry),
+            next_phone: number(other_number),
+        },
+        Next::NextDay { other_number } => LeadAfter {
+            state: LeadState::Waiting,
+            due: next_day,
+            gate: Some(Gate::Retry),
+            next_phone: number(other_number),
+        },
+        Next::Done => LeadAfter { state: LeadState::Done, due: now, gate: None, next_phone: None },
+        Next::NoNumber => LeadAfter {
+            state: LeadState::Blocked,
+            due: now,
+            gate: Some(Gate::NoNumber),
+            next_phone: None,
+        },
+        Next::Refused => LeadAfter {
+            state: LeadState::Blocked,
+            due: now,
+            gate: Some(Gate::Suppressed),
+            next_phone: None,
+        },
+        Next::Held => LeadAfter {
+            state: LeadState::Held,
+            due: now,
+            gate: None,
+            next_phone: Some(call.phone.phone),
+        },
+    }
+}
+
+fn after_disposition(
+    chosen: &Disposition,
+    last: &LastCall,
+    now: UtcMs,
+) -> (LeadAfter, NumberAfter) {
+    let done = LeadAfter { state: LeadState::Done, due: now, gate: None, next_phone: None };
+    match chosen.effect {
+        DispositionEffect::Final | DispositionEffect::Success => (done, NumberAfter::Same),
+        DispositionEffect::Refusal => (
+            LeadAfter { state: LeadState::Blocked, gate: Some(Gate::Suppressed), ..done },
+            NumberAfter::Same,
+        ),
+        DispositionEffect::Retry { after } => {
+            let wait = LeadAfter {
+                state: LeadState::Waiting,
+                due: now + after,
+                gate: Some(Gate::Retry),
+                next_phone: Some(last.phone.phone),
+            };
+            (wait, NumberAfter::Same)
+        }
+        DispositionEffect::WrongNumber => {
+            let after = match last.other_phone {
+                Some(other) => LeadAfter {
+                    state: LeadState::Waiting,
+                    due: now,
+                    gate: Some(Gate::Retry),
+                    next_phone: Some(other),
+                },
+                None => LeadAfter { state: LeadState::Blocked, gate: Some(Gate::NoNumber), ..done },
+            };
+            (after, NumberAfter::Invalid)
+        }
+    }
+}
+
+const fn phone_after(number: NumberAfter, phone: PhoneId, today: i32) -> Option<PhoneAfter> {
+    match number {
+        NumberAfter::Same => None,
+        NumberAfter::Suspect => Some(PhoneAfter::Suspect { phone, day: today }),
+        NumberAfter::Invalid => Some(PhoneAfter::Invalid { phone }),
+        NumberAfter::Good => Some(PhoneAfter::Good { phone }),
+    }
+}

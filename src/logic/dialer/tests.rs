@@ -1,0 +1,474 @@
+//! The dialer in virtual time, against a made-up database that keeps leads in memory and agents' phones that answer.
+
+use super::*;
+use crate::logic::dialer::command::{Command, Reply, View};
+use crate::logic::ids::{ClassId, ContactId, LeadId, PhoneId, SellerId};
+use crate::logic::outcome::Outcome;
+use crate::logic::settings::test_campaign;
+use crate::logic::settings::{
+    AgentSettings, AutoAnswer, CampaignSettings, FromFormat, NumberFormat, TrunkSettings,
+};
+use crate::logic::sip::user_agent::RemoteDialog;
+use crate::logic::time::UtcMs;
+
+const CAMPAIGN: CampaignId = CampaignId(7);
+
+/// A dialer with a made-up world around it.
+struct Run {
+    dialer: Dialer,
+    now: Now,
+    leads: Vec<ClaimedLead>,
+    /// Commands not answered because the database hangs.
+    held: Vec<(Ticket, StoreCommand)>,
+    hangs: bool,
+    refuse: Option<Gate>,
+    rows: Vec<StoreCommand>,
+    legs: Vec<(LegId, LegCommand)>,
+    media: Vec<crate::logic::media::MediaCommand>,
+    replies: Vec<Reply>,
+    finished: bool,
+}
+
+use crate::logic::gate::Gate;
+
+impl Run {
+    fn new(contacts: i64, agents: &[&str], change: impl FnOnce(&mut CampaignSettings)) -> Self {
+        let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
+        let mut settings = test_campaign();
+        change(&mut settings);
+        let start = DialerStart {
+            ids: IdMaker::new(3),
+            boot: 0xfeed,
+            campaigns: vec![CampaignStart {
+                id: CAMPAIGN,
+                seller: SellerId(1),
+                settings,
+                first_run: now.utc,
+                classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
+                paused: false,
+            }],
+            agents: agents.iter().zip(1..).map(|(name, id)| (AgentId(id), agent(name))).collect(),
+            trunks: vec![trunk()],
+            lines: 100,
+            until_idle: true,
+            open_attempts: vec![],
+        };
+        let mut out = vec![];
+        let dialer = Dialer::new(now, start, BTreeMap::new(), &mut out);
+        let mut run = Self {
+            dialer,
+            now,
+            leads: (1..=contacts).map(lead).collect(),
+            held: vec![],
+            hangs: false,
+            refuse: None,
+            rows: vec![],
+            legs: vec![],
+            media: vec![],
+            replies: vec![],
+            finished: false,
+        };
+        run.perform(out);
+        run
+    }
+
+    /// Everybody logs in and presses ready; the list is claimed.
+    fn ready(mut self) -> Self {
+        let names: Vec<String> =
+            self.dialer.desks.values().map(|desk| desk.settings.name.clone()).collect();
+        for agent in names {
+            self.command(Command::AgentLogin { agent: agent.clone() });
+            self.command(Command::AgentReady { agent });
+        }
+        self.pass(Duration::from_millis(1));
+        self
+    }
+
+    fn command(&mut self, command: Command) {
+        self.input(Input::Command(Asker(1), command));
+    }
+
+    fn input(&mut self, input: Input) {
+        let mut out = vec![];
+        self.dialer.handle(self.now, input, &mut out);
+        self.perform(out);
+    }
+
+    fn leg(&mut self, leg: LegId, event: LegEvent) {
+        self.input(Input::Leg(leg, event));
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Store(ticket, command) => {
+                    if self.hangs {
+                        self.held.push((ticket, command));
+                    } else {
+                        self.answer(ticket, command);
+                    }
+                }
+                Action::Leg(leg, command) => {
+                    self.legs.push((leg, command.clone()));
+                    match command {
+                        // Agents' phones answer by themselves, and every far end answers BYE.
+                        LegCommand::Dial(LegCall::Agent { .. }) => {
+                            self.leg(leg, LegEvent::Answered(dialog()))
+                        }
+                        LegCommand::HangUp if self.is_up(leg) => {
+                            self.leg(leg, LegEvent::Ended { by_peer: false, q850: None });
+                        }
+                        LegCommand::Dial(_) | LegCommand::HangUp | LegCommand::Authorize => {}
+                    }
+                }
+                Action::Media(command) => self.media.push(command),
+                Action::Reply(_, reply) => self.replies.push(*reply),
+                Action::Notice(_) => {}
+                Action::Finished => self.finished = true,
+            }
+        }
+    }
+
+    fn is_up(&self, leg: LegId) -> bool {
+        match self.dialer.legs.get(&leg) {
+            Some(LegOwner::Call(attempt)) => self.dialer.calls[attempt].leg_up,
+            Some(LegOwner::Desk(_)) => true,
+            Some(LegOwner::Recovered(_) | LegOwner::OldPhone) | None => false,
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, command: StoreCommand) {
+        let reply = if let StoreCommand::Claim(claim) = &command {
+            let want = usize::try_from(claim.want).unwrap().min(self.leads.len());
+            StoreReply::Claimed(self.leads.drain(..want).collect())
+        } else if matches!(command, StoreCommand::Promote { .. }) {
+            StoreReply::Promoted { promoted: 0, next_due: None }
+        } else if matches!(command, StoreCommand::Count { .. }) {
+            StoreReply::Counted(LeadCounts::default())
+        } else if matches!(command, StoreCommand::Intent(_)) {
+            self.refuse.map_or(StoreReply::Saved, |gate| StoreReply::Refused { gate, until: None })
+        } else {
+            StoreReply::Done
+        };
+        self.rows.push(command);
+        self.input(Input::Stored(ticket, reply));
+    }
+
+    /// The database is back and answers what it kept waiting.
+    fn database_is_back(&mut self) {
+        self.hangs = false;
+        for (ticket, command) in std::mem::take(&mut self.held) {
+            self.answer(ticket, command);
+        }
+    }
+
+    /// Lets `time` pass, stopping at each deadline.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now.tick + time;
+        while let Some(at) = self.dialer.next_deadline().filter(|at| *at <= end) {
+            self.jump(at);
+            self.input(Input::Timeout);
+        }
+        self.jump(end);
+        self.input(Input::Timeout);
+    }
+
+    fn jump(&mut self, at: Tick) {
+        self.now = Now { tick: at, utc: self.now.utc + at.since(self.now.tick) };
+    }
+
+    fn dialed(&self) -> Vec<LegId> {
+        self.legs
+            .iter()
+            .filter(|(_, command)| matches!(command, LegCommand::Dial(LegCall::Customer { .. })))
+            .map(|(leg, _)| *leg)
+            .collect()
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.rows
+            .iter()
+            .filter_map(|row| {
+                if let StoreCommand::Outcome(record) = row { Some(record.outcome) } else { None }
+            })
+            .collect()
+    }
+
+    fn view(&self) -> View {
+        self.dialer.view(self.now)
+    }
+}
+
+fn agent(name: &str) -> AgentSettings {
+    AgentSettings {
+        name: name.to_owned(),
+        uri: format!("sip:{name}@127.0.0.1"),
+        peer: "127.0.0.1:5080".parse().unwrap(),
+        skills: vec![],
+        languages: vec![],
+        auto_answer: AutoAnswer::Both,
+        nat: false,
+    }
+}
+
+fn trunk() -> TrunkSettings {
+    TrunkSettings {
+        name: "carrier".to_owned(),
+        peers: vec!["127.0.0.1:5070".parse().unwrap()],
+        sip_from: vec![],
+        rtp_from: vec![],
+        domain: None,
+        credentials: None,
+        dial_format: NumberFormat::PlusE164,
+        from_format: FromFormat {
+            number: NumberFormat::PlusE164,
+            display: None,
+            asserted_identity: false,
+            preferred_identity: false,
+            user_phone: false,
+        },
+        caller_ids: vec![],
+        calls_per_second: 10,
+        burst: 1,
+        channels: 50,
+        simulated: true,
+    }
+}
+
+fn lead(n: i64) -> ClaimedLead {
+    let number = format!("+81901234{n:04}");
+    ClaimedLead {
+        lead: LeadId(n),
+        fence: 1,
+        campaign: CAMPAIGN,
+        seller: SellerId(1),
+        contact: ContactId(n),
+        external_id: Some(format!("C{n}")),
+        name: Some("山田 太郎".to_owned()),
+        language: Some("ja".to_owned()),
+        fields: vec![],
+        phones: vec![LeadPhone {
+            phone: PhoneId(n),
+            key: number.clone(),
+            number: number.parse().unwrap(),
+            zones: vec![],
+            suspect_day: None,
+        }],
+        class: ClassId(1),
+        attempts: 0,
+        same_outcome: 0,
+        last_outcome: None,
+    }
+}
+
+fn dialog() -> RemoteDialog {
+    RemoteDialog {
+        remote_tag: "t".into(),
+        remote_target: "sip:x@127.0.0.1".into(),
+        route_set: vec![],
+        cseq: 1,
+    }
+}
+
+fn failed(status: u16) -> LegEvent {
+    LegEvent::Failed(LegFailure {
+        status: Some(status),
+        sent: true,
+        uncertain: false,
+        q850: None,
+        retry_after: None,
+    })
+}
+
+#[test]
+fn one_line_is_opened_per_free_agent_and_no_more() {
+    let mut run = Run::new(50, &["a", "b", "c"], |_| {}).ready();
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 3);
+    let first = run.dialed()[0];
+    run.leg(first, failed(486));
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 4, "the agent of the busy number gets the next lead");
+    assert_eq!(run.outcomes(), [Outcome::Busy]);
+}
+
+#[test]
+fn no_invite_leaves_before_its_intent_is_durable() {
+    let mut run = Run::new(5, &["a"], |_| {});
+    run.pass(Duration::from_millis(1));
+    run.command(Command::AgentLogin { agent: "a".to_owned() });
+    run.hangs = true;
+    run.command(Command::AgentReady { agent: "a".to_owned() });
+    run.pass(Duration::from_millis(500));
+    run.input(Input::StoreHealth(StoreHealth::Slow));
+    run.pass(Duration::from_millis(400));
+    assert!(run.held.iter().any(|(_, command)| matches!(command, StoreCommand::Intent(_))));
+    assert_eq!(run.dialed(), []);
+    // The database comes back after the intent was given up: the late answer must not be dialed.
+    run.pass(Duration::from_millis(200));
+    run.database_is_back();
+    assert_eq!(run.dialed(), []);
+    assert!(run.outcomes().contains(&Outcome::NotPlaced));
+    run.input(Input::StoreHealth(StoreHealth::Ok));
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 1, "a new attempt is made when the database is well");
+}
+
+#[test]
+fn an_answered_person_is_joined_at_once_to_the_agent_kept_for_the_call() {
+    let mut run = Run::new(5, &["a"], |_| {}).ready();
+    let customer = run.dialed()[0];
+    run.leg(customer, LegEvent::Ringing);
+    run.leg(customer, LegEvent::Answered(dialog()));
+    let phone = run.dialer.desks[&AgentId(1)].leg.unwrap();
+    let bridge = crate::logic::media::MediaCommand::Bridge { a: phone, b: customer };
+    assert!(run.media.contains(&bridge));
+    assert_eq!(run.view().calls.talking, 1);
+    run.pass(Duration::from_secs(30));
+    run.leg(customer, LegEvent::Ended { by_peer: true, q850: Some(16) });
+    assert_eq!(run.outcomes(), [Outcome::Connected]);
+    run.leg(phone, LegEvent::Digit('1'));
+    let said =
+        run.rows.iter().any(|row| matches!(row, StoreCommand::Disposition(d) if d.code == "SALE"));
+    assert!(said, "keys in wrap-up are the disposition");
+}
+
+#[test]
+fn a_phone_that_dies_while_ringing_is_replaced_before_the_answer() {
+    let mut run = Run::new(1, &["a", "b"], |_| {}).ready();
+    let customer = run.dialed()[0];
+    let kept = run.dialer.calls.values().next().unwrap().agent.unwrap();
+    let phone = run.dialer.desks[&kept].leg.unwrap();
+    run.leg(phone, LegEvent::Dead);
+    run.leg(customer, LegEvent::Answered(dialog()));
+    assert_eq!(run.view().calls.talking, 1);
+}
+
+#[test]
+fn without_an_agent_the_answer_is_abandoned_and_booked_as_a_fault() {
+    let mut run = Run::new(1, &["a"], |_| {}).ready();
+    let customer = run.dialed()[0];
+    let phone = run.dialer.desks[&AgentId(1)].leg.unwrap();
+    run.leg(phone, LegEvent::Dead);
+    run.leg(customer, LegEvent::Answered(dialog()));
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.outcomes(), [Outcome::Abandoned]);
+    let line = &run.view().campaigns[0];
+    assert_eq!((line.live, line.abandoned, line.faults), (1, 1, 1));
+}
+
+#[test]
+fn a_refused_intent_frees_the_agent_and_sends_nothing() {
+    let mut run = Run::new(3, &["a"], |_| {});
+    run.refuse = Some(Gate::Suppressed);
+    let run = run.ready();
+    assert_eq!(run.dialed(), []);
+    assert_eq!(run.outcomes(), []);
+    let blocked = run.rows.iter().filter(
+        |row| matches!(row, StoreCommand::Release(release) if release.after.state == LeadState::Blocked),
+    );
+    assert_eq!(blocked.count(), 3);
+}
+
+#[test]
+fn a_number_outside_the_countries_is_never_dialed() {
+    let run = Run::new(3, &["a"], |settings| settings.countries = vec!["44".to_owned()]).ready();
+    assert_eq!(run.dialed(), []);
+    assert_eq!(run.view().campaigns[0].gates, [("country", 3)]);
+}
+
+#[test]
+fn a_refusal_is_confirmed_only_when_it_is_durable() {
+    let mut run = Run::new(1, &["a"], |_| {}).ready();
+    let customer = run.dialed()[0];
+    run.leg(customer, LegEvent::Answered(dialog()));
+    run.leg(customer, LegEvent::Ended { by_peer: true, q850: None });
+    run.hangs = true;
+    run.media.clear();
+    let phone = run.dialer.desks[&AgentId(1)].leg.unwrap();
+    run.leg(phone, LegEvent::Digit('9'));
+    assert_eq!(run.media, [], "no tone before the commit");
+    run.database_is_back();
+    assert!(matches!(run.media[..], [crate::logic::media::MediaCommand::Play { .. }]));
+    let suppressed = run
+        .rows
+        .iter()
+        .any(|row| matches!(row, StoreCommand::Disposition(d) if d.suppress.is_some()));
+    assert!(suppressed);
+}
+
+#[test]
+fn calls_leave_no_faster_than_the_trunk_allows() {
+    let names: Vec<String> = (0..40).map(|n| format!("agent{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut run = Run::new(100, &names, |_| {});
+    run.pass(Duration::from_millis(1));
+    let mut run = run.ready();
+    run.pass(Duration::from_millis(990));
+    assert!(run.dialed().len() <= 10, "{}", run.dialed().len());
+    run.pass(Duration::from_secs(3));
+    assert!((36..=40).contains(&run.dialed().len()), "{}", run.dialed().len());
+}
+
+#[test]
+fn the_first_signal_lets_talks_go_on_and_the_second_ends_them() {
+    let mut run = Run::new(20, &["a", "b"], |_| {}).ready();
+    run.pass(Duration::from_secs(1));
+    let (talking, ringing) = (run.dialed()[0], run.dialed()[1]);
+    run.leg(talking, LegEvent::Answered(dialog()));
+    run.leg(ringing, LegEvent::Ringing);
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(5));
+    assert_eq!(run.dialed().len(), 2);
+    assert!(!run.finished);
+    assert_eq!(run.view().calls.talking, 1);
+    run.leg(ringing, failed(480));
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(2));
+    assert!(run.finished);
+    assert_eq!(run.outcomes(), [Outcome::NoAnswer, Outcome::Connected]);
+}
+
+#[test]
+fn a_run_until_idle_ends_when_the_list_is_done() {
+    let mut run = Run::new(2, &["a"], |_| {}).ready();
+    for _ in 0..2 {
+        let leg = *run.dialed().last().unwrap();
+        run.leg(leg, failed(404));
+        run.pass(Duration::from_secs(1));
+    }
+    run.pass(Duration::from_secs(20));
+    assert!(run.finished);
+    assert_eq!(run.outcomes(), [Outcome::Invalid, Outcome::Invalid]);
+}
+
+#[test]
+fn an_attempt_left_open_by_a_crash_is_unknown_until_the_network_proves_otherwise() {
+    let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
+    let lead = lead(1);
+    let open = OpenAttempt {
+        attempt: AttemptId(5),
+        campaign: CAMPAIGN,
+        lead: lead.lead,
+        fence: 1,
+        contact: lead.contact,
+        phone: lead.phones[0].clone(),
+        legs: vec![OpenLeg {
+            leg: LegId(6),
+            boot: 1,
+            peer_name: "carrier".to_owned(),
+            call: String::new(),
+            dialog: None,
+        }],
+        covered: true,
+        started_at: now.utc,
+        answered_at: None,
+        connected_at: None,
+    };
+    let mut run = Run::new(0, &[], |_| {});
+    let mut out = vec![];
+    run.dialer.recover(now, open, &mut out);
+    run.perform(out);
+    run.leg(LegId(6), failed(487));
+    assert_eq!(run.outcomes(), [Outcome::Unknown, Outcome::Cancelled]);
+}

@@ -1,0 +1,105 @@
+//! The whole picture, for `status` and the live view.
+
+use crate::logic::attempt::Stage;
+use crate::logic::dialer::command::{AgentLine, CallStages, CampaignLine, TrunkLine, View};
+use crate::logic::dialer::desk::state_word;
+use crate::logic::dialer::{Dialer, StoreHealth};
+use crate::logic::outcome::Outcome;
+use crate::logic::time::Now;
+
+impl Dialer {
+    /// The whole picture at `now`.
+    #[must_use]
+    pub fn view(&self, now: Now) -> View {
+        View {
+            at: now.utc,
+            draining: self.ending.starts_nothing(),
+            store: match self.health {
+                StoreHealth::Ok => "ok",
+                StoreHealth::Slow => "slow",
+                StoreHealth::Gone => "gone",
+            },
+            unstored: self.waiting.len().try_into().unwrap_or(u64::MAX),
+            agents: self.agent_lines(now),
+            campaigns: self.campaign_lines(),
+            trunks: self
+                .lines
+                .iter()
+                .map(|line| TrunkLine {
+                    name: line.settings.name.clone(),
+                    in_use: line.in_use,
+                    channels: line.settings.channels,
+                    last_second: line.last_second(now).try_into().unwrap_or(u32::MAX),
+                    calls_per_second: line.settings.calls_per_second,
+                })
+                .collect(),
+            calls: self.call_stages(),
+        }
+    }
+
+    fn agent_lines(&self, now: Now) -> Vec<AgentLine> {
+        let millis =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.desks
+            .values()
+            .map(|desk| {
+                let totals = desk.machine.totals(now);
+                AgentLine {
+                    name: desk.settings.name.clone(),
+                    state: state_word(desk.machine.kind()),
+                    since: desk.machine.since_utc(),
+                    calls: totals.calls,
+                    talk_ms: millis(totals.talk),
+                    wrap_up_ms: millis(totals.wrap_up),
+                    staffed_ms: millis(totals.staffed),
+                }
+            })
+            .collect()
+    }
+
+    fn campaign_lines(&self) -> Vec<CampaignLine> {
+        self.rooms
+            .values()
+            .map(|room| {
+                let counts = &room.counts;
+                let outcomes = Outcome::ALL
+                    .into_iter()
+                    .filter_map(|outcome| {
+                        counts.outcomes.get(&outcome).map(|n| (outcome.as_str(), *n))
+                    })
+                    .collect();
+                CampaignLine {
+                    name: room.settings.name.clone(),
+                    state: room.state.as_str(),
+                    leads: room.listed,
+                    prefetched: room.leads.len().try_into().unwrap_or(u64::MAX),
+                    outcomes,
+                    dialed: counts.dialed,
+                    answered: counts.answered,
+                    live: counts.live,
+                    abandoned: counts.abandoned,
+                    faults: counts.faults,
+                    messages: counts.messages,
+                    held_by: room.held_by,
+                    gates: counts.gates.iter().map(|(gate, n)| (gate.as_str(), *n)).collect(),
+                }
+            })
+            .collect()
+    }
+
+    fn call_stages(&self) -> CallStages {
+        let mut stages = CallStages::default();
+        for call in self.calls.values() {
+            match call.machine.stage() {
+                Stage::Starting | Stage::Dialing => stages.dialing += 1,
+                Stage::Ringing => stages.ringing += 1,
+                Stage::Cancelling => stages.cancelling += 1,
+                Stage::Waiting => stages.waiting += 1,
+                Stage::Talking => stages.talking += 1,
+                Stage::Message => stages.message += 1,
+                Stage::Ended => {}
+            }
+        }
+        stages
+    }
+}

@@ -288,11 +288,13 @@ create table import (
     unique (list_id, file_hash)
 );
 
+-- Who of a list came from which row; `result`: what that row did.
 create table import_row (
     list_id bigint not null,
     row_key text not null,
     import_id bigint not null,
     row_no bigint not null,
+    result text not null,
     primary key (list_id, row_key)
 );
 

@@ -288,11 +288,13 @@ create table import (
     unique (list_id, file_hash)
 ) strict;
 
+-- Who of a list came from which row; `result`: what that row did.
 create table import_row (
     list_id integer not null,
     row_key text not null,
     import_id integer not null,
     row_no integer not null,
+    result text not null,
     primary key (list_id, row_key)
 ) strict;
 

@@ -263,11 +263,56 @@ pub(crate) fn rounds<'i, T: Copy>(items: &[T], keys: impl Fn(T) -> Vec<Key<'i>>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::ids::LegId;
+    use crate::store::NewNode;
+    use crate::store::error::Trouble;
+    use crate::store::sql::Sql;
 
     #[test]
     fn what_shares_a_row_runs_one_after_another_in_order() {
         let items = [("a", 1), ("b", 2), ("a", 3), ("c", 2), ("a", 2)];
         let split = rounds(&items, |(name, lead)| vec![Key::Number(name), Key::Lead(lead)]);
         assert_eq!(split, [vec![("a", 1), ("b", 2)], vec![("a", 3), ("c", 2)], vec![("a", 2)]]);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_the_batch_lands_when_there_is_room() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut db = Db::open_writer("sqlite::memory:").await.unwrap();
+            db.migrate(UtcMs(0), &[1; 48]).await.unwrap();
+            let new = NewNode { name: "n", boot: 1, pid: 1, now: UtcMs(0), lease_until: UtcMs(9) };
+            let node = nodes::register_node(&mut db, &new).await.unwrap();
+            let pages = db.rows("t", &Sql::both("pragma page_count"), &[]).await.unwrap();
+            let limit =
+                format!("pragma max_page_count = {}", pages.first().unwrap().int(0).unwrap());
+            let limit: &'static str = Box::leak(limit.into_boxed_str());
+            db.script("t", limit).await.unwrap();
+            let batch: Vec<_> = (0..100)
+                .map(|leg| {
+                    let (leg, agent, call) = (LegId(leg), AgentId(1), "x".repeat(2_000));
+                    StoreCommand::AgentLeg(AgentLeg { leg, agent, call, now: UtcMs(0) })
+                })
+                .collect();
+            for run in [
+                run_batch(&mut db, &node, &batch).await.map(|_| ()),
+                run_batch_isolating(&mut db, &node, &batch).await.map(|_| ()),
+            ] {
+                let full =
+                    matches!(run, Err(StoreError::Unavailable { trouble: Trouble::Full, .. }));
+                assert!(full, "{run:?}");
+            }
+            let legs = Sql::both("select count(*) from leg");
+            assert_eq!(db.rows("t", &legs, &[]).await.unwrap().first().unwrap().int(0).unwrap(), 0);
+            db.script("t", "pragma max_page_count = 100000").await.unwrap();
+            assert_eq!(
+                run_batch(&mut db, &node, &batch).await.unwrap(),
+                vec![StoreReply::Done; 100]
+            );
+            assert_eq!(
+                db.rows("t", &legs, &[]).await.unwrap().first().unwrap().int(0).unwrap(),
+                100
+            );
+        });
     }
 }

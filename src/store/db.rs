@@ -289,7 +289,6 @@ async fn open_sqlite(url: &str, purpose: Purpose) -> Result<SqliteConnection, St
         .statement_cache_capacity(STATEMENTS)
         // KiB, negative by SQLite's convention.
         .pragma("cache_size", "-32768")
-        .pragma("temp_store", "memory")
         .disable_statement_logging();
     let options = match purpose {
         Purpose::Any => options,

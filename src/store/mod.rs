@@ -22,6 +22,7 @@ mod db;
 mod dispositions;
 mod error;
 mod events;
+mod imports;
 mod intents;
 mod leads;
 mod ledger;
@@ -30,6 +31,7 @@ mod migrations;
 mod nodes;
 mod outcomes;
 mod recovery;
+mod reports;
 mod sql;
 mod suppressions;
 
@@ -39,6 +41,15 @@ pub use batch::{run_batch, run_batch_isolating};
 pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
 pub use db::{Checkpoint, Db, Engine};
 pub use error::{StoreError, Trouble};
+pub use imports::{
+    IMPORT_CHUNK, ImportJob, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
+    finish_import, import_rows,
+};
 pub use migrations::{MIGRATIONS, Migration};
 pub use nodes::{NewNode, NodeIdentity, next_epoch, register_node};
 pub use recovery::{OpenWork, load_open, recover_leads};
+pub use reports::{
+    AgentRow, AgentTimes, AttemptFilter, AttemptRecord, CampaignStatus, HeldLead, Kpis, LeadRecord,
+    NodeRow, Status, WindowRow, attempts_page, find_campaign, held_leads, kpis, leads_page,
+    ledger_windows, status,
+};

@@ -21,7 +21,7 @@ impl Sql {
 }
 
 /// A statement over many rows: `$1` is one JSON text, an array of objects, which the statement sees as the table `r`
-/// with the columns named (`int` or `text`) and `row_no`, counted from 0. Measured: one bind per kind costs a third of
+/// with the columns named (`int` or `text`; none may be called `row_no`) and `row_no`, counted from 0. Measured: one bind per kind costs a third of
 /// one statement per row.
 macro_rules! sql_rows {
     ([$($columns:tt)+], $text:literal) => {

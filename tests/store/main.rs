@@ -9,3 +9,7 @@
 
 mod commands;
 mod harness;
+mod imports;
+mod ledger;
+mod recovery;
+mod reports;

@@ -1,0 +1,207 @@
+//! Contacts in: a list, chunk by chunk, each chunk one short transaction that may be repeated.
+//!
+//! A person is the seller's external id, else the first number. A row of a known person brings the data up to date; it
+//! never revives a lead and never takes a number away. Nobody who refused is added. The same file twice adds nothing, and
+//! an import that was cut off goes on where it stopped.
+
+mod known;
+mod write;
+
+use crate::logic::ids::{CampaignId, IdMaker, ListId, SellerId};
+use crate::logic::phone::PhoneNumber;
+use crate::logic::time::UtcMs;
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, Sql};
+
+/// One row of a list, read and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRow {
+    /// Data row in the file, from 1.
+    pub row_no: u64,
+    /// Who this is within the list: two rows with the same key are the same person.
+    pub row_key: String,
+    /// The seller's own id of the person.
+    pub external_id: Option<String>,
+    /// The name to say.
+    pub name: Option<String>,
+    /// `ja`, `en`, ...
+    pub language: Option<String>,
+    /// In the order to call them; at least one.
+    pub phones: Vec<ImportPhone>,
+    /// Smaller is called sooner.
+    pub rank: i64,
+    /// Custom fields in the order of the file.
+    pub fields: Vec<(String, String)>,
+    /// Descriptor of its calling class.
+    pub class: String,
+}
+
+/// One number of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportPhone {
+    /// What is compared.
+    pub key: String,
+    /// What is dialed.
+    pub number: PhoneNumber,
+    /// `mobile`, `fixed`, ...
+    pub kind: Option<String>,
+    /// Digits to ask for.
+    pub extension: Option<String>,
+    /// IANA zones where known.
+    pub zones: Vec<String>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowResult {
+    /// The person is new in the campaign.
+    Added,
+    /// The campaign knew the person; the data was brought up to date.
+    Updated,
+    /// An earlier row of this file is the same person.
+    DuplicateInFile,
+    /// The campaign knew the person, with the same data.
+    DuplicateInList,
+    /// The person or one of the numbers is not to be called for this seller.
+    Suppressed,
+}
+
+impl RowResult {
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Updated => "updated",
+            Self::DuplicateInFile => "duplicate_in_file",
+            Self::DuplicateInList => "duplicate_in_list",
+            Self::Suppressed => "suppressed",
+        }
+    }
+}
+
+/// One file on its way into one list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportJob {
+    /// Its row; 0 in a dry run.
+    pub id: i64,
+    /// Where the rows go.
+    pub list: ListId,
+    /// The list's campaign.
+    pub campaign: CampaignId,
+    /// The campaign's seller.
+    pub seller: SellerId,
+    /// The first row that was not written yet; rows before it may be skipped.
+    pub next_row: u64,
+    /// This very file was read to its end before.
+    pub finished: bool,
+    /// Nothing is written.
+    pub dry_run: bool,
+}
+
+/// Begins to import a file, or goes on with it. `file_hash` tells files apart by their content.
+///
+/// # Errors
+/// [`StoreError::NoIdsLeft`]; otherwise as every statement.
+pub async fn begin_import(
+    db: &mut Db,
+    ids: &mut IdMaker,
+    (seller, campaign, list): (SellerId, CampaignId, ListId),
+    file_hash: &str,
+    now: UtcMs,
+) -> Result<ImportJob, StoreError> {
+    let doing = "beginning an import";
+    let id = ids.make().ok_or(StoreError::NoIdsLeft)?;
+    const BEGIN: Sql = Sql::both(
+        "insert into import (id, file_hash, list_id, next_row, state, started_ms) values ($1, $2, $3, 1, 'running', $4) \
+         on conflict (list_id, file_hash) do nothing",
+    );
+    let binds = [Bind::Int(id), Bind::Text(file_hash), Bind::Int(list.0), Bind::Int(now.0)];
+    db.run(doing, &BEGIN, &binds).await?;
+    const READ: Sql =
+        Sql::both("select id, next_row, state from import where list_id = $1 and file_hash = $2");
+    let rows = db.rows(doing, &READ, &[Bind::Int(list.0), Bind::Text(file_hash)]).await?;
+    let Some(row) = rows.first() else {
+        return Err(StoreError::Damaged { doing, found: "no import".to_owned() });
+    };
+    Ok(ImportJob {
+        id: row.int(0)?,
+        list,
+        campaign,
+        seller,
+        next_row: row.count(1)?,
+        finished: row.text(2)? == "finished",
+        dry_run: false,
+    })
+}
+
+/// A try: every row is judged as it would be, nothing is written. Rows that do not exist yet (a new campaign, seller or
+/// list) are given as id 0. Only one dry run at a time on a connection.
+///
+/// # Errors
+/// As every statement.
+pub async fn begin_dry_run(
+    db: &mut Db,
+    (seller, campaign, list): (SellerId, CampaignId, ListId),
+) -> Result<ImportJob, StoreError> {
+    // On disk, not in memory: a file may have millions of rows. It goes with the connection.
+    const MAKE: Sql = Sql::both(
+        "create temporary table if not exists import_seen (row_key text primary key, row_no bigint not null)",
+    );
+    db.run("beginning a dry run", &MAKE, &[]).await?;
+    db.run("beginning a dry run", &Sql::both("delete from import_seen"), &[]).await?;
+    Ok(ImportJob { id: 0, list, campaign, seller, next_row: 1, finished: false, dry_run: true })
+}
+
+/// Imports some rows, in the order of the file, and says of each what became of it. At most [`IMPORT_CHUNK`] at once: on
+/// SQLite nobody else can write meanwhile. May be repeated.
+///
+/// # Errors
+/// Nothing of the chunk was written, or (when the commit was not answered) all of it.
+pub async fn import_rows(
+    db: &mut Db,
+    ids: &mut IdMaker,
+    job: &ImportJob,
+    rows: &[ImportRow],
+) -> Result<Vec<RowResult>, StoreError> {
+    if job.dry_run {
+        let (results, _) = known::judge(db, ids, job, rows).await?;
+        return Ok(results);
+    }
+    db.begin().await?;
+    let done = import(db, ids, job, rows).await;
+    db.finish(done).await
+}
+
+async fn import(
+    db: &mut Db,
+    ids: &mut IdMaker,
+    job: &ImportJob,
+    rows: &[ImportRow],
+) -> Result<Vec<RowResult>, StoreError> {
+    write::lock(db, job).await?;
+    let (results, plan) = known::judge(db, ids, job, rows).await?;
+    plan.write(db, job).await?;
+    if let Some(last) = rows.last() {
+        const NEXT: Sql =
+            Sql::both("update import set next_row = $2 where id = $1 and next_row < $2");
+        let next = i64::try_from(last.row_no).unwrap_or(i64::MAX).saturating_add(1);
+        db.run("noting how far an import is", &NEXT, &[Bind::Int(job.id), Bind::Int(next)]).await?;
+    }
+    Ok(results)
+}
+
+/// The file was read to its end.
+///
+/// # Errors
+/// As every statement.
+pub async fn finish_import(db: &mut Db, job: &ImportJob, now: UtcMs) -> Result<(), StoreError> {
+    const FINISH: Sql =
+        Sql::both("update import set state = 'finished', ended_ms = $2 where id = $1");
+    db.run("finishing an import", &FINISH, &[Bind::Int(job.id), Bind::Int(now.0)]).await?;
+    Ok(())
+}
+
+/// Rows of one chunk: well under 50 ms on SQLite.
+pub const IMPORT_CHUNK: usize = 500;

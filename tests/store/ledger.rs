@@ -1,0 +1,129 @@
+//! The abandonment ledger always is the sum of what attempts and dispositions say.
+
+use outdial::logic::dialer::*;
+use outdial::logic::outcome::Outcome;
+use outdial::store::{WindowRow, ledger_windows};
+
+use crate::harness::*;
+
+on_both! {
+    an_abandoned_call_enters_both_sides_at_once
+    a_revision_books_the_difference
+    a_revision_moves_to_the_window_of_the_answer
+    the_first_word_that_a_person_was_there_raises_a_once
+    a_machine_never_raises_credit
+    a_persons_word_outlives_a_revision
+}
+
+async fn ledger(world: &mut World) -> Vec<(u64, u64, u64)> {
+    let campaign = world.campaign;
+    let windows: Vec<WindowRow> = ledger_windows(&mut world.db, campaign).await.unwrap();
+    windows.iter().map(|window| (window.answered, window.abandoned, window.fault)).collect()
+}
+
+async fn open(world: &mut World, n: i64) -> Intent {
+    world.lead(n).await;
+    let claim = u64::try_from(n).unwrap();
+    let leads = world.claim(claim, 1).await;
+    let intent = world.intent(&leads[0]);
+    world.one(StoreCommand::Intent(Box::new(intent.clone()))).await;
+    intent
+}
+
+async fn end(world: &mut World, intent: &Intent, outcome: Outcome, booking: Booking) {
+    let mut record = world.outcome(intent, outcome);
+    record.booking = booking;
+    record.after.state = LeadState::Done;
+    world.twice(&[StoreCommand::Outcome(Box::new(record))]).await;
+}
+
+async fn say(world: &mut World, intent: &Intent, code: &str, live: Option<bool>) {
+    world.now.0 += 1000;
+    let mut said = world.disposition(intent, code);
+    said.live = live;
+    world.twice(&[StoreCommand::Disposition(Box::new(said))]).await;
+}
+
+async fn an_abandoned_call_enters_both_sides_at_once(world: &mut World) {
+    let (one, two, three) = (open(world, 1).await, open(world, 2).await, open(world, 3).await);
+    let booking = world.booking(true, true);
+    end(world, &one, Outcome::Abandoned, booking).await;
+    end(world, &two, Outcome::AgentLost, Booking { fault: true, ..booking }).await;
+    let nothing = world.booking(false, false);
+    end(world, &three, Outcome::Busy, nothing).await;
+    assert_eq!(ledger(world).await, [(2, 2, 1)]);
+}
+
+async fn a_revision_books_the_difference(world: &mut World) {
+    let intent = open(world, 1).await;
+    let lost = world.booking(true, true);
+    end(world, &intent, Outcome::Unknown, lost).await;
+    assert_eq!(ledger(world).await, [(1, 1, 0)]);
+    let row = world.numbers("select attempts, same_outcome from lead").await;
+    assert_eq!(row, [1, 1], "it counts against the caps until it is known better");
+    let nothing = world.booking(false, false);
+    end(world, &intent, Outcome::NotDelivered, nothing).await;
+    assert_eq!(ledger(world).await, [(0, 0, 0)]);
+    assert_eq!(world.numbers("select attempts, same_outcome from lead").await, [0, 1]);
+    end(world, &intent, Outcome::Busy, lost).await;
+    assert_eq!(ledger(world).await, [(0, 0, 0)], "one revision is all");
+    let kept = world
+        .numbers("select count(*) from attempt where first_outcome = 'unknown' and outcome = 'not_delivered' and counted = 0")
+        .await;
+    assert_eq!(kept, [1]);
+}
+
+async fn a_revision_moves_to_the_window_of_the_answer(world: &mut World) {
+    let intent = open(world, 1).await;
+    let lost = world.booking(true, true);
+    end(world, &intent, Outcome::Unknown, lost).await;
+    let mut booking = world.booking(true, false);
+    booking.window.starts = T0 + DAY;
+    booking.window.ends = T0 + DAY * 2;
+    end(world, &intent, Outcome::Connected, booking).await;
+    assert_eq!(ledger(world).await, [(1, 0, 0), (0, 0, 0)]);
+}
+
+async fn the_first_word_that_a_person_was_there_raises_a_once(world: &mut World) {
+    let intent = open(world, 1).await;
+    let nothing = world.booking(false, false);
+    end(world, &intent, Outcome::Connected, nothing).await;
+    say(world, &intent, "SALE", Some(true)).await;
+    say(world, &intent, "FAX", Some(false)).await;
+    say(world, &intent, "SALE", Some(true)).await;
+    assert_eq!(ledger(world).await, [(1, 0, 0)]);
+    // A long talk is in A by its outcome; the word adds nothing.
+    let long = open(world, 2).await;
+    let answered = world.booking(true, false);
+    end(world, &long, Outcome::Connected, answered).await;
+    say(world, &long, "SALE", Some(true)).await;
+    assert_eq!(ledger(world).await, [(2, 0, 0)]);
+    assert_eq!(world.numbers("select count(*), min(live) from attempt").await, [2, 1]);
+}
+
+async fn a_machine_never_raises_credit(world: &mut World) {
+    let intent = open(world, 1).await;
+    let nothing = world.booking(false, false);
+    end(world, &intent, Outcome::Connected, nothing).await;
+    say(world, &intent, "VM", Some(false)).await;
+    say(world, &intent, "VM2", None).await;
+    assert_eq!(ledger(world).await, []);
+    assert_eq!(world.numbers("select live from attempt").await, [0]);
+}
+
+async fn a_persons_word_outlives_a_revision(world: &mut World) {
+    // The word comes while the call is open; then the process dies, and the end is known later.
+    let intent = open(world, 1).await;
+    say(world, &intent, "SALE", Some(true)).await;
+    assert_eq!(ledger(world).await, [(1, 0, 0)]);
+    let lost = world.booking(true, true);
+    end(world, &intent, Outcome::Unknown, lost).await;
+    assert_eq!(ledger(world).await, [(1, 1, 0)]);
+    let nothing = world.booking(false, false);
+    end(world, &intent, Outcome::Connected, nothing).await;
+    assert_eq!(ledger(world).await, [(1, 0, 0)]);
+    let sums = world
+        .numbers("select sum(case when booked_answered = 1 or booked_live = 1 then 1 else 0 end), count(*) from attempt")
+        .await;
+    assert_eq!(sums, [1, 1]);
+}

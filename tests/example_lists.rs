@@ -19,13 +19,13 @@ fn import(list: &str, region: Region) -> (BTreeMap<String, u32>, BTreeMap<&'stat
         match row.unwrap() {
             Row::Refused(refusal) => *codes.entry(refusal.reason.code()).or_default() += 1,
             Row::Contact(contact) => {
-                let known = persons.contains(&contact.person_key());
-                if known || numbers.contains(&contact.phones[0].key) {
+                let number = contact.phones.first().unwrap().key.clone();
+                if persons.contains(&contact.person_key()) || numbers.contains(&number) {
                     *codes.entry("DUP_FILE").or_default() += 1;
                     continue;
                 }
                 persons.insert(contact.person_key());
-                numbers.insert(contact.phones[0].key.clone());
+                numbers.insert(number);
                 for warning in &contact.warnings {
                     *codes.entry(warning.code()).or_default() += 1;
                 }

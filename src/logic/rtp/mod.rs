@@ -12,6 +12,7 @@ pub mod liveness;
 pub mod packet;
 pub mod player;
 pub mod reception;
+pub mod reporter;
 pub mod rtcp;
 pub mod session;
 pub mod stream;

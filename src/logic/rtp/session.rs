@@ -25,9 +25,8 @@ use crate::logic::rtp::packet::RtpHeader;
 use crate::logic::rtp::packet::RtpPacket;
 use crate::logic::rtp::player::Player;
 use crate::logic::rtp::reception::Reception;
+use crate::logic::rtp::reporter::Reporter;
 use crate::logic::rtp::rtcp::Heard;
-use crate::logic::rtp::rtcp::Report;
-use crate::logic::rtp::rtcp::SenderInfo;
 use crate::logic::rtp::stream::OutgoingStream;
 use crate::logic::rtp::telephone_event::KeyReceiver;
 use crate::logic::rtp::telephone_event::KeySender;
@@ -50,12 +49,8 @@ pub struct Session {
     liveness: Liveness,
     told: Told,
     keys_heard: VecDeque<char>,
-    sent: u64,
-    octets: u64,
+    reporter: Reporter,
     refused: u64,
-    reported_sent: u64,
-    report_at: Option<Tick>,
-    dice: u64,
 }
 
 /// Audio of one packet; borrows the datagram.
@@ -110,12 +105,8 @@ impl Session {
             liveness: Liveness::new(limits),
             told: Told::NotHeard,
             keys_heard: VecDeque::new(),
-            sent: 0,
-            octets: 0,
+            reporter: Reporter::new(seed),
             refused: 0,
-            reported_sent: 0,
-            report_at: None,
-            dice: seed | 1,
         }
     }
 
@@ -136,7 +127,7 @@ impl Session {
     pub fn stats(&self) -> MediaStats {
         MediaStats {
             received: self.reception.received(),
-            sent: self.sent,
+            sent: self.reporter.packets(),
             lost: self.reception.lost(),
             refused: self.refused,
         }
@@ -147,9 +138,7 @@ impl Session {
         self.latch.reopen(now);
         self.liveness.watch(now, remote.send);
         self.remote = Some(remote);
-        if self.report_at.is_none() {
-            self.report_at = Some(now + self.report_interval());
-        }
+        self.reporter.start(now);
     }
 
     /// From now on [`Session::forward`] is what the far end hears; `false`: silence.
@@ -246,7 +235,7 @@ impl Session {
         out.clear();
         header.write(out);
         g711::translate(audio.payload, audio.codec, codec, out);
-        self.count(audio.payload.len());
+        self.reporter.sent(audio.payload.len());
         Some(to)
     }
 
@@ -272,13 +261,13 @@ impl Session {
             self.resume();
             self.stream.event(payload_type, first, self.key_started, duration).write(out);
             out.extend_from_slice(&payload);
-            self.count(payload.len());
+            self.reporter.sent(payload.len());
             return Some(to);
         }
         if let Some(frame) = frame {
             self.stream.own(now, codec.payload_type(), FRAME_SAMPLES).write(out);
             out.extend(frame.iter().map(|sample| g711::encode(codec, *sample)));
-            self.count(FRAME);
+            self.reporter.sent(FRAME);
             return Some(to);
         }
         if let Feed::Partner { until: Some(until) } = self.feed {
@@ -289,15 +278,13 @@ impl Session {
         }
         self.stream.own(now, codec.payload_type(), FRAME_SAMPLES).write(out);
         out.extend(std::iter::repeat_n(codec.silence(), FRAME));
-        self.count(FRAME);
+        self.reporter.sent(FRAME);
         Some(to)
     }
 
     /// About every 5 s (RFC 3550 §6.2): writes the report that is due and says to which RTCP port it goes.
     pub fn report(&mut self, now: Tick, out: &mut Vec<u8>) -> Option<SocketAddr> {
-        self.report_at.filter(|at| *at <= now)?;
-        self.report_at = Some(now + self.report_interval());
-        self.write_report(now, false, out)
+        if self.reporter.is_due(now) { self.write_report(now, false, out) } else { None }
     }
 
     /// The last report, with BYE (RFC 3550 §6.6).
@@ -367,11 +354,6 @@ impl Session {
         self.stream.cut();
     }
 
-    fn count(&mut self, payload: usize) {
-        self.sent += 1;
-        self.octets += u64::try_from(payload).unwrap_or(0);
-    }
-
     fn write_report(&mut self, now: Tick, bye: bool, out: &mut Vec<u8>) -> Option<SocketAddr> {
         let remote = self.remote.as_ref()?;
         let mut to = self.latch.target(remote);
@@ -379,27 +361,8 @@ impl Session {
         if to.port() == 1 || to.ip().is_unspecified() {
             return None;
         }
-        let sender = (self.sent > self.reported_sent).then(|| SenderInfo {
-            ntp: ntp(now),
-            timestamp: self.stream.clock(now),
-            packets: wrap(self.sent),
-            octets: wrap(self.octets),
-        });
-        self.reported_sent = self.sent;
-        let block = self.reception.report(now);
-        out.clear();
-        let report = Report { ssrc: self.stream.ssrc(), sender, block, cname: CNAME, bye };
-        report.write(out);
+        self.reporter.write(now, &self.stream, &mut self.reception, bye, out);
         Some(to)
-    }
-
-    /// 2.5 to 7.5 s, so that the reports of many legs do not leave together (RFC 3550 §6.3.1).
-    fn report_interval(&mut self) -> Duration {
-        // Marsaglia's xorshift: enough to spread, and repeatable.
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        Duration::from_millis(2_500 + self.dice % 5_000)
     }
 }
 
@@ -410,17 +373,6 @@ enum Kind {
     ComfortNoise,
 }
 
-/// Our monotonic clock in NTP's form; RFC 3550 §6.4.1 allows a clock that is not the time of day.
-fn ntp(now: Tick) -> u64 {
-    let micros = now.micros_since_start();
-    let fraction = (micros % 1_000_000) * (1 << 32) / 1_000_000;
-    ((micros / 1_000_000) << 32) | fraction
-}
-
-fn wrap(count: u64) -> u32 {
-    u32::try_from(count & u64::from(u32::MAX)).unwrap_or(0)
-}
-
 /// RFC 3389.
 const COMFORT_NOISE: u8 = 13;
 /// 120 ms; nobody sends more in one packet.
@@ -429,8 +381,6 @@ const LONGEST_PAYLOAD: usize = 960;
 const FILL_AFTER: Duration = Duration::from_millis(40);
 /// Keys that wait to be told: over two seconds of dialing by machine.
 const MOST_KEYS: usize = 32;
-/// One leg is one stream, so the name has nobody to tell apart; it says nothing about the installation.
-const CNAME: &str = "outdial";
 /// [`FRAME`] as RTP counts.
 const FRAME_SAMPLES: u32 = 160;
 
@@ -657,22 +607,14 @@ mod tests {
     }
 
     #[test]
-    fn reports_leave_about_every_five_seconds_and_say_what_was_sent() {
+    fn reports_go_to_the_next_port_and_the_last_one_says_goodbye() {
         let mut session = session(42);
         session.receive(Tick::START, far(), &packet(0, 1, &[1; FRAME]));
-        let (mut out, mut reports) = (vec![], 0);
-        for n in 0..3_000 {
-            let now = Tick::START + 20 * n * MS;
-            session.tick(now, &mut out);
-            if session.report(now, &mut out).is_some() {
-                reports += 1;
-                let heard = Heard::parse(&out, 5).unwrap();
-                assert!(heard.sender_report.is_some());
-                assert_eq!(heard.about_us.unwrap().highest_sequence, 1);
-            }
-        }
-        assert!((9..=16).contains(&reports), "{reports} in 60 s");
-        session.farewell(Tick::START + 60_000 * MS, &mut out).unwrap();
+        let (mut out, now) = (vec![], Tick::START + 8_000 * MS);
+        assert_eq!(session.report(now, &mut out), Some("192.0.2.1:4001".parse().unwrap()));
+        assert_eq!(Heard::parse(&out, 5).unwrap().about_us.unwrap().highest_sequence, 1);
+        assert_eq!(session.report(now, &mut out), None);
+        session.farewell(now, &mut out).unwrap();
         assert!(Heard::parse(&out, 0).unwrap().bye);
     }
 }

@@ -234,7 +234,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
     let advertised = settings.advertised_address;
     let sip_address = SocketAddr::new(advertised.unwrap_or_else(|| local.ip()), local.port());
     let rtp_address = advertised.unwrap_or(settings.rtp_address);
-    let (dialer, open_agent_legs) = dialer_start(&mut db, settings.clone(), &identity).await?;
+    let (dialer, stray_legs) = dialer_start(&mut db, settings.clone(), &identity).await?;
     let node = NodeStart {
         dialer,
         installation: identity.installation.clone(),
@@ -242,7 +242,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         sip_address,
         rtp_address,
         sounds,
-        open_agent_legs,
+        stray_legs,
         seed: dice.seed,
     };
     let checkpoints = Db::open(&settings.database_url).await?;
@@ -304,11 +304,11 @@ async fn dialer_start(
     let rows = store::upsert_agents(db, &mut ids, &names).await?;
     let given_back = store::recover_leads(db, identity, Clock::utc()).await?;
     let open = store::load_open(db, identity, Clock::utc()).await?;
-    if given_back > 0 || !open.attempts.is_empty() || !open.agent_legs.is_empty() {
+    if given_back > 0 || !open.attempts.is_empty() || !open.stray_legs.is_empty() {
         tracing::warn!(
             leads = given_back,
             attempts = open.attempts.len(),
-            agent_legs = open.agent_legs.len(),
+            stray_legs = open.stray_legs.len(),
             "an earlier process left work open"
         );
     }
@@ -322,7 +322,7 @@ async fn dialer_start(
         until_idle: settings.until_idle,
         open_attempts: open.attempts,
     };
-    Ok((dialer, open.agent_legs))
+    Ok((dialer, open.stray_legs))
 }
 
 /// Every message of every campaign, by its path.

@@ -108,7 +108,8 @@ pub(crate) async fn ended(
             .collect();
         const END: Sql = sql_rows!(
             [leg int, sip_status int, q850 int, at int],
-            "update leg set ended_ms = r.at, sip_status = r.sip_status, q850 = r.q850 \
+            "update leg set ended_ms = r.at, sip_status = coalesce(r.sip_status, leg.sip_status), \
+               q850 = coalesce(r.q850, leg.q850) \
              from r where leg.id = r.leg and leg.ended_ms is null"
         );
         batch.db.run("ending a leg", &END, &[Bind::Text(&json_rows(&rows))]).await?;

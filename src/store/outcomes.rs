@@ -158,6 +158,7 @@ struct OutcomeRow {
     connected: Option<i64>,
     ended: i64,
     agent: Option<i64>,
+    legs_closed: i64,
     sip_status: Option<u16>,
     q850: Option<u8>,
     live: Option<i64>,
@@ -189,6 +190,7 @@ impl OutcomeRow {
             connected: record.connected_at.map(|at| at.0),
             ended: record.ended_at.0,
             agent: record.agent.map(|agent| agent.0),
+            legs_closed: i64::from(record.legs_closed),
             sip_status: record.sip_status,
             q850: record.q850,
             live: record.live.map(i64::from),
@@ -221,8 +223,8 @@ async fn write_attempts(batch: &mut Batch<'_>, json: &str) -> Result<(), StoreEr
          from r where attempt.id = r.attempt"
     );
     const LEG: Sql = sql_rows!(
-        [attempt int, early int, answered int, ended int, sip_status int, q850 int],
-        "update leg set ended_ms = r.ended, early_ms = r.early, answered_ms = coalesce(leg.answered_ms, r.answered), \
+        [attempt int, early int, answered int, ended int, legs_closed int, sip_status int, q850 int],
+        "update leg set ended_ms = case when r.legs_closed = 1 then r.ended else leg.ended_ms end, early_ms = r.early, answered_ms = coalesce(leg.answered_ms, r.answered), \
            sip_status = r.sip_status, q850 = r.q850 \
          from r where leg.attempt_id = r.attempt and leg.ended_ms is null"
     );

@@ -17,8 +17,8 @@ use crate::store::sql::{Bind, DbRow, Sql};
 pub struct OpenWork {
     /// Attempts without an outcome, oldest first, each with its legs that did not end.
     pub attempts: Vec<OpenAttempt>,
-    /// Legs of agents' shifts that did not end.
-    pub agent_legs: Vec<OpenLeg>,
+    /// Other legs that did not end: of agents' shifts, and of attempts whose outcome was written before.
+    pub stray_legs: Vec<OpenLeg>,
 }
 
 /// Reads what is left of every earlier start of this node, and of other nodes whose lease ran out.
@@ -36,9 +36,7 @@ pub async fn load_open(
         "select g.attempt_id, g.id, n.boot, coalesce(g.trunk, a.name, ''), g.call, g.remote_tag, g.remote_target, \
            g.route_set, g.cseq \
          from leg g join node n on n.epoch = g.node_epoch left join agent a on a.id = g.agent_id \
-         where g.ended_ms is null and (g.attempt_id is null or exists \
-             (select 1 from attempt t where t.id = g.attempt_id and t.ended_ms is null)) \
-           and n.epoch <> $1 and (n.ended_ms is not null or n.lease_until_ms <= $2) order by g.id",
+         where g.ended_ms is null and n.epoch <> $1 and (n.ended_ms is not null or n.lease_until_ms <= $2) order by g.id",
     );
     let doing = "reading what was left open";
     let mut legs: BTreeMap<Option<i64>, Vec<OpenLeg>> = BTreeMap::new();
@@ -69,7 +67,7 @@ pub async fn load_open(
             connected_at: row.opt_int(8)?.map(UtcMs),
         });
     }
-    Ok(OpenWork { attempts, agent_legs: legs.remove(&None).unwrap_or_default() })
+    Ok(OpenWork { attempts, stray_legs: legs.into_values().flatten().collect() })
 }
 
 fn open_leg(row: &DbRow) -> Result<OpenLeg, StoreError> {

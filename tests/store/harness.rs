@@ -214,6 +214,7 @@ impl World {
             connected_at: None,
             ended_at: self.now,
             agent: None,
+            legs_closed: true,
             sip_status: None,
             q850: None,
             live: None,

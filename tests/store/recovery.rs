@@ -122,7 +122,7 @@ async fn a_restart_finds_every_open_leg_and_gives_back_what_was_never_called(wor
     assert_eq!(first.legs[0].dialog, Some(dialog()));
     assert_eq!((first.legs[0].boot, first.legs[0].peer_name.as_str()), (1, "main"));
     assert_eq!((open.attempts[1].covered, &open.attempts[1].legs[0].dialog), (false, &None));
-    assert_eq!((open.agent_legs[0].leg, open.agent_legs[0].peer_name.as_str()), (shift, "ann"));
+    assert_eq!((open.stray_legs[0].leg, open.stray_legs[0].peer_name.as_str()), (shift, "ann"));
     // The new process ends them; then nothing is open.
     world.node = again.clone();
     let ends: Vec<_> = [&one, &two]
@@ -132,7 +132,7 @@ async fn a_restart_finds_every_open_leg_and_gives_back_what_was_never_called(wor
         .collect();
     world.twice(&ends).await;
     let open = load_open(&mut world.db, &again, at).await.unwrap();
-    assert_eq!((open.attempts.len(), open.agent_legs.len()), (0, 0));
+    assert_eq!((open.attempts.len(), open.stray_legs.len()), (0, 0));
     assert_eq!(world.claim(1, 9).await.len(), 3, "claim numbers begin anew with the process");
 }
 

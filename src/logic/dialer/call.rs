@@ -5,7 +5,7 @@ use crate::logic::attempt::{self, Attempt, End, Failure, MessageKind, Stage};
 use crate::logic::dialer::rows::Said;
 use crate::logic::dialer::{
     Action, ClaimedLead, Dialer, LeadAfter, LeadPhone, LeadState, LegAnswered, LegCall, LegCommand,
-    LegEvent, LegFailure, StoreCommand, StoreReply, Timer, Waiting,
+    LegEnded, LegEvent, LegFailure, StoreCommand, StoreReply, Timer, Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
@@ -86,12 +86,12 @@ impl Dialer {
             }
             LegEvent::Answered(dialog) => self.answered(now, attempt, dialog, out),
             LegEvent::Failed(failure) => {
-                self.close_leg(attempt);
+                self.close_leg(now, attempt, failure.status, failure.q850, out);
                 self.call_event(now, attempt, attempt::Event::Failed(failure_of(failure)), out);
                 self.forget_if_over(attempt);
             }
             LegEvent::Ended { by_peer, q850 } => {
-                self.close_leg(attempt);
+                self.close_leg(now, attempt, None, q850, out);
                 self.call_event(now, attempt, attempt::Event::LegEnded { by_peer, q850 }, out);
                 self.forget_if_over(attempt);
             }
@@ -314,11 +314,22 @@ impl Dialer {
         self.release(campaign, &lead, after, out);
     }
 
-    /// The leg is closed: its channel is free.
-    fn close_leg(&mut self, attempt: AttemptId) {
-        if let Some(call) = self.calls.get_mut(&attempt) {
-            call.leg_open = false;
-            call.leg_up = false;
+    /// The leg is closed: its channel is free. Where the outcome was written before, the row of the leg is too, now.
+    fn close_leg(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        sip_status: Option<u16>,
+        q850: Option<u8>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let (leg, late) = (call.leg, call.recorded && call.leg_open);
+        call.leg_open = false;
+        call.leg_up = false;
+        if late {
+            let row = LegEnded { leg, sip_status, q850, at: now.utc };
+            self.store(StoreCommand::LegEnded(row), Waiting::Fact, out);
         }
     }
 

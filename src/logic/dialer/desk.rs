@@ -232,12 +232,12 @@ impl Dialer {
         }
     }
 
-    /// An earlier process left this agent's leg up: its end is being asked for.
-    pub fn expect_old_phone(&mut self, leg: LegId) {
-        self.legs.insert(leg, LegOwner::OldPhone);
+    /// An earlier process left this leg up: its end is being asked for.
+    pub fn expect_stray_leg(&mut self, leg: LegId) {
+        self.legs.insert(leg, LegOwner::Stray);
     }
 
-    pub(super) fn old_phone_event(
+    pub(super) fn stray_leg_event(
         &mut self,
         now: Now,
         leg: LegId,

@@ -73,8 +73,8 @@ enum LegOwner {
     Desk(AgentId),
     /// Left by an earlier process: only its end is of interest.
     Recovered(Box<OpenAttempt>),
-    /// An agent's phone of an earlier process: likewise.
-    OldPhone,
+    /// An agent's phone, or a leg whose attempt has its outcome, of an earlier process: likewise.
+    Stray,
 }
 
 /// What an answer of the database is waited for.
@@ -207,7 +207,7 @@ impl Dialer {
                 let open = open.clone();
                 self.recovered_leg_event(now, leg, *open, event, out);
             }
-            Some(LegOwner::OldPhone) => self.old_phone_event(now, leg, &event, out),
+            Some(LegOwner::Stray) => self.stray_leg_event(now, leg, &event, out),
             None => {}
         }
     }

@@ -142,6 +142,7 @@ impl Dialer {
             connected_at: end.connected_at,
             ended_at: end.ended_at,
             agent: call.agent.filter(|_| end.connected_at.is_some()),
+            legs_closed: !call.leg_open,
             sip_status: end.failure.status,
             q850: end.failure.q850,
             live,
@@ -252,7 +253,7 @@ impl Dialer {
     ) {
         match event {
             LegEvent::Failed(failure) => {
-                self.legs.remove(&leg);
+                self.stray_leg_event(now, leg, &event, out);
                 let Some(status) = failure.status else { return };
                 // 481 says only that the far end does not know the call: it may have rung and been answered before.
                 if status == 481 || open.answered_at.is_some() {
@@ -268,9 +269,7 @@ impl Dialer {
                     if status == 487 { Outcome::Cancelled } else { outcome_of_failure(failure) };
                 self.record_recovered(now, &open, outcome, Some(failure), false, out);
             }
-            LegEvent::Ended { .. } => {
-                self.legs.remove(&leg);
-            }
+            LegEvent::Ended { .. } => self.stray_leg_event(now, leg, &event, out),
             LegEvent::Sent
             | LegEvent::Ringing
             | LegEvent::Progress
@@ -314,6 +313,7 @@ impl Dialer {
             connected_at: open.connected_at,
             ended_at: now.utc,
             agent: None,
+            legs_closed: false,
             sip_status: failure.and_then(|failure| failure.status),
             q850: failure.and_then(|failure| failure.q850),
             live: None,

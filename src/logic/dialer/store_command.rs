@@ -43,7 +43,7 @@ pub enum StoreCommand {
     AgentLeg(AgentLeg),
     /// A leg was answered: what is needed to end it after a crash. Reply: `Done`.
     LegAnswered(LegAnswered),
-    /// An agent's leg ended (an attempt's legs end with its outcome). Reply: `Done`.
+    /// A leg is closed: an agent's, or one whose attempt had its outcome before. Reply: `Done`.
     LegEnded(LegEnded),
     /// An agent was connected to an attempt. Reply: `Done`.
     Connected {
@@ -312,6 +312,8 @@ pub struct OutcomeRecord {
     pub ended_at: UtcMs,
     /// The agent who spoke with the person.
     pub agent: Option<AgentId>,
+    /// Its legs are closed. Else they are being ended, and `LegEnded` follows: a crash in between must find them.
+    pub legs_closed: bool,
     /// Its leg's final SIP status.
     pub sip_status: Option<u16>,
     /// Q.850 cause.

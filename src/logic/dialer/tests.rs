@@ -133,7 +133,7 @@ impl Run {
         match self.dialer.legs.get(&leg) {
             Some(LegOwner::Call(attempt)) => self.dialer.calls[attempt].leg_up,
             Some(LegOwner::Desk(_)) => true,
-            Some(LegOwner::Recovered(_) | LegOwner::OldPhone) | None => false,
+            Some(LegOwner::Recovered(_) | LegOwner::Stray) | None => false,
         }
     }
 

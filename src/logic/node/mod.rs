@@ -89,8 +89,8 @@ pub struct NodeStart {
     pub rtp_address: IpAddr,
     /// Announcements by path, as named in the campaigns' messages.
     pub sounds: BTreeMap<String, Arc<[i16]>>,
-    /// Agents' legs of earlier processes that may still be up.
-    pub open_agent_legs: Vec<OpenLeg>,
+    /// Other legs of earlier processes that may still be up.
+    pub stray_legs: Vec<OpenLeg>,
     /// Seeds whatever looks random: SDP session ids, retry jitter.
     pub seed: u64,
 }
@@ -132,14 +132,14 @@ impl Node {
         let (trunks, agents) = (start.dialer.trunks.clone(), start.dialer.agents.clone());
         let mut work = VecDeque::new();
         let attempts = start.dialer.open_attempts.iter().flat_map(|open| open.legs.iter());
-        for old in attempts.chain(&start.open_agent_legs) {
+        for old in attempts.chain(&start.stray_legs) {
             work.push_back(end_old_leg(old, &trunks));
         }
-        let old_phones: Vec<LegId> = start.open_agent_legs.iter().map(|old| old.leg).collect();
+        let strays: Vec<LegId> = start.stray_legs.iter().map(|old| old.leg).collect();
         let mut actions = vec![];
         let mut dialer = Dialer::new(now, start.dialer, start.sounds, &mut actions);
-        for leg in old_phones {
-            dialer.expect_old_phone(leg);
+        for leg in strays {
+            dialer.expect_stray_leg(leg);
         }
         let mut node = Self {
             dialer,

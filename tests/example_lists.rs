@@ -20,7 +20,9 @@ fn import(list: &str, region: Region) -> (BTreeMap<String, u32>, BTreeMap<&'stat
             Row::Refused(refusal) => *codes.entry(refusal.reason.code()).or_default() += 1,
             Row::Contact(contact) => {
                 let number = contact.phones.first().unwrap().key.clone();
-                if persons.contains(&contact.person_key()) || numbers.contains(&number) {
+                let without_id = contact.external_id.is_none();
+                let known = persons.contains(&contact.person_key());
+                if known || (without_id && numbers.contains(&number)) {
                     *codes.entry("DUP_FILE").or_default() += 1;
                     continue;
                 }

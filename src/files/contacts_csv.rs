@@ -1,8 +1,8 @@
 //! A list of contacts, row by row: each is a contact or a refusal with line, column and reason.
 //!
 //! Constant memory: one record, one chunk of text. What the file repeats is found by the database, which knows the
-//! whole list: give it [`ContactRow::person_key`] and each number's key, and turn what it has already into a refusal
-//! with [`ContactRow::refuse`].
+//! whole list: a person is [`ContactRow::person_key`], the seller's id, else the first number. What it has already
+//! becomes a refusal with [`ContactRow::refuse`].
 //!
 //! ```no_run
 //! # use outdial::files::contacts_csv::{ContactsCsv, ReadOptions, Row};

@@ -39,6 +39,8 @@ pub struct AttemptRecord {
     pub trunk: String,
     /// UTC milliseconds of the decision to call.
     pub started_ms: i64,
+    /// UTC milliseconds of the first ringing.
+    pub rang_ms: Option<i64>,
     /// UTC milliseconds of the 200 OK.
     pub answered_ms: Option<i64>,
     /// UTC milliseconds at which agent and customer could hear each other.
@@ -51,6 +53,8 @@ pub struct AttemptRecord {
     pub agent: Option<String>,
     /// Stable text of the outcome; empty while the call goes on.
     pub outcome: Option<String>,
+    /// What it was before it was corrected (`unknown`), if it was.
+    pub first_outcome: Option<String>,
     /// Final SIP status.
     pub sip_status: Option<i64>,
     /// Q.850 cause.
@@ -117,7 +121,7 @@ pub struct ContactRecord {
 }
 
 /// Columns of [`AttemptRecord`].
-pub const ATTEMPT_COLUMNS: [&str; 33] = [
+pub const ATTEMPT_COLUMNS: [&str; 35] = [
     "call_ref",
     "contact_id",
     "name",
@@ -130,6 +134,7 @@ pub const ATTEMPT_COLUMNS: [&str; 33] = [
     "from",
     "trunk",
     "started_at",
+    "rang_at",
     "answered_at",
     "connected_at",
     "ended_at",
@@ -139,6 +144,7 @@ pub const ATTEMPT_COLUMNS: [&str; 33] = [
     "total_s",
     "agent",
     "outcome",
+    "first_outcome",
     "sip_status",
     "q850",
     "disposition",
@@ -257,6 +263,7 @@ impl<W: Write> OutcomesCsv<W> {
             Some(r.from.clone()),
             Some(r.trunk.clone()),
             self.time(Some(r.started_ms)),
+            self.time(r.rang_ms),
             self.time(r.answered_ms),
             self.time(r.connected_ms),
             self.time(r.ended_ms),
@@ -266,6 +273,7 @@ impl<W: Write> OutcomesCsv<W> {
             seconds(Some(r.started_ms), r.ended_ms),
             r.agent.clone(),
             r.outcome.clone(),
+            r.first_outcome.clone(),
             r.sip_status.map(|s| s.to_string()),
             r.q850.map(|c| c.to_string()),
             r.disposition.clone(),
@@ -358,6 +366,7 @@ mod tests {
             from: "+81312345678".to_owned(),
             trunk: "carrier".to_owned(),
             started_ms: 1_795_302_000_000,
+            rang_ms: Some(1_795_302_001_500),
             answered_ms: Some(1_795_302_004_000),
             connected_ms: Some(1_795_302_004_120),
             ended_ms: Some(1_795_302_064_900),
@@ -387,8 +396,8 @@ mod tests {
         let (bytes, written) = attempts(&[record()], ExportEncoding::Utf8).unwrap();
         assert_eq!(written, Written { rows: 1, twins: 0, lost: 0 });
         insta::assert_snapshot!(String::from_utf8(bytes).unwrap().trim_start_matches('\u{feff}').replace("\r\n", "\n"), @r#"
-        "call_ref","contact_id","name","list","campaign","seller","attempt_no","direction","to","from","trunk","started_at","answered_at","connected_at","ended_at","wait_ms","talk_s","wrap_s","total_s","agent","outcome","sip_status","q850","disposition","disposition_label","memo","callback_at","callback_agent","abandoned","live","message","dnc_change","recording_url"
-        "8f2a-1","A001","山田 太郎","contacts.csv","demo","Demo","1","outbound","+819012345678","+81312345678","carrier","2026-11-22T08:00:00.000+09:00","2026-11-22T08:00:04.000+09:00","2026-11-22T08:00:04.120+09:00","2026-11-22T08:01:04.900+09:00","120","61","","65","","connected","200","16","SALE","","'=cmd|' /C calc'!A0","","","0","1","","",""
+        "call_ref","contact_id","name","list","campaign","seller","attempt_no","direction","to","from","trunk","started_at","rang_at","answered_at","connected_at","ended_at","wait_ms","talk_s","wrap_s","total_s","agent","outcome","first_outcome","sip_status","q850","disposition","disposition_label","memo","callback_at","callback_agent","abandoned","live","message","dnc_change","recording_url"
+        "8f2a-1","A001","山田 太郎","contacts.csv","demo","Demo","1","outbound","+819012345678","+81312345678","carrier","2026-11-22T08:00:00.000+09:00","2026-11-22T08:00:01.500+09:00","2026-11-22T08:00:04.000+09:00","2026-11-22T08:00:04.120+09:00","2026-11-22T08:01:04.900+09:00","120","61","","65","","connected","","200","16","SALE","","'=cmd|' /C calc'!A0","","","0","1","","",""
         "#);
     }
 

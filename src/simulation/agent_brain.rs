@@ -43,12 +43,13 @@ pub enum Order {
 }
 
 impl BrainSettings {
-    /// The agents of `outdial demo`: ready at once, 0.3 s of wrap-up, mostly the first disposition.
+    /// The agents of `outdial demo`: ready at once; the key is pressed early in the 0.3 s of wrap-up, since a key lasts
+    /// 0.1 s (RFC 4733); mostly the first disposition.
     #[must_use]
     pub fn demo() -> Self {
         Self {
             ready_after: Some(Law::fixed(0)),
-            wrap: Law::fixed(300),
+            wrap: Law::fixed(60),
             dispositions: vec![(6, "1".to_owned()), (3, "2".to_owned()), (1, "3".to_owned())],
             hang_up_after: None,
             hang_up_keys: "##".to_owned(),
@@ -135,9 +136,9 @@ mod tests {
             assert_eq!(brain.next_deadline(), None, "{state:?}");
         }
         brain.told(after(1000), AgentState::WrapUp);
-        brain.told(after(1200), AgentState::WrapUp);
-        assert_eq!(brain.act(after(1299)), None);
-        let Some(Order::Press(key)) = brain.act(after(1300)) else { panic!("no key") };
+        brain.told(after(1050), AgentState::WrapUp);
+        assert_eq!(brain.act(after(1059)), None);
+        let Some(Order::Press(key)) = brain.act(after(1060)) else { panic!("no key") };
         assert!(["1", "2", "3"].contains(&key.as_str()));
         assert_eq!(brain.act(after(9000)), None, "told once");
     }

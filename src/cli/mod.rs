@@ -7,8 +7,13 @@
 
 mod agent;
 mod args;
+mod check;
 mod client;
+mod demo;
+mod demo_world;
 mod exit;
+mod export;
+mod import;
 mod live;
 mod page;
 mod picture;
@@ -46,7 +51,11 @@ pub fn run() -> ExitCode {
 
 fn perform(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
+        Verb::Demo(demo) => demo::run(args, demo),
         Verb::Run(run) => run::run(args, run),
+        Verb::Import(import) => import::run(args, import),
+        Verb::Export(export) => export::run(args, export),
+        Verb::Check(check) => check::run(args, check),
         Verb::Status(status) => status::run(args, status),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
         Verb::Suppress(entry) => ask(
@@ -64,7 +73,6 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Campaign(CampaignVerb::Resume { name }) => {
             ask(args, &Command::CampaignResume { campaign: name.clone() })
         }
-        Verb::Demo(_) | Verb::Import(_) | Verb::Export(_) | Verb::Check(_) => Ok(Exit::Failed),
     }
 }
 

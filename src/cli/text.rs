@@ -1,5 +1,6 @@
 //! Texts of the command line in both languages.
 
+use crate::files::import_report::TextLanguage;
 use crate::logic::dialer::command::AgentState;
 use crate::logic::outcome::Outcome;
 
@@ -17,6 +18,16 @@ impl Lang {
     #[expect(clippy::unnecessary_wraps, reason = "clap's value parsers return a Result")]
     pub(crate) fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
         Ok(if text.to_ascii_lowercase().starts_with("ja") { Self::Ja } else { Self::En })
+    }
+}
+
+impl Lang {
+    /// The same for the texts of the files room.
+    pub(crate) const fn for_files(self) -> TextLanguage {
+        match self {
+            Self::Ja => TextLanguage::Ja,
+            Self::En => TextLanguage::En,
+        }
     }
 }
 
@@ -55,6 +66,7 @@ pub(crate) struct Texts {
     pub(crate) gates: &'static str,
     pub(crate) hang_up: &'static str,
     pub(crate) held_by: &'static str,
+    pub(crate) known_file: &'static str,
     pub(crate) ledger: &'static str,
     pub(crate) list: &'static str,
     pub(crate) message: &'static str,
@@ -64,6 +76,7 @@ pub(crate) struct Texts {
     pub(crate) occupancy: &'static str,
     pub(crate) of_live: &'static str,
     pub(crate) outcomes: &'static str,
+    pub(crate) rejects: &'static str,
     pub(crate) report: &'static str,
     pub(crate) results: &'static str,
     pub(crate) ringing: &'static str,
@@ -161,6 +174,7 @@ const EN: Texts = Texts {
     gates: "held back",
     hang_up: "hang up the customer",
     held_by: "waits for",
+    known_file: "this very file was imported before: nothing to do",
     ledger: "ledger",
     list: "list",
     message: "message",
@@ -170,6 +184,7 @@ const EN: Texts = Texts {
     occupancy: "occupancy",
     of_live: "of live answers",
     outcomes: "outcomes",
+    rejects: "rows to repair",
     report: "End of the run",
     results: "results",
     ringing: "ringing",
@@ -208,6 +223,7 @@ const JA: Texts = Texts {
     gates: "発信条件",
     hang_up: "お客様との通話を切る",
     held_by: "待ち",
+    known_file: "このファイルは取込済です",
     ledger: "放棄呼台帳",
     list: "リスト",
     message: "案内",
@@ -217,6 +233,7 @@ const JA: Texts = Texts {
     occupancy: "稼働率",
     of_live: "対有人応答",
     outcomes: "発信結果",
+    rejects: "修正が必要な行",
     report: "実行結果",
     results: "結果ファイル",
     ringing: "呼出中",

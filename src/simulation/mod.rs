@@ -14,5 +14,6 @@ pub mod network;
 mod peer;
 pub mod peer_sdp;
 pub mod phone;
+pub mod store_model;
 pub mod virtual_media;
 pub mod voice;

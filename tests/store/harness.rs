@@ -50,7 +50,7 @@ fn run(url: &str, check: impl AsyncFnOnce(&mut World)) {
     block_on(async {
         let mut world = World::new(url).await;
         check(&mut world).await;
-        world.db.close().await.unwrap();
+        world.close().await;
     });
 }
 
@@ -61,11 +61,18 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 pub(crate) struct World {
     pub(crate) url: String,
     pub(crate) db: Db,
+    side: Side,
     pub(crate) node: NodeIdentity,
     pub(crate) ids: IdMaker,
     pub(crate) campaign: CampaignId,
     pub(crate) seller: SellerId,
     pub(crate) now: UtcMs,
+}
+
+/// A second connection, to look and to tamper.
+enum Side {
+    Sqlite(sqlx::SqliteConnection),
+    Postgres(sqlx::PgConnection),
 }
 
 pub(crate) const T0: UtcMs = UtcMs(1_790_000_000_000);
@@ -82,9 +89,15 @@ impl World {
         let node = register_node(&mut db, &new_node("here", 1)).await.unwrap();
         let mut ids = IdMaker::new(node.epoch);
         let row = upsert_campaign(&mut db, &mut ids, "spring", "Acme", T0, true).await.unwrap();
+        let side = if url.starts_with("sqlite") {
+            Side::Sqlite(sqlx::SqliteConnection::connect(url).await.unwrap())
+        } else {
+            Side::Postgres(sqlx::PgConnection::connect(url).await.unwrap())
+        };
         let mut world = Self {
             url: url.to_owned(),
             db,
+            side,
             node,
             ids,
             campaign: row.id,
@@ -95,37 +108,40 @@ impl World {
         world
     }
 
+    pub(crate) async fn close(self) {
+        self.db.close().await.unwrap();
+        match self.side {
+            Side::Sqlite(side) => side.close().await.unwrap(),
+            Side::Postgres(side) => side.close().await.unwrap(),
+        }
+    }
+
     pub(crate) fn id(&mut self) -> i64 {
         self.ids.make().unwrap()
     }
 
     pub(crate) async fn sql(&mut self, text: &str) {
         let text = AssertSqlSafe(text.to_owned());
-        if self.url.starts_with("sqlite") {
-            let mut other = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::raw_sql(text).execute(&mut other).await.unwrap();
-            other.close().await.unwrap();
-        } else {
-            let mut other = sqlx::PgConnection::connect(&self.url).await.unwrap();
-            sqlx::raw_sql(text).execute(&mut other).await.unwrap();
-            other.close().await.unwrap();
+        match &mut self.side {
+            Side::Sqlite(side) => sqlx::raw_sql(text).execute(side).await.map(|_| ()),
+            Side::Postgres(side) => sqlx::raw_sql(text).execute(side).await.map(|_| ()),
         }
+        .unwrap();
     }
 
+    /// The integers of the one row of a query; -1 for NULL.
     pub(crate) async fn numbers(&mut self, text: &str) -> Vec<i64> {
         let text = AssertSqlSafe(text.to_owned());
-        if self.url.starts_with("sqlite") {
-            let mut other = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
-            let row = sqlx::query(text).fetch_one(&mut other).await.unwrap();
-            (0..row.len())
-                .map(|at| row.try_get::<Option<i64>, _>(at).unwrap().unwrap_or(-1))
-                .collect()
-        } else {
-            let mut other = sqlx::PgConnection::connect(&self.url).await.unwrap();
-            let row = sqlx::query(text).fetch_one(&mut other).await.unwrap();
-            (0..row.len())
-                .map(|at| row.try_get::<Option<i64>, _>(at).unwrap().unwrap_or(-1))
-                .collect()
+        macro_rules! read {
+            ($side:ident) => {{
+                let row = sqlx::query(text).fetch_one($side).await.unwrap();
+                let number = |at| row.try_get::<Option<i64>, _>(at).unwrap().unwrap_or(-1);
+                (0..row.len()).map(number).collect()
+            }};
+        }
+        match &mut self.side {
+            Side::Sqlite(side) => read!(side),
+            Side::Postgres(side) => read!(side),
         }
     }
 
@@ -287,30 +303,35 @@ impl World {
 
     /// Every row of every table.
     pub(crate) async fn dump(&mut self) -> Dump {
-        let mut dump = Dump::new();
-        if self.url.starts_with("sqlite") {
-            let mut other = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
-            let columns = "select m.name, group_concat(c.name, ',' order by c.cid) from sqlite_master m \
-                 join pragma_table_info(m.name) c where m.type = 'table' group by m.name order by 1";
-            for table in sqlx::query(columns).fetch_all(&mut other).await.unwrap() {
-                let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
-                let text = format!("select json_array({columns}) from {name}");
-                let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut other).await.unwrap();
-                dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
-            }
-        } else {
-            let mut other = sqlx::PgConnection::connect(&self.url).await.unwrap();
-            let columns = "select cast(table_name as text), \
-                 string_agg(cast(column_name as text), ',' order by ordinal_position) \
-                 from information_schema.columns where table_schema = current_schema() group by 1 order by 1";
-            for table in sqlx::query(columns).fetch_all(&mut other).await.unwrap() {
-                let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
-                let text = format!("select cast(json_build_array({columns}) as text) from {name}");
-                let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(&mut other).await.unwrap();
-                dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
-            }
+        macro_rules! read {
+            ($side:ident, $columns:literal, $array:literal) => {{
+                let mut dump = Dump::new();
+                for table in sqlx::query($columns).fetch_all(&mut *$side).await.unwrap() {
+                    let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
+                    let text = AssertSqlSafe(format!(
+                        "select cast({}({columns}) as text) from {name}",
+                        $array
+                    ));
+                    let rows = sqlx::query(text).fetch_all(&mut *$side).await.unwrap();
+                    dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
+                }
+                dump
+            }};
         }
-        dump
+        match &mut self.side {
+            Side::Sqlite(side) => read!(
+                side,
+                "select m.name, group_concat(c.name, ',' order by c.cid) from sqlite_master m \
+                   join pragma_table_info(m.name) c where m.type = 'table' group by m.name order by 1",
+                "json_array"
+            ),
+            Side::Postgres(side) => read!(
+                side,
+                "select cast(table_name as text), string_agg(cast(column_name as text), ',' order by ordinal_position) \
+                 from information_schema.columns where table_schema = current_schema() group by 1 order by 1",
+                "json_build_array"
+            ),
+        }
     }
 
     /// Runs a batch twice: the second time must answer the same and change nothing.

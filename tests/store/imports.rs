@@ -27,7 +27,7 @@ fn row(n: u64) -> ImportRow {
         phones: vec![phone(n)],
         rank: i64::try_from(n).unwrap(),
         fields: vec![("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())],
-        class: if n % 2 == 0 { "JP even" } else { "JP odd" }.to_owned(),
+        class: if n.is_multiple_of(2) { "JP even" } else { "JP odd" }.to_owned(),
     }
 }
 

@@ -11,5 +11,6 @@ mod commands;
 mod harness;
 mod imports;
 mod ledger;
+mod random;
 mod recovery;
 mod reports;

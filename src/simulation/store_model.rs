@@ -1,0 +1,420 @@
+//! A store in memory, pure: what the database has to answer, said a second time without SQL.
+//!
+//! `outdial simulate` runs on it, and the store's tests send the same random commands to it and to both databases. It
+//! takes one command after another in the order of [`effect_order`]; nothing in it is set-based.
+
+mod calls;
+mod gates;
+mod shelf;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::calls::Calls;
+pub use self::calls::ModelWindow;
+use self::shelf::Shelf;
+use crate::logic::dialer::{
+    CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadPhone, LeadState,
+    OutcomeRecord, PhoneAfter, Release, StoreCommand, StoreReply, Suppress, effect_order,
+};
+use crate::logic::gate::Gate;
+use crate::logic::ids::{
+    AgentId, AttemptId, CampaignId, ClassId, ContactId, LeadId, PhoneId, SellerId, SuppressionId,
+};
+use crate::logic::outcome::Outcome;
+use crate::logic::time::UtcMs;
+
+/// The whole database of one or more processes.
+#[derive(Clone, Debug, Default)]
+pub struct StoreModel {
+    /// End of the lease by node epoch.
+    nodes: BTreeMap<u32, UtcMs>,
+    campaigns: BTreeMap<CampaignId, Campaign>,
+    contacts: BTreeMap<ContactId, ModelContact>,
+    phones: BTreeMap<PhoneId, Phone>,
+    leads: Shelf,
+    calls: Calls,
+    dispositions: BTreeMap<AttemptId, (UtcMs, AgentId, String, Option<String>)>,
+    suppressions: BTreeSet<SuppressionId>,
+    refused_contacts: BTreeSet<ContactId>,
+    refused_numbers: BTreeSet<(SellerId, String)>,
+}
+
+/// One person with the numbers in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelContact {
+    /// The person.
+    pub contact: ContactId,
+    /// Whose.
+    pub seller: SellerId,
+    /// The customer's own id.
+    pub external_id: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Language.
+    pub language: Option<String>,
+    /// Custom fields.
+    pub fields: Vec<(String, String)>,
+    /// Numbers, in the order to call them.
+    pub phones: Vec<LeadPhone>,
+}
+
+/// One lead of the model, to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelLead {
+    /// Its state.
+    pub state: LeadState,
+    /// When it is due.
+    pub due: UtcMs,
+    /// What holds it back.
+    pub gate: Option<Gate>,
+    /// Attempts that count.
+    pub attempts: i64,
+    /// How often `last_outcome` came in a row.
+    pub same_outcome: u32,
+    /// End of the last attempt.
+    pub last_outcome: Option<Outcome>,
+    /// Raised by every claim.
+    pub fence: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Campaign {
+    state: CampaignState,
+    state_at: UtcMs,
+}
+
+#[derive(Clone, Debug)]
+struct Phone {
+    contact: ContactId,
+    seller: SellerId,
+    phone: LeadPhone,
+    invalid: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Lead {
+    campaign: CampaignId,
+    contact: ContactId,
+    class: ClassId,
+    rank: i64,
+    next_phone: Option<PhoneId>,
+    claimed_by: Option<(u32, u64)>,
+    seen: ModelLead,
+}
+
+impl StoreModel {
+    /// A process that may write intents until `lease_until`.
+    pub fn add_node(&mut self, epoch: u32, lease_until: UtcMs) {
+        self.nodes.insert(epoch, lease_until);
+    }
+
+    /// A running campaign.
+    pub fn add_campaign(&mut self, campaign: CampaignId, now: UtcMs) {
+        let row = Campaign { state: CampaignState::Running, state_at: now };
+        self.campaigns.insert(campaign, row);
+    }
+
+    /// A person.
+    pub fn add_contact(&mut self, contact: ModelContact) {
+        for phone in &contact.phones {
+            let row = Phone {
+                contact: contact.contact,
+                seller: contact.seller,
+                phone: phone.clone(),
+                invalid: false,
+            };
+            self.phones.insert(phone.phone, row);
+        }
+        self.contacts.insert(contact.contact, contact);
+    }
+
+    /// A ready lead.
+    pub fn add_lead(
+        &mut self,
+        lead: LeadId,
+        campaign: CampaignId,
+        contact: ContactId,
+        class: ClassId,
+        rank: i64,
+    ) {
+        let seen = ModelLead {
+            state: LeadState::Ready,
+            due: UtcMs(0),
+            gate: None,
+            attempts: 0,
+            same_outcome: 0,
+            last_outcome: None,
+            fence: 0,
+        };
+        let row = Lead { campaign, contact, class, rank, next_phone: None, claimed_by: None, seen };
+        self.leads.insert(lead, row);
+    }
+
+    /// How a lead stands.
+    #[must_use]
+    pub fn lead(&self, lead: LeadId) -> Option<&ModelLead> {
+        self.leads.get(lead).map(|lead| &lead.seen)
+    }
+
+    /// Every window in which something was booked.
+    #[must_use]
+    pub const fn windows(&self) -> &BTreeMap<(CampaignId, UtcMs), ModelWindow> {
+        self.calls.windows()
+    }
+
+    /// Attempts without an outcome, in order.
+    pub fn open_attempts(&self) -> impl Iterator<Item = AttemptId> {
+        self.calls.all().filter(|(_, attempt)| attempt.ended.is_none()).map(|(id, _)| id)
+    }
+
+    /// Runs a batch of one process and answers in the order of the commands.
+    pub fn run(&mut self, epoch: u32, commands: &[StoreCommand]) -> Vec<StoreReply> {
+        let mut replies = vec![StoreReply::Done; commands.len()];
+        for at in effect_order(commands) {
+            if let (Some(command), Some(reply)) = (commands.get(at), replies.get_mut(at)) {
+                *reply = self.apply(epoch, command);
+            }
+        }
+        replies
+    }
+
+    fn apply(&mut self, epoch: u32, command: &StoreCommand) -> StoreReply {
+        match command {
+            StoreCommand::Claim(claim) => return StoreReply::Claimed(self.claim(epoch, claim)),
+            StoreCommand::Promote { campaign, now, limit } => {
+                return self.promote(*campaign, *now, *limit);
+            }
+            StoreCommand::Intent(intent) => return self.intent(epoch, intent),
+            StoreCommand::Count { campaign } => {
+                return StoreReply::Counted(self.leads.counts(*campaign));
+            }
+            StoreCommand::Heartbeat { until, now: _ } => match self.nodes.get_mut(&epoch) {
+                Some(lease) => *lease = (*lease).max(*until),
+                None => return StoreReply::Refused { gate: Gate::NodeLease, until: None },
+            },
+            StoreCommand::Release(release) => self.release(epoch, release),
+            // Nothing that a reply or a later decision depends on.
+            StoreCommand::AgentLeg(_)
+            | StoreCommand::LegAnswered(_)
+            | StoreCommand::LegEnded(_)
+            | StoreCommand::Connected { .. }
+            | StoreCommand::AgentState(_) => {}
+            StoreCommand::Outcome(outcome) => self.outcome(outcome),
+            StoreCommand::Disposition(disposition) => self.disposition(disposition),
+            StoreCommand::Suppress(suppress) => self.suppress(suppress),
+            StoreCommand::CampaignState { campaign, state, at, by: _ } => {
+                if let Some(row) = self.campaigns.get_mut(campaign)
+                    && row.state != *state
+                    && row.state_at <= *at
+                {
+                    *row = Campaign { state: *state, state_at: *at };
+                }
+            }
+        }
+        StoreReply::Done
+    }
+
+    fn claim(&mut self, epoch: u32, claim: &Claim) -> Vec<ClaimedLead> {
+        let held = self.claimed(epoch, claim);
+        if !held.is_empty() {
+            return held;
+        }
+        let want = usize::try_from(claim.want).unwrap_or(usize::MAX);
+        for id in self.leads.next_ready(claim.campaign, &claim.open_classes, want) {
+            self.leads.change(id, |row| {
+                row.seen.state = LeadState::Claimed;
+                row.seen.gate = None;
+                row.seen.fence += 1;
+                row.claimed_by = Some((epoch, claim.claim));
+            });
+        }
+        self.claimed(epoch, claim)
+    }
+
+    fn claimed(&self, epoch: u32, claim: &Claim) -> Vec<ClaimedLead> {
+        let held = self.leads.held(claim.campaign, epoch, claim.claim);
+        held.filter_map(|(id, row)| self.claimed_lead(id, row)).collect()
+    }
+
+    fn claimed_lead(&self, id: LeadId, row: &Lead) -> Option<ClaimedLead> {
+        let contact = self.contacts.get(&row.contact)?;
+        let mut phones: Vec<_> = contact
+            .phones
+            .iter()
+            .filter_map(|phone| self.phones.get(&phone.phone))
+            .filter(|row| !row.invalid)
+            .map(|row| row.phone.clone())
+            .collect();
+        phones.sort_by_key(|phone| Some(phone.phone) != row.next_phone);
+        Some(ClaimedLead {
+            lead: id,
+            fence: row.seen.fence,
+            campaign: row.campaign,
+            seller: contact.seller,
+            contact: row.contact,
+            external_id: contact.external_id.clone(),
+            name: contact.name.clone(),
+            language: contact.language.clone(),
+            fields: contact.fields.clone(),
+            phones,
+            class: row.class,
+            attempts: u32::try_from(row.seen.attempts).unwrap_or(0),
+            same_outcome: row.seen.same_outcome,
+            last_outcome: row.seen.last_outcome,
+        })
+    }
+
+    fn promote(&mut self, campaign: CampaignId, now: UtcMs, limit: u32) -> StoreReply {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let due = self.leads.next_due(campaign, now, limit);
+        for id in &due {
+            self.leads.change(*id, |row| {
+                row.seen.state = LeadState::Ready;
+                row.seen.gate = None;
+            });
+        }
+        StoreReply::Promoted {
+            promoted: u32::try_from(due.len()).unwrap_or(u32::MAX),
+            next_due: self.leads.first_due(campaign),
+        }
+    }
+
+    fn release(&mut self, epoch: u32, release: &Release) {
+        self.leads.change(release.lead, |row| {
+            let ours = row.claimed_by.is_some_and(|(holder, _)| holder == epoch);
+            if ours && row.seen.fence == release.fence {
+                row.leave(&release.after);
+            }
+        });
+    }
+
+    fn outcome(&mut self, record: &OutcomeRecord) {
+        let Some(attempt) = self.calls.get(record.attempt) else { return };
+        let before = attempt.outcome;
+        let hit = match before {
+            None => true,
+            Some(Outcome::Unknown) => record.outcome != Outcome::Unknown,
+            Some(_) => false,
+        };
+        if !hit {
+            return;
+        }
+        let counted_before = before.is_some() && attempt.counted;
+        let counted = record.outcome.uses_attempt();
+        self.calls.change(record.attempt, |attempt| {
+            attempt.outcome = Some(record.outcome);
+            attempt.ended = Some(record.ended_at);
+            attempt.counted = counted;
+            attempt.undelivered = record.outcome.is_undelivered();
+            attempt.booked = Some(record.booking);
+            let window = record.booking.window;
+            attempt.person = attempt.person.map(|_| (window.campaign, window.starts));
+        });
+        let decided = self.dispositions.contains_key(&record.attempt);
+        self.leads.change(record.lead, |lead| {
+            let seen = &mut lead.seen;
+            seen.attempts += i64::from(counted) - i64::from(counted_before);
+            if before.is_none() {
+                let same = seen.last_outcome == Some(record.outcome);
+                seen.same_outcome = if same { seen.same_outcome + 1 } else { 1 };
+                seen.last_outcome = Some(record.outcome);
+            } else if seen.last_outcome == Some(Outcome::Unknown) {
+                seen.same_outcome = 1;
+                seen.last_outcome = Some(record.outcome);
+            }
+            if seen.fence == record.fence && !decided {
+                lead.leave(&record.after);
+            }
+        });
+        self.change_phone(record.phone);
+        if let Some(suppress) = &record.suppress {
+            self.suppress(suppress);
+        }
+    }
+
+    fn disposition(&mut self, record: &DispositionRecord) {
+        let Some(fence) = self.calls.get(record.attempt).map(|attempt| attempt.fence) else {
+            return;
+        };
+        let said = (record.at, record.agent, record.code.clone(), record.memo.clone());
+        if let Some(before) = self.dispositions.get(&record.attempt)
+            && (record.at < before.0 || *before == said)
+        {
+            return;
+        }
+        self.dispositions.insert(record.attempt, said);
+        self.calls.change(record.attempt, |attempt| {
+            if record.live == Some(true) && attempt.person.is_none() {
+                let window = attempt.booking().map_or(record.window, |booked| booked.window);
+                attempt.person = Some((window.campaign, window.starts));
+            }
+        });
+        self.leads.change(record.lead, |lead| {
+            if lead.seen.fence == fence {
+                lead.leave(&record.after);
+            }
+        });
+        self.change_phone(record.phone);
+        if let Some(suppress) = &record.suppress {
+            self.suppress(suppress);
+        }
+    }
+
+    fn change_phone(&mut self, change: Option<PhoneAfter>) {
+        match change {
+            Some(PhoneAfter::Suspect { phone, day }) => {
+                if let Some(row) = self.phones.get_mut(&phone) {
+                    row.phone.suspect_day = row.phone.suspect_day.or(Some(day));
+                }
+            }
+            Some(PhoneAfter::Invalid { phone }) => {
+                if let Some(row) = self.phones.get_mut(&phone) {
+                    row.invalid = true;
+                }
+            }
+            Some(PhoneAfter::Good { phone }) => {
+                if let Some(row) = self.phones.get_mut(&phone) {
+                    row.phone.suspect_day = None;
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn suppress(&mut self, suppress: &Suppress) {
+        let says_something = suppress.contact.is_some() || suppress.phone_key.is_some();
+        if !says_something || !self.suppressions.insert(suppress.suppression) {
+            return;
+        }
+        let mut blocked: BTreeSet<ContactId> = suppress.contact.into_iter().collect();
+        self.refused_contacts.extend(suppress.contact);
+        if let Some(key) = &suppress.phone_key {
+            self.refused_numbers.insert((suppress.seller, key.clone()));
+            let theirs = |row: &&Phone| row.seller == suppress.seller && row.phone.key == *key;
+            blocked.extend(self.phones.values().filter(theirs).map(|row| row.contact));
+        }
+        let leads: Vec<_> =
+            blocked.iter().flat_map(|contact| self.leads.of_contact(*contact)).collect();
+        for lead in leads {
+            self.leads.change(lead, |row| {
+                if !matches!(row.seen.state, LeadState::Done | LeadState::Blocked) {
+                    row.seen.state = LeadState::Blocked;
+                    row.seen.gate = Some(Gate::Suppressed);
+                }
+            });
+        }
+    }
+}
+
+impl Lead {
+    /// A lead that was blocked meanwhile stays blocked.
+    fn leave(&mut self, after: &LeadAfter) {
+        if self.seen.state != LeadState::Blocked {
+            self.seen.state = after.state;
+            self.seen.gate = after.gate;
+        }
+        self.seen.due = after.due;
+        self.next_phone = after.next_phone.or(self.next_phone);
+        self.claimed_by = None;
+    }
+}

@@ -1,0 +1,114 @@
+//! Attempts by person, number and lead, and the ledger that is their sum.
+
+use std::collections::BTreeMap;
+
+use crate::logic::dialer::Booking;
+use crate::logic::ids::{AttemptId, CampaignId, ContactId, LeadId, SellerId};
+use crate::logic::outcome::Outcome;
+use crate::logic::time::UtcMs;
+
+/// One window of the ledger: A, D and faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelWindow {
+    /// A.
+    pub answered: i64,
+    /// D.
+    pub abandoned: i64,
+    /// Faults.
+    pub fault: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) lead: LeadId,
+    pub(super) fence: i64,
+    pub(super) seller: SellerId,
+    pub(super) contact: ContactId,
+    pub(super) key: String,
+    pub(super) started: UtcMs,
+    pub(super) ended: Option<UtcMs>,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) counted: bool,
+    pub(super) undelivered: bool,
+    /// What its outcome booked.
+    pub(super) booked: Option<Booking>,
+    /// A disposition says that a person was there; the window in which that counts.
+    pub(super) person: Option<(CampaignId, UtcMs)>,
+}
+
+impl Attempt {
+    /// What its outcome booked, if that is anything.
+    pub(super) fn booking(&self) -> Option<Booking> {
+        self.booked.filter(|booked| booked.answered || booked.abandoned || booked.fault)
+    }
+}
+
+/// All attempts with their orders.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls {
+    attempts: BTreeMap<AttemptId, Attempt>,
+    by_contact: BTreeMap<ContactId, Vec<AttemptId>>,
+    by_number: BTreeMap<String, Vec<AttemptId>>,
+    by_lead: BTreeMap<LeadId, Vec<AttemptId>>,
+    windows: BTreeMap<(CampaignId, UtcMs), ModelWindow>,
+}
+
+impl Calls {
+    pub(super) fn get(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.get(&id)
+    }
+
+    pub(super) fn insert(&mut self, id: AttemptId, attempt: Attempt) {
+        self.by_contact.entry(attempt.contact).or_default().push(id);
+        self.by_number.entry(attempt.key.clone()).or_default().push(id);
+        self.by_lead.entry(attempt.lead).or_default().push(id);
+        self.attempts.insert(id, attempt);
+    }
+
+    /// Changes an attempt; the ledger follows.
+    pub(super) fn change(&mut self, id: AttemptId, change: impl FnOnce(&mut Attempt)) {
+        let Some(mut attempt) = self.attempts.remove(&id) else { return };
+        self.book(&attempt, -1);
+        change(&mut attempt);
+        self.book(&attempt, 1);
+        self.attempts.insert(id, attempt);
+    }
+
+    pub(super) const fn windows(&self) -> &BTreeMap<(CampaignId, UtcMs), ModelWindow> {
+        &self.windows
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
+        self.attempts.iter().map(|(id, attempt)| (*id, attempt))
+    }
+
+    pub(super) fn of_contact(&self, contact: ContactId) -> impl Iterator<Item = &Attempt> {
+        self.rows(self.by_contact.get(&contact))
+    }
+
+    pub(super) fn of_number(&self, key: &str) -> impl Iterator<Item = &Attempt> {
+        self.rows(self.by_number.get(key))
+    }
+
+    pub(super) fn of_lead(&self, lead: LeadId) -> impl Iterator<Item = &Attempt> {
+        self.rows(self.by_lead.get(&lead))
+    }
+
+    fn rows<'a>(&'a self, ids: Option<&'a Vec<AttemptId>>) -> impl Iterator<Item = &'a Attempt> {
+        ids.into_iter().flatten().filter_map(|id| self.attempts.get(id))
+    }
+
+    fn book(&mut self, attempt: &Attempt, by: i64) {
+        if let Some(booking) = attempt.booking() {
+            let key = (booking.window.campaign, booking.window.starts);
+            let window = self.windows.entry(key).or_default();
+            window.abandoned += if booking.abandoned { by } else { 0 };
+            window.fault += if booking.fault { by } else { 0 };
+            // A person confirmed by a disposition is counted below, once.
+            window.answered += if booking.answered && attempt.person.is_none() { by } else { 0 };
+        }
+        if let Some(key) = attempt.person {
+            self.windows.entry(key).or_default().answered += by;
+        }
+    }
+}

@@ -133,7 +133,8 @@ pub enum MediaEvent {
         /// The RTP port; RTCP is the next.
         port: u16,
     },
-    /// No free pair of ports, or the bound on legs is reached.
+    /// No free pair of ports, the bound on legs is reached, or a command did not fit into the queue: the leg is to be
+    /// given up, whatever its state.
     OpenFailed {
         /// The leg.
         leg: LegId,

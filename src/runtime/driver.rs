@@ -347,14 +347,14 @@ impl<M: MediaPort> Driver<M> {
         self.ports.metrics.media_refused.one();
         match refused {
             MediaCommand::Close { leg } => self.late_closes.push_back(leg),
-            MediaCommand::Open { leg } => self.again.push_back(MediaEvent::OpenFailed { leg }),
-            MediaCommand::Remote { leg, .. }
+            MediaCommand::Open { leg }
+            | MediaCommand::Remote { leg, .. }
             | MediaCommand::Bridge { a: leg, .. }
             | MediaCommand::Unbridge { leg }
             | MediaCommand::Play { leg, .. }
             | MediaCommand::StopPlay { leg }
             | MediaCommand::SendDigits { leg, .. } => {
-                self.again.push_back(MediaEvent::Dead { leg });
+                self.again.push_back(MediaEvent::OpenFailed { leg });
             }
             MediaCommand::Tap { .. } => {}
         }

@@ -380,7 +380,6 @@ impl Author {
             connected_at: None,
             ended_at: self.now,
             agent: intent.agent,
-            legs_closed: true,
             sip_status: Some(486),
             q850: None,
             legs_closed: self.dice.below(2) == 0,

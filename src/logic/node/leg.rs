@@ -7,7 +7,7 @@ use crate::logic::dialer::{LegCall, LegEvent, LegFailure};
 use crate::logic::ids::LegId;
 use crate::logic::media::{IpNet, MediaCommand, MediaEvent, RemoteMedia};
 use crate::logic::node::{Node, NodeAction, Work, dial_plan};
-use crate::logic::sip::sdp::{Direction, LocalMedia, Sdp};
+use crate::logic::sip::sdp::{LocalMedia, Sdp};
 use crate::logic::sip::user_agent::{FailureCause, OutgoingCall, SipCommand, SipEvent};
 use crate::logic::time::Now;
 
@@ -98,8 +98,14 @@ impl Node {
         match event {
             MediaEvent::Opened { leg, port } => self.opened(leg, port, out),
             MediaEvent::OpenFailed { leg } => {
-                if self.legs.remove(&leg).is_some() {
-                    self.tell(leg, LegEvent::Failed(not_sent()));
+                match self.legs.get(&leg).map(|leg| leg.stage) {
+                    Some(Stage::Opening { .. }) => {
+                        self.legs.remove(&leg);
+                        self.tell(leg, LegEvent::Failed(not_sent()));
+                    }
+                    // Nobody may hear what the media threads were not told in time.
+                    Some(Stage::Inviting | Stage::Up) => self.hang_up(leg),
+                    None => {}
                 }
             }
             MediaEvent::Digit { leg, digit } => self.tell(leg, LegEvent::Digit(digit)),
@@ -231,9 +237,7 @@ impl Node {
             sources: room.sources.clone(),
             any_source: room.any_source,
         };
-        let held = room.stage == Stage::Up
-            && matches!(remote.direction, Direction::SendOnly | Direction::Inactive)
-            || !remote.may_send();
+        let held = !remote.may_send();
         let changed = room.held != held;
         room.held = held;
         out.push(NodeAction::Media(MediaCommand::Remote { leg, remote: media }));

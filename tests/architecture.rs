@@ -1,6 +1,7 @@
 //! The drawing of rooms in the README, as a test that fails when a room uses a room above it.
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Which rooms each room may use. Floors rise from top to bottom.
@@ -88,6 +89,75 @@ fn every_room_is_in_the_drawing() {
                 MAY_USE.iter().any(|(room, _)| *room == name),
                 "src/{name} is in no row of the table"
             );
+        }
+    }
+}
+
+/// The block in the README, as paths from the repository's root with the rooms behind the arrow.
+fn drawing() -> Vec<(String, Option<Vec<String>>)> {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let block = readme.split("```text drawing\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut drawn: Vec<(String, Option<Vec<String>>)> = Vec::new();
+    let mut folders: Vec<&str> = Vec::new();
+    for line in block.lines() {
+        let rooms = line
+            .split_once("<-")
+            .map(|(_, rooms)| rooms.split_whitespace().map(str::to_owned).collect());
+        let depth = (line.len() - line.trim_start().len()) / 2;
+        let name = line.split_whitespace().next().unwrap();
+        if name == "<-" {
+            // The arrow of the line before.
+            drawn.last_mut().unwrap().1 = rooms;
+            continue;
+        }
+        folders.truncate(depth);
+        folders.push(name);
+        drawn.push((folders.concat(), rooms));
+    }
+    drawn
+}
+
+#[test]
+fn what_the_readme_draws_is_there() {
+    let drawn = drawing();
+    assert!(drawn.len() > 25, "the drawing is still found");
+    for (path, _) in drawn {
+        let there = Path::new(&path);
+        let as_drawn = if path.ends_with('/') { there.is_dir() } else { there.is_file() };
+        assert!(as_drawn, "the README draws {path}");
+    }
+}
+
+#[test]
+fn the_readme_draws_every_room_and_every_room_inside_logic() {
+    let drawn = drawing();
+    for folder in ["src/", "src/logic/"] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let slash = if entry.file_type().unwrap().is_dir() { "/" } else { "" };
+            let path = format!("{folder}{name}{slash}");
+            let told = name == "mod.rs" || drawn.iter().any(|(drawn, _)| *drawn == path);
+            assert!(told, "the README's drawing lacks {path}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_says_of_each_room_what_it_may_use() {
+    let there = |room: &&str| Path::new("src").join(room).is_dir();
+    for (path, told) in drawing() {
+        let Some(room) = path.strip_prefix("src/").and_then(|path| path.strip_suffix('/')) else {
+            continue;
+        };
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == room) else { continue };
+        let allowed: BTreeSet<&str> = allowed.iter().copied().filter(|r| there(r)).collect();
+        let told = told.unwrap_or_else(|| panic!("no arrow behind {path}"));
+        if told == ["all"] {
+            let others = MAY_USE.iter().map(|(name, _)| *name).filter(|r| *r != room && there(r));
+            assert_eq!(allowed, others.collect(), "{path}");
+        } else {
+            assert_eq!(allowed, told.iter().map(String::as_str).collect(), "{path}");
         }
     }
 }

@@ -1,5 +1,10 @@
 //! README and docs/outcomes.md are compared with the code, so that a reader is not told of yesterday's program.
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed setup is a failed test"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -25,7 +25,7 @@ pub struct CallRate {
 impl CallRate {
     /// A limiter of `per_second` INVITEs (at least one), `burst` of which may leave at once after a silence.
     ///
-    /// The interval is stretched by [`MARGIN`], so that the network's own jitter cannot push one more INVITE into
+    /// The interval is stretched by 1 % (`MARGIN`), so that the network's own jitter cannot push one more INVITE into
     /// a second as the carrier counts it.
     #[must_use]
     pub fn new(per_second: u32, burst: u32) -> Self {

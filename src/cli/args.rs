@@ -15,6 +15,7 @@ pub struct Args {
         long,
         global = true,
         env = "OUTDIAL_CONFIG",
+        hide_env_values = true,
         default_value = "outdial.toml",
         value_name = "FILE"
     )]
@@ -57,9 +58,9 @@ pub(crate) struct DemoArgs {
     /// Folder for database, results and log; files of an earlier demo in it are replaced
     #[arg(long, default_value = "outdial-demo", value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
-    /// Rows of the contact list that are read
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
-    pub(crate) contacts: u32,
+    /// Read only so many rows of the contact list
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) contacts: Option<u32>,
     /// Another seed, another set of callees
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,

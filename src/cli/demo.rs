@@ -22,12 +22,17 @@ use crate::cli::text::texts;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::runtime::lock::{DialerLock, LockError, beside};
+use crate::simulation::dice::Law;
 
 /// Makes the folder, imports, dials, reports.
 pub(crate) fn run(args: &Args, demo: &DemoArgs) -> Result<Exit, Failure> {
     let folder = Folder::fresh(&demo.folder, demo.contacts)?;
     let agents: Vec<String> = (1..=AGENTS).map(|n| format!("agent{n:02}")).collect();
     let mut settings = CarrierSettings::demo(demo.seed, agents);
+    for brain in settings.phones.iter_mut().filter_map(|phone| phone.brain.as_mut()) {
+        // The key is a tenth of a second long, and the wrap-up of the demo's campaign ends after three.
+        brain.wrap = Law::between(60, 150);
+    }
     let sip_port = free_port()?;
     // Two demos in two folders get ranges of their own, most times; ports that others hold are passed over.
     let step = sip_port % 8 * 1_000;
@@ -74,7 +79,8 @@ fn dial(
     let ended =
         running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;
     carrier.stop()?;
-    let report = Report::of(pictures.first_at, &pictures.last, &dialing::caps(campaigns));
+    let last = dialing::with_final_counts(file, pictures.last)?;
+    let report = Report::of(pictures.first_at, &last, &dialing::caps(campaigns));
     Ok((report, dialing::exit_of(ended)?))
 }
 
@@ -83,7 +89,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     /// A folder with the campaign in it and nothing of an earlier demo. Files that the demo did not make stay.
-    fn fresh(path: &Path, contacts: u32) -> Result<Self, Failure> {
+    fn fresh(path: &Path, contacts: Option<u32>) -> Result<Self, Failure> {
         let folder = Self(path.to_owned());
         fs::create_dir_all(folder.path("campaign/sounds"))
             .with_context(|| format!("cannot make the folder {}", path.display()))?;
@@ -104,8 +110,8 @@ impl Folder {
             folder.write(name, bytes)?;
         }
         // The header and so many rows: no cell of the demo's list holds a line break.
-        let rows = usize::try_from(contacts).unwrap_or(usize::MAX).saturating_add(1);
-        let list: String = CONTACTS.split_inclusive('\n').take(rows).collect();
+        let rows = contacts.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(usize::MAX);
+        let list: String = CONTACTS.split_inclusive('\n').take(rows.saturating_add(1)).collect();
         folder.write("campaign/contacts.csv", list.as_bytes())?;
         Ok(folder)
     }

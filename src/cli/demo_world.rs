@@ -21,12 +21,13 @@ pub(crate) struct World {
     lost: LostPhone,
 }
 
-/// One phone dies once in a demo, in mid-talk, so that its customer hears the message for a lost call.
+/// A phone that dies in mid-talk. Another agent takes the customer over, if one is free in time; if not, the customer
+/// hears the message for a lost call. That is what a demo should show once, so another phone dies if need be.
 enum LostPhone {
-    /// Not yet.
-    Alive,
-    /// It is gone since this picture.
-    Dead,
+    /// All phones are up.
+    None { tries: u32 },
+    /// This agent's phone is dead.
+    Dead { agent: String, since: i64, tries: u32 },
 }
 
 impl World {
@@ -37,7 +38,13 @@ impl World {
         title: &str,
         lang: Lang,
     ) -> Self {
-        Self { handle, carrier, agents, live: Live::new(title, lang), lost: LostPhone::Alive }
+        Self {
+            handle,
+            carrier,
+            agents,
+            live: Live::new(title, lang),
+            lost: LostPhone::None { tries: 0 },
+        }
     }
 
     /// Until the dialer ends.
@@ -75,7 +82,10 @@ impl World {
                     if pictures.first_at == 0 && picture.dialed() > 0 {
                         pictures.first_at = picture.at;
                     }
-                    self.lose_a_phone(pictures.first_at, &picture)?;
+                    if let Some(back) = self.lose_a_phone(pictures.first_at, &picture)? {
+                        let login = Command::AgentLogin { agent: back };
+                        orders.spawn(order(self.handle.clone(), login));
+                    }
                     self.live.show(&picture)?;
                     pictures.last = picture;
                 }
@@ -89,21 +99,43 @@ impl World {
         Ok(self.carrier.tell(&notice.agent, notice.state)?)
     }
 
-    /// From 20 s of dialing on: the first agent seen in mid-talk.
-    fn lose_a_phone(&mut self, first_at: i64, picture: &Picture) -> anyhow::Result<()> {
-        let due = first_at > 0 && picture.at.saturating_sub(first_at) >= LOST_AFTER_MS;
-        match self.lost {
-            LostPhone::Alive if due => {}
-            LostPhone::Alive | LostPhone::Dead => return Ok(()),
+    /// From 20 s of dialing on the phone of whoever was connected last dies; its agent is back some seconds later.
+    /// Returns the agent who logs in again.
+    fn lose_a_phone(&mut self, first_at: i64, picture: &Picture) -> anyhow::Result<Option<String>> {
+        let heard = picture.campaigns.iter().any(|campaign| campaign.messages > 0);
+        match &self.lost {
+            LostPhone::None { tries } => {
+                let dialing = picture.at.saturating_sub(first_at);
+                if first_at == 0
+                    || dialing < LOST_AFTER_MS
+                    || *tries >= TRIES
+                    || (*tries > 0 && heard)
+                {
+                    return Ok(None);
+                }
+                let talking =
+                    picture.agents.iter().filter(|agent| agent.state == AgentState::OnCall);
+                let Some(agent) = talking.max_by_key(|agent| agent.since) else { return Ok(None) };
+                if let Some(phone) = self.carrier.phone(&agent.name) {
+                    phone.order(PhoneOrder::HangUp)?;
+                    phone.die()?;
+                }
+                let (agent, tries) = (agent.name.clone(), tries + 1);
+                self.lost = LostPhone::Dead { agent, since: picture.at, tries };
+                Ok(None)
+            }
+            LostPhone::Dead { agent, since, tries } => {
+                if picture.at.saturating_sub(*since) < BACK_AFTER_MS {
+                    return Ok(None);
+                }
+                if let Some(phone) = self.carrier.phone(agent) {
+                    phone.order(PhoneOrder::Revive)?;
+                }
+                let back = agent.clone();
+                self.lost = LostPhone::None { tries: *tries };
+                Ok(Some(back))
+            }
         }
-        let talking = picture.agents.iter().find(|agent| agent.state == AgentState::OnCall);
-        let Some(phone) = talking.and_then(|agent| self.carrier.phone(&agent.name)) else {
-            return Ok(());
-        };
-        self.lost = LostPhone::Dead;
-        phone.order(PhoneOrder::HangUp)?;
-        phone.die()?;
-        Ok(())
     }
 }
 
@@ -115,3 +147,6 @@ async fn order(handle: Handle, command: Command) {
 }
 
 const LOST_AFTER_MS: i64 = 20_000;
+const BACK_AFTER_MS: i64 = 3_000;
+/// Phones that die at most.
+const TRIES: u32 = 5;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::logic::dialer::LeadCounts;
 use crate::logic::dialer::command::AgentState;
 use crate::logic::dialer::command::View;
 
@@ -22,6 +23,7 @@ pub(crate) struct Picture {
 pub(crate) struct Agent {
     pub(crate) name: String,
     pub(crate) state: AgentState,
+    pub(crate) since: i64,
     pub(crate) calls: u64,
     pub(crate) talk_ms: u64,
     pub(crate) wrap_up_ms: u64,
@@ -52,6 +54,13 @@ pub(crate) struct Leads {
     pub(crate) done: u64,
     pub(crate) held: u64,
     pub(crate) blocked: u64,
+}
+
+impl From<LeadCounts> for Leads {
+    fn from(counts: LeadCounts) -> Self {
+        let LeadCounts { ready, waiting, claimed, done, held, blocked, next_due: _ } = counts;
+        Self { ready, waiting, claimed, done, held, blocked }
+    }
 }
 
 impl Leads {

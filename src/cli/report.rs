@@ -209,8 +209,8 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "at": 101_000, "draining": false, "store": "ok", "unstored": 0,
             "agents": [
-                {"name": "a", "state": "paused", "calls": 3, "talk_ms": 4_500, "wrap_up_ms": 900, "staffed_ms": 10_000},
-                {"name": "b", "state": "offline", "calls": 0, "talk_ms": 0, "wrap_up_ms": 0, "staffed_ms": 2_000}],
+                {"name": "a", "state": "paused", "since": 1, "calls": 3, "talk_ms": 4_500, "wrap_up_ms": 900, "staffed_ms": 10_000},
+                {"name": "b", "state": "offline", "since": 1, "calls": 0, "talk_ms": 0, "wrap_up_ms": 0, "staffed_ms": 2_000}],
             "campaigns": [{
                 "name": "spring", "state": "finished",
                 "leads": {"ready": 0, "waiting": 1, "claimed": 0, "done": 7, "held": 1, "blocked": 1},

@@ -13,6 +13,7 @@ use crate::config::OutdialFile;
 use crate::config::check::{Level, check_against};
 use crate::runtime::handle::Handle;
 use crate::runtime::{Ended, Running, StartError, StartSettings};
+use crate::store::{self, Db, StoreError};
 
 /// Runs campaigns to their end and prints the report.
 pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
@@ -29,7 +30,8 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     let pictures = runtime.block_on(follow(running.handle(), live.as_mut()))?;
     let ended =
         running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;
-    let report = Report::of(pictures.first_at, &pictures.last, &caps(&campaigns));
+    let last = with_final_counts(&file, pictures.last)?;
+    let report = Report::of(pictures.first_at, &last, &caps(&campaigns));
     if run.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -89,6 +91,28 @@ pub(crate) fn exit_of(ended: Ended) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failed, error));
     }
     Ok(if ended.forced { Exit::Forced } else { Exit::Ok })
+}
+
+/// The last picture with the lists as the database has them: the dialer counts them only now and then.
+pub(crate) fn with_final_counts(
+    file: &OutdialFile,
+    mut picture: Picture,
+) -> Result<Picture, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let status = runtime.block_on(async {
+        let mut db = Db::open(&setup::database_url(&file.database)).await?;
+        let status = store::status(&mut db).await?;
+        db.close().await?;
+        Ok::<_, StoreError>(status)
+    });
+    // The report is worth having without them, if the database is away.
+    let Ok(status) = status else { return Ok(picture) };
+    for campaign in &mut picture.campaigns {
+        if let Some(row) = status.campaigns.iter().find(|row| row.name == campaign.name) {
+            campaign.leads = row.leads.into();
+        }
+    }
+    Ok(picture)
 }
 
 /// The caps of campaigns by name, for the report.

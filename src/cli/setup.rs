@@ -30,12 +30,13 @@ pub(crate) fn outdial_file(path: &Path) -> Result<OutdialFile, Failure> {
 
 /// A campaign: a folder with campaign.toml, such a file, or a name under campaigns/ beside the installation's file.
 pub(crate) fn campaign_file(config: &Path, named: &str) -> Result<CampaignFile, Failure> {
-    let candidates = [
+    let mut candidates = vec![
         PathBuf::from(named),
         PathBuf::from(named).join(CAMPAIGN_TOML),
         config.with_file_name("campaigns").join(named).join(CAMPAIGN_TOML),
         Path::new("campaigns").join(named).join(CAMPAIGN_TOML),
     ];
+    candidates.dedup();
     let Some(path) = candidates.iter().find(|path| path.is_file()) else {
         let tried: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
         let error = anyhow!("no campaign `{named}`: looked for {}", tried.join(", "));

@@ -3,24 +3,106 @@
 use crate::cli::args::{Args, StatusArgs};
 use crate::cli::client::Client;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::live::block_of;
+use crate::cli::live::{block_of, percent};
 use crate::cli::picture::Picture;
 use crate::cli::setup;
+use crate::cli::text::{Lang, texts};
+use crate::config::OutdialFile;
 use crate::logic::dialer::command::Command;
+use crate::store::{self, Db, Status};
 
 /// Prints the status.
-pub(crate) fn run(args: &Args, status: &StatusArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &Args, wanted: &StatusArgs) -> Result<Exit, Failure> {
     let file = setup::outdial_file(&args.config)?;
     let control = setup::control_path(&file, &args.config);
-    let reply = Client::connect(&control)?.ask(&Command::Status)?;
-    if status.json {
+    let reply = match Client::connect(&control) {
+        Ok(mut client) => client.ask(&Command::Status)?,
+        Err(failure) if failure.exit == Exit::NoDialer => return at_rest(&file, args.lang, wanted),
+        Err(failure) => return Err(failure),
+    };
+    if wanted.json {
         println!("{}", serde_json::to_string_pretty(&reply)?);
         return Ok(Exit::Ok);
     }
     let picture: Picture = serde_json::from_value(reply)?;
     print!("{}", block_of("outdial", args.lang, &picture));
     for agent in &picture.agents {
-        println!("  {:<20} {}", agent.name, agent.state.as_str());
+        println!("  {:<20} {}", agent.name, texts(args.lang).agent_state(agent.state));
     }
     Ok(Exit::Ok)
+}
+
+/// No dialer runs: what its tables say.
+fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let status = runtime.block_on(async {
+        let mut db = Db::open(&setup::database_url(&file.database)).await?;
+        db.check_schema().await?;
+        let status = store::status(&mut db).await?;
+        db.close().await?;
+        Ok::<_, store::StoreError>(status)
+    })?;
+    if wanted.json {
+        println!("{}", serde_json::to_string_pretty(&json(&status))?);
+        return Ok(Exit::Ok);
+    }
+    let t = texts(lang);
+    println!("{}", t.no_dialer);
+    for campaign in &status.campaigns {
+        let leads = campaign.leads;
+        println!(
+            "{} ({}): ready {} waiting {} claimed {} done {} held {} blocked {}",
+            campaign.name,
+            campaign.state,
+            leads.ready,
+            leads.waiting,
+            leads.claimed,
+            leads.done,
+            leads.held,
+            leads.blocked
+        );
+        for (outcome, count) in &campaign.outcomes {
+            println!("  {} {count}", t.outcome(outcome.as_str()));
+        }
+        if let Some(window) = campaign.windows.first() {
+            println!(
+                "  {} A {} D {} ({} {}) {}",
+                t.ledger,
+                window.answered,
+                window.abandoned,
+                t.faults,
+                window.fault,
+                percent(window.abandoned, window.answered)
+            );
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn json(status: &Status) -> serde_json::Value {
+    let campaigns: Vec<_> = status
+        .campaigns
+        .iter()
+        .map(|campaign| {
+            let outcomes: Vec<_> =
+                campaign.outcomes.iter().map(|(outcome, n)| (outcome.as_str(), n)).collect();
+            let windows: Vec<_> = campaign
+                .windows
+                .iter()
+                .map(|window| {
+                    serde_json::json!({
+                        "starts": window.starts, "ends": window.ends, "cap_ppm": window.cap_ppm,
+                        "answered": window.answered, "abandoned": window.abandoned,
+                        "faults": window.fault,
+                    })
+                })
+                .collect();
+            serde_json::json!({
+                "name": campaign.name, "seller": campaign.seller, "state": campaign.state,
+                "leads": campaign.leads, "open": campaign.open, "outcomes": outcomes,
+                "windows": windows,
+            })
+        })
+        .collect();
+    serde_json::json!({ "dialer": null, "campaigns": campaigns })
 }

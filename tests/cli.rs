@@ -1,0 +1,182 @@
+//! The program from outside: help, error texts, exit codes.
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+
+#[test]
+fn help_is_a_promise_to_outsiders() {
+    insta::assert_snapshot!(stdout(&["--help"]));
+    insta::assert_snapshot!(stdout(&["run", "--help"]));
+    insta::assert_snapshot!(stdout(&["import", "--help"]));
+    insta::assert_snapshot!(stdout(&["export", "--help"]));
+    insta::assert_snapshot!(stdout(&["agent", "--help"]));
+    insta::assert_snapshot!(stdout(&["demo", "--help"]));
+}
+
+#[test]
+fn a_missing_installation_file_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = outdial(folder.path(), &["status"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(outdial(folder.path(), &["dial"]).status.code(), Some(2));
+    assert_eq!(outdial(folder.path(), &["run"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_wrong_installation_file_is_told_with_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("outdial.toml"), "databse = \"sqlite://a.db\"\n").unwrap();
+    let output = outdial(folder.path(), &["status"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn a_campaign_that_is_nowhere_says_where_it_was_looked_for() {
+    let folder = installation();
+    let output = outdial(folder.path(), &["run", "spring"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn agents_of_a_dialer_that_does_not_run_hear_so() {
+    let folder = installation();
+    let output = outdial(folder.path(), &["agent", "ready", "hanako"]);
+    assert_eq!(output.status.code(), Some(4));
+    insta::assert_snapshot!(text(&output.stderr).replace(&shown(folder.path()), "FOLDER"));
+}
+
+#[test]
+fn a_simulated_campaign_is_never_dialed_on_a_real_trunk() {
+    let folder = installation();
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo");
+    let output = outdial(folder.path(), &["run", demo.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn a_second_dialer_on_one_file_is_told_who_holds_it() {
+    let folder = installation();
+    let text_of = std::fs::read_to_string(folder.path().join("outdial.toml")).unwrap();
+    std::fs::write(
+        folder.path().join("outdial.toml"),
+        text_of.replace("[[agent]]", "simulated = true\n\n[[agent]]"),
+    )
+    .unwrap();
+    let lock = std::fs::File::create(folder.path().join("outdial.db.lock")).unwrap();
+    std::io::Write::write_all(&mut &lock, b"process 7 on desk (node main)\n").unwrap();
+    lock.lock().unwrap();
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo");
+    let output = outdial(folder.path(), &["run", demo.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("held by process 7 on desk (node main)"));
+}
+
+#[test]
+fn a_list_comes_in_once_and_its_rejects_can_be_repaired() {
+    let folder = installation();
+    let campaign = small_campaign(folder.path());
+    std::fs::write(
+        folder.path().join("list.csv"),
+        "customer id,name,phone\n1,Ann,090-1111-2222\n2,Bob,no number\n1,Ann,090-1111-2222\n",
+    )
+    .unwrap();
+    let dry = outdial(folder.path(), &["import", &campaign, "list.csv", "--dry-run", "--json"]);
+    assert_eq!(dry.status.code(), Some(0), "{}", text(&dry.stderr));
+    let first = outdial(folder.path(), &["import", &campaign, "list.csv", "--json"]);
+    let counts = |output: &Output| {
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let counts = &json[0]["counts"];
+        (counts["accepted"].clone(), counts["invalid"].clone(), counts["duplicate_in_file"].clone())
+    };
+    assert_eq!(counts(&first), (1.into(), 1.into(), 1.into()));
+    assert_eq!(counts(&dry), counts(&first), "a dry run judges as the import does");
+    let again = outdial(folder.path(), &["import", &campaign, "list.csv", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(json[0]["imported_before"], true);
+
+    let rejects = folder.path().join("list.rejects.csv");
+    let repaired =
+        std::fs::read_to_string(&rejects).unwrap().replace("\"no number\"", "\"090-3333-4444\"");
+    std::fs::write(folder.path().join("repaired.csv"), repaired).unwrap();
+    let third = outdial(folder.path(), &["import", &campaign, "repaired.csv", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&third.stdout).unwrap();
+    assert_eq!(json[0]["counts"]["accepted"], 1, "{}", text(&third.stdout));
+
+    let status = outdial(folder.path(), &["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(json["campaigns"][0]["leads"]["ready"], 2);
+    let export = outdial(folder.path(), &["export", &campaign, "--per", "contact"]);
+    assert_eq!(text(&export.stdout).lines().count(), 3, "{}", text(&export.stderr));
+}
+
+/// A folder with an outdial.toml whose trunk and agent are nowhere.
+fn installation() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"
+database = "sqlite://outdial.db"
+
+[sip]
+bind = "127.0.0.1:25060"
+
+[rtp]
+ports = "25100-25199"
+
+[log]
+file = "outdial.log"
+
+[[trunk]]
+name = "main"
+peers = ["127.0.0.1:25061"]
+calls_per_second = 1
+channels = 2
+caller_ids = []
+
+[[agent]]
+name = "hanako"
+uri = "sip:hanako@127.0.0.1:25062"
+"#;
+    std::fs::write(folder.path().join("outdial.toml"), text).unwrap();
+    folder
+}
+
+/// The demo's campaign under another name, without its list.
+fn small_campaign(folder: &Path) -> String {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo");
+    let text = std::fs::read_to_string(demo.join("campaign.toml")).unwrap();
+    let text = text.replace("sounds/", &format!("{}/sounds/", shown(&demo)));
+    let path = folder.join("campaigns/small");
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::write(path.join("campaign.toml"), text).unwrap();
+    "small".to_owned()
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn outdial(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("outdial").unwrap();
+    command.current_dir(folder).env_remove("OUTDIAL_CONFIG").env("LANG", "C.UTF-8");
+    command.args(args).output().unwrap()
+}
+
+fn stdout(args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    text(&outdial(folder.path(), args).stdout)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

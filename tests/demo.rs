@@ -1,0 +1,69 @@
+//! The demo, on a part of its list: the whole program over real SIP and RTP on loopback.
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use assert_cmd::Command;
+
+#[test]
+fn the_demo_ends_by_itself_with_one_outcome_per_attempt_and_does_so_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let output = demo(folder.path());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let campaign = &report["campaigns"][0];
+        let attempts = campaign["attempts"].as_u64().unwrap();
+        assert!(attempts >= 30, "{report:#}");
+
+        let results = folder.path().join("outdial-demo/results.csv");
+        let rows = rows_of(&results);
+        assert_eq!(u64::try_from(rows.len()).unwrap(), attempts);
+        let keys: BTreeSet<_> = rows.iter().map(|row| row.key.clone()).collect();
+        assert_eq!(keys.len(), rows.len(), "every attempt has a key of its own");
+        assert!(rows.iter().all(|row| !row.outcome.is_empty()), "every attempt has an outcome");
+        let called: BTreeSet<_> = rows.iter().map(|row| row.to.clone()).collect();
+        assert_eq!(called.len(), rows.len(), "no retries: nobody is called twice");
+        let connected = rows.iter().filter(|row| row.outcome == "connected").count();
+        assert_eq!(campaign["connected"].as_u64(), u64::try_from(connected).ok());
+    }
+}
+
+struct Row {
+    key: String,
+    to: String,
+    outcome: String,
+}
+
+fn rows_of(path: &Path) -> Vec<Row> {
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    // The first header stands behind the byte order mark and may be read with its quotes.
+    let place = |name: &str, headers: &csv::StringRecord| {
+        headers.iter().position(|header| header.contains(name)).unwrap()
+    };
+    let headers = csv.headers().unwrap().clone();
+    let (key, to, outcome) = (
+        place("call_ref", &headers),
+        headers.iter().position(|header| header == "to").unwrap(),
+        headers.iter().position(|header| header == "outcome").unwrap(),
+    );
+    csv.records()
+        .map(|record| {
+            let record = record.unwrap();
+            let cell = |at: usize| record.get(at).unwrap().to_owned();
+            Row { key: cell(key), to: cell(to), outcome: cell(outcome) }
+        })
+        .collect()
+}
+
+fn demo(folder: &Path) -> Output {
+    let mut command = Command::cargo_bin("outdial").unwrap();
+    command.current_dir(folder).env_remove("OUTDIAL_CONFIG");
+    // A hung demo is a failure, not a hung test run.
+    command.timeout(Duration::from_secs(120));
+    command.args(["demo", "--contacts", "40", "--json"]).output().unwrap()
+}

@@ -382,6 +382,7 @@ impl Author {
             agent: intent.agent,
             sip_status: Some(486),
             q850: None,
+            legs_closed: self.dice.below(2) == 0,
             live: (self.dice.below(3) == 0).then_some(answered),
             booking: Booking { window, answered, abandoned, fault },
             after: self.after(),

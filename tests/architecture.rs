@@ -221,6 +221,15 @@ fn named_packages_stay_in_their_rooms() {
 }
 
 #[test]
+fn every_file_begins_by_saying_what_it_is() {
+    for folder in ["src", "tests"] {
+        rust_files(Path::new(folder), &mut |path, text| {
+            assert!(text.starts_with("//!"), "{} begins without `//!`", path.display());
+        });
+    }
+}
+
+#[test]
 fn room_imports_are_written_one_room_a_line() {
     rust_files(Path::new("src"), &mut |path, text| {
         assert!(

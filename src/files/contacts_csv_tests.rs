@@ -1,3 +1,5 @@
+//! Lists as people have them: what is read, refused and remarked.
+
 use super::*;
 use crate::files::import_report::ImportReport;
 use crate::files::import_report::TextLanguage;

@@ -1,6 +1,6 @@
 //! The made-up world, pure: callees, a carrier, agents' phones and the network between them, on virtual time.
 //!
-//! The tests and `outdial simulate` run it without sockets; the room `carrier` puts the same machines on real ones.
+//! The tests run it without sockets; the room `carrier` puts the same machines on real ones.
 //! Every choice comes from a seed, so that a run can be repeated.
 
 pub mod agent_brain;

@@ -1,7 +1,7 @@
 //! A store in memory, pure: what the database has to answer, said a second time without SQL.
 //!
-//! `outdial simulate` runs on it, and the store's tests send the same random commands to it and to both databases. It
-//! takes one command after another in the order of [`effect_order`]; nothing in it is set-based.
+//! The store's tests send the same random commands to it and to both databases. It takes one command after another in
+//! the order of [`effect_order`]; nothing in it is set-based.
 
 mod calls;
 mod gates;

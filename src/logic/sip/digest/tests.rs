@@ -1,3 +1,5 @@
+//! The test vectors of RFC 2069, 2617, 7616 and 4231, and both ends of every protection.
+
 use super::*;
 use crate::logic::sip::message::Message;
 

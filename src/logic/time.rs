@@ -135,6 +135,12 @@ impl<Timer: Ord + Copy> Deadlines<Timer> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
+    /// When `timer` is due; `None` when it is not armed.
+    #[must_use]
+    pub fn peek(&self, timer: Timer) -> Option<Tick> {
+        self.by_timer.get(&timer).copied()
+    }
+
     /// Takes one timer whose deadline is not after `now`.
     pub fn pop_due(&mut self, now: Tick) -> Option<Timer> {
         let (at, timer) = *self.by_time.first()?;

@@ -135,7 +135,7 @@ impl UserAgent {
                 }
                 let made = Leg::recover(&mut self.engine, turn, leg, boot, call, dialog);
                 self.add(made);
-                self.settle(leg);
+                self.settle(turn.now, leg);
             }
         }
     }
@@ -173,7 +173,12 @@ impl UserAgent {
                 }
                 Timer::Server(serial) => self.engine.on_server_timeout(turn, serial),
             }
-            self.settle_if_leg(turn.now, timer);
+            // A timer that is due again at once would keep us here for ever: a bug, but not one to hang a dialer.
+            let stuck = self.engine.deadlines.peek(timer).is_some_and(|at| at <= turn.now);
+            debug_assert!(!stuck, "{timer:?} is still due after its turn");
+            if stuck {
+                self.engine.deadlines.set(timer, Some(turn.now + LATER));
+            }
         }
     }
 
@@ -312,29 +317,20 @@ impl UserAgent {
     ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         act(leg, &mut self.engine, turn);
-        self.settle(id);
+        self.settle(turn.now, id);
     }
 
-    fn settle(&mut self, id: LegId) {
+    /// Counts the end of a leg, arms its timer, and forgets it when nothing of it can come any more.
+    fn settle(&mut self, now: Tick, id: LegId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         if leg.stage == Stage::Closed && !std::mem::replace(&mut leg.counted, true) {
             self.open -= 1;
         }
-        let deadline = leg.deadline();
-        self.engine.deadlines.set(Timer::Leg(id), deadline);
-        if leg.stage == Stage::Closed && deadline.is_none() {
-            self.remove(id);
-        }
-    }
-
-    /// A closed leg whose lingering is over goes away.
-    fn settle_if_leg(&mut self, now: Tick, timer: Timer) {
-        let Timer::Leg(id) = timer else { return };
-        let over = self.legs.get(&id).is_some_and(|leg| {
-            leg.stage == Stage::Closed && leg.linger_until.is_none_or(|until| until <= now)
-        });
+        let over = leg.stage == Stage::Closed && leg.linger_until.is_none_or(|until| until <= now);
         if over {
             self.remove(id);
+        } else {
+            self.engine.deadlines.set(Timer::Leg(id), leg.deadline());
         }
     }
 
@@ -356,3 +352,6 @@ impl UserAgent {
         }
     }
 }
+
+/// When a timer that did not disarm itself is looked at again.
+const LATER: std::time::Duration = std::time::Duration::from_millis(100);

@@ -323,8 +323,8 @@ impl Engine {
                 server_invite::OnTimeout::Done => done = true,
             },
         }
-        let to = server.to;
-        self.deadlines.set(Timer::Server(serial), server.deadline());
+        let (to, deadline) = (server.to, server.deadline().filter(|_| !done));
+        self.deadlines.set(Timer::Server(serial), deadline);
         if done && let Some(server) = self.servers.remove(&serial) {
             self.server_of.remove(&server.key);
         }

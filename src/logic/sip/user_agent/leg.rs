@@ -274,8 +274,8 @@ impl Leg {
     pub(super) fn deadline(&self) -> Option<Tick> {
         let closed = self.stage == Stage::Closed;
         let side = match &self.side {
-            Side::Outgoing(outgoing) => outgoing.deadline(closed),
-            Side::Incoming { .. } => None,
+            Side::Outgoing(outgoing) if self.stage == Stage::Setup => outgoing.deadline(),
+            Side::Outgoing(_) | Side::Incoming { .. } => None,
         };
         let refresh = match &self.refresh {
             Some(Refresh::Invite(reinvite)) if !closed => {
@@ -346,10 +346,8 @@ impl Outgoing {
         self.invites.iter_mut().find(|invite| invite.cseq == cseq)
     }
 
-    fn deadline(&self, closed: bool) -> Option<Tick> {
-        if closed {
-            return None;
-        }
+    /// Before the call is up; afterwards its INVITEs have nothing to do on time.
+    fn deadline(&self) -> Option<Tick> {
         let invites = self.invites.iter().filter_map(|invite| {
             // Only a pending INVITE has something to do on time; the rest lingers with the leg.
             invite.machine.is_pending().then(|| invite.machine.deadline()).flatten()

@@ -363,11 +363,12 @@ impl Leg {
             Cancel::Held => Cancel::No,
             Cancel::No | Cancel::Sent { .. } => outgoing.cancel,
         };
-        if let Some(invite) = outgoing.invite(cseq) {
+        let own = self.dialog.is_none() && self.stage == Stage::Setup;
+        // After a refusal the bytes are its ACK, which may be wanted again.
+        if let Some(invite) = outgoing.invite(cseq).filter(|invite| !invite.settled) {
             invite.bytes = Vec::new();
         }
         self.linger(turn.now);
-        let own = self.dialog.is_none() && self.stage == Stage::Setup;
         let extra = (!own).then(|| dialog.clone());
         self.acknowledge(engine, turn, &dialog, cseq, &authorization, extra);
         if !own {

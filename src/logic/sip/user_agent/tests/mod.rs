@@ -1,11 +1,20 @@
 //! The user agent in virtual time: against another one over a made-up network, and against messages written by hand.
 
 mod pair;
+mod solo;
 
+mod arbitrary;
 mod calls;
+mod digest;
+mod loss;
+mod offers;
+mod races;
+mod recover;
+mod strangers;
 
 use std::net::SocketAddr;
 
+use super::Credentials;
 use super::Identity;
 use super::OutgoingCall;
 use super::UserAgentSettings;
@@ -42,6 +51,12 @@ pub(super) fn call() -> Box<OutgoingCall> {
         headers: vec![("P-Asserted-Identity".into(), "<sip:+81312345678@192.0.2.1>".into())],
         credentials: None,
     })
+}
+
+pub(super) fn call_with_password() -> Box<OutgoingCall> {
+    let mut call = call();
+    call.credentials = Some(Credentials { username: "line1".into(), password: "secret".into() });
+    call
 }
 
 pub(super) const OFFER: &[u8] =

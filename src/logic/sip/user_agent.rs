@@ -3,6 +3,7 @@
 //! Pure: datagrams and commands come in with `now`, datagrams and events go out.
 
 mod agent;
+mod answers;
 mod credentials;
 mod ending;
 mod engine;

@@ -165,6 +165,7 @@ create table attempt (
 
 -- No two live calls to a number, in whatever campaign.
 create unique index attempt_live on attempt (phone_key) where ended_ms is null;
+create index attempt_open on attempt (node_epoch) where ended_ms is null;
 create index attempt_contact on attempt (seller_id, contact_id, started_ms);
 create index attempt_number on attempt (seller_id, phone_key, started_ms);
 create index attempt_campaign on attempt (campaign_id, started_ms);

@@ -29,10 +29,10 @@ pub(crate) async fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<StoreR
     }
     // SQLite walks the index once per class and leaves each class early by itself; PostgreSQL would sort every ready
     // row of the campaign, so it gets one index seek per class. `state = 0` again at the end: a refusal may have
-    // blocked the lead while we waited.
+    // blocked the lead while we waited. SQLite keeps no figures of its tables and would take the wrong index by itself.
     const CLAIM: Sql = Sql {
         sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
-             where id in (select id from lead where state = 0 and campaign_id = $1 \
+             where id in (select id from lead indexed by lead_ready where state = 0 and campaign_id = $1 \
                and class_id in (select value from json_each($2)) order by rank, id limit $3)",
         postgres: "with picked as materialized (select l.id from \
                (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
@@ -199,7 +199,8 @@ pub(crate) async fn promote(
     // PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.
     const PROMOTE: Sql = Sql {
         sqlite: "update lead set state = 0, gate = null where id in \
-             (select id from lead where state = 1 and campaign_id = $1 and due_ms <= $2 order by due_ms, id limit $3)",
+             (select id from lead indexed by lead_wait where state = 1 and campaign_id = $1 and due_ms <= $2 \
+              order by due_ms, id limit $3)",
         postgres: "update lead set state = 0, gate = null where id in \
              (select id from lead where state = 1 and campaign_id = $1 and due_ms <= $2 order by due_ms, id limit $3 \
               for update skip locked)",
@@ -208,10 +209,7 @@ pub(crate) async fn promote(
     let (campaign, limit) = (Bind::Int(promote.campaign.0), i64::from(promote.limit));
     let binds = [campaign, Bind::Int(promote.now.0), Bind::Int(limit)];
     let promoted = batch.db.run(doing, &PROMOTE, &binds).await?;
-    const NEXT: Sql =
-        Sql::both("select min(due_ms) from lead where state = 1 and campaign_id = $1");
-    let rows = batch.db.rows(doing, &NEXT, &[campaign]).await?;
-    let next_due = rows.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs);
+    let next_due = first_due(batch.db, promote.campaign).await?;
     Ok(StoreReply::Promoted { promoted: u32::try_from(promoted).unwrap_or(u32::MAX), next_due })
 }
 
@@ -226,8 +224,6 @@ pub(crate) async fn lead_counts(
 ) -> Result<LeadCounts, StoreError> {
     const COUNT: Sql =
         Sql::both("select state, count(*) from lead where campaign_id = $1 group by state");
-    const NEXT: Sql =
-        Sql::both("select min(due_ms) from lead where state = 1 and campaign_id = $1");
     let doing = "counting leads";
     let mut counts = LeadCounts::default();
     for row in db.rows(doing, &COUNT, &[Bind::Int(campaign.0)]).await? {
@@ -242,9 +238,18 @@ pub(crate) async fn lead_counts(
             None => return Err(StoreError::Damaged { doing, found: state.to_string() }),
         }
     }
-    let next = db.rows(doing, &NEXT, &[Bind::Int(campaign.0)]).await?;
-    counts.next_due = next.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs);
+    counts.next_due = first_due(db, campaign).await?;
     Ok(counts)
+}
+
+/// When the next waiting lead is due.
+async fn first_due(db: &mut Db, campaign: CampaignId) -> Result<Option<UtcMs>, StoreError> {
+    const NEXT: Sql = Sql {
+        sqlite: "select min(due_ms) from lead indexed by lead_wait where state = 1 and campaign_id = $1",
+        postgres: "select min(due_ms) from lead where state = 1 and campaign_id = $1",
+    };
+    let rows = db.rows("looking for the next due lead", &NEXT, &[Bind::Int(campaign.0)]).await?;
+    Ok(rows.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs))
 }
 
 const STATES: [LeadState; 6] = [

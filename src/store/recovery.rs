@@ -31,12 +31,13 @@ pub async fn load_open(
     now: UtcMs,
 ) -> Result<OpenWork, StoreError> {
     let binds = [Bind::Int(i64::from(node.epoch)), Bind::Int(now.0)];
-    // A campaign's agent legs have no number to be credited with: they go by the agent's name.
+    // An agent's leg has no trunk: it goes by the agent's name. `+`: in that order only at the end, or SQLite walks every
+    // row there ever was instead of the open ones.
     const LEGS: Sql = Sql::both(
         "select g.attempt_id, g.id, n.boot, coalesce(g.trunk, a.name, ''), g.call, g.remote_tag, g.remote_target, \
            g.route_set, g.cseq \
          from leg g join node n on n.epoch = g.node_epoch left join agent a on a.id = g.agent_id \
-         where g.ended_ms is null and n.epoch <> $1 and (n.ended_ms is not null or n.lease_until_ms <= $2) order by g.id",
+         where g.ended_ms is null and n.epoch <> $1 and (n.ended_ms is not null or n.lease_until_ms <= $2) order by +g.id",
     );
     let doing = "reading what was left open";
     let mut legs: BTreeMap<Option<i64>, Vec<OpenLeg>> = BTreeMap::new();
@@ -48,7 +49,7 @@ pub async fn load_open(
            t.connected_ms, t.phone_id, t.phone_key, t.number, coalesce(p.zones, '[]'), p.suspect_day \
          from attempt t join node n on n.epoch = t.node_epoch left join phone p on p.id = t.phone_id \
          where t.ended_ms is null and n.epoch <> $1 and (n.ended_ms is not null or n.lease_until_ms <= $2) \
-         order by t.id",
+         order by +t.id",
     );
     let mut attempts = vec![];
     for row in db.rows(doing, &ATTEMPTS, &binds).await? {

@@ -85,11 +85,12 @@ async fn write_round(batch: &mut Batch<'_>, items: &[&Suppress]) -> Result<(), S
             phone_key: item.phone_key.as_deref(),
         })
         .collect();
+    // `+`: no index by seller, or SQLite reads every number of the seller.
     const BLOCK: Sql = sql_rows!(
         [seller int, contact int, phone_key text],
         "update lead set state = 5, gate = 'suppressed' where state not in (3, 5) and contact_id in \
          (select r.contact from r where r.contact is not null \
-          union select p.contact_id from r join phone p on p.key = r.phone_key and p.seller_id = r.seller)"
+          union select p.contact_id from r join phone p on p.key = r.phone_key and +p.seller_id = r.seller)"
     );
     batch.db.run("blocking refused leads", &BLOCK, &[Bind::Text(&json_rows(&blocks))]).await?;
     for item in fresh {

@@ -244,14 +244,15 @@ impl Known {
         job: &ImportJob,
         json: &str,
     ) -> Result<(), StoreError> {
-        // Several persons may have a number: the first one is meant.
+        // Several persons may have a number: the first one is meant. `+`: no index by seller, or SQLite reads every number
+        // of the seller.
         const PERSONS: Sql = sql_rows!(
             [external_id text, phone_key text],
             "select r.external_id, r.phone_key, c.id, c.name, c.language, c.custom, \
                (select count(*) from lead l where l.campaign_id = $3 and l.contact_id = c.id) \
              from r join contact c on c.id = case when r.external_id is not null \
                then (select e.id from contact e where e.seller_id = $2 and e.external_id = r.external_id) \
-               else (select min(p.contact_id) from phone p where p.seller_id = $2 and p.key = r.phone_key) end"
+               else (select min(p.contact_id) from phone p where +p.seller_id = $2 and p.key = r.phone_key) end"
         );
         let doing = "looking for known persons";
         let binds = [Bind::Text(json), Bind::Int(job.seller.0), Bind::Int(job.campaign.0)];

@@ -184,9 +184,9 @@ pub(super) async fn outcomes(
 async fn agents(db: &mut Db) -> Result<Vec<AgentRow>, StoreError> {
     const AGENTS: Sql = Sql::both(
         "select a.name, coalesce(s.state, 'offline'), s.at_ms, s.reason from agent a \
-         left join agent_state s on s.agent_id = a.id and not exists (select 1 from agent_state later \
-           where later.agent_id = a.id \
-             and (later.at_ms > s.at_ms or (later.at_ms = s.at_ms and later.seq > s.seq))) \
+         left join agent_state s on s.agent_id = a.id \
+           and s.at_ms = (select max(l.at_ms) from agent_state l where l.agent_id = a.id) \
+           and s.seq = (select max(l.seq) from agent_state l where l.agent_id = a.id and l.at_ms = s.at_ms) \
          order by a.name",
     );
     let rows = db.rows("reading agents", &AGENTS, &[]).await?;

@@ -192,7 +192,7 @@ create table leg (
 ) strict;
 
 create index leg_attempt on leg (attempt_id, leg_no) where attempt_id is not null;
-create index leg_shift on leg (node_epoch) where attempt_id is null and ended_ms is null;
+create index leg_open on leg (node_epoch) where ended_ms is null;
 
 -- What the agent says; the last word counts.
 create table disposition (

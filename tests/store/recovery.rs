@@ -15,6 +15,7 @@ on_both! {
     a_batch_whose_reply_was_lost_is_repeated_by_the_next_process
     a_restart_finds_every_open_leg_and_gives_back_what_was_never_called
     an_earlier_start_of_the_same_node_can_write_no_intent
+    a_leg_outlives_its_outcome_and_is_found
     a_live_node_keeps_what_it_has
     a_newer_schema_is_refused_and_left_alone
     the_identity_of_an_installation_never_changes
@@ -143,6 +144,28 @@ async fn an_earlier_start_of_the_same_node_can_write_no_intent(world: &mut World
     register_node(&mut world.db, &new_node("here", 2)).await.unwrap();
     let reply = world.one(StoreCommand::Intent(Box::new(intent))).await;
     assert_eq!(reply, StoreReply::Refused { gate: Gate::NodeLease, until: None });
+}
+
+async fn a_leg_outlives_its_outcome_and_is_found(world: &mut World) {
+    world.lead(1).await;
+    let leads = world.claim(1, 1).await;
+    let intent = world.intent(&leads[0]);
+    let mut record = world.outcome(&intent, Outcome::Abandoned);
+    record.legs_closed = false;
+    // All in one batch: given up before the intent was answered.
+    let end = LegEnded { leg: intent.leg, sip_status: None, q850: None, at: world.now };
+    let mut batch = vec![
+        StoreCommand::Outcome(Box::new(record)),
+        StoreCommand::Intent(Box::new(intent.clone())),
+    ];
+    world.twice(&batch).await;
+    let again = register_node(&mut world.db, &new_node("here", 2)).await.unwrap();
+    let now = world.now;
+    let open = load_open(&mut world.db, &again, now).await.unwrap();
+    assert_eq!((open.attempts.len(), open.stray_legs.len()), (0, 1));
+    batch.insert(0, StoreCommand::LegEnded(end));
+    world.twice(&batch).await;
+    assert_eq!(load_open(&mut world.db, &again, now).await.unwrap().stray_legs, []);
 }
 
 async fn a_live_node_keeps_what_it_has(world: &mut World) {

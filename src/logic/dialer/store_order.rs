@@ -8,18 +8,39 @@ use std::collections::BTreeSet;
 
 use crate::logic::dialer::StoreCommand;
 use crate::logic::ids::AttemptId;
+use crate::logic::ids::LegId;
 
 /// Positions of `commands` in the order in which they take effect; those of one kind are neighbours and keep their order.
 #[must_use]
 pub fn effect_order(commands: &[StoreCommand]) -> Vec<usize> {
-    let intended: BTreeSet<AttemptId> = commands.iter().filter_map(intended_attempt).collect();
+    let intended = Intended::of(commands);
     let mut order: Vec<usize> = (0..commands.len()).collect();
     order.sort_by_key(|at| commands.get(*at).map(|command| rank(command, &intended)));
     order
 }
 
-fn rank(command: &StoreCommand, intended: &BTreeSet<AttemptId>) -> u8 {
-    let late = |attempt: &AttemptId| if intended.contains(attempt) { AFTER_INTENTS } else { 0 };
+/// What the intents of a batch begin.
+struct Intended {
+    attempts: BTreeSet<AttemptId>,
+    legs: BTreeSet<LegId>,
+}
+
+impl Intended {
+    fn of(commands: &[StoreCommand]) -> Self {
+        let mut intended = Self { attempts: BTreeSet::new(), legs: BTreeSet::new() };
+        for command in commands {
+            if let StoreCommand::Intent(intent) = command {
+                intended.attempts.insert(intent.attempt);
+                intended.legs.insert(intent.leg);
+            }
+        }
+        intended
+    }
+}
+
+fn rank(command: &StoreCommand, intended: &Intended) -> u8 {
+    let after = |intended: bool| if intended { AFTER_INTENTS } else { 0 };
+    let late = |attempt: &AttemptId| after(intended.attempts.contains(attempt));
     match command {
         StoreCommand::Heartbeat { .. } => 0,
         StoreCommand::CampaignState { .. } => 1,
@@ -28,7 +49,7 @@ fn rank(command: &StoreCommand, intended: &BTreeSet<AttemptId>) -> u8 {
         StoreCommand::Connected { attempt, .. } => 4 + late(attempt),
         StoreCommand::Outcome(outcome) => 5 + late(&outcome.attempt),
         StoreCommand::Disposition(disposition) => 6 + late(&disposition.attempt),
-        StoreCommand::LegEnded(_) => 7,
+        StoreCommand::LegEnded(leg) => 7 + after(intended.legs.contains(&leg.leg)),
         StoreCommand::Suppress(_) => 8,
         StoreCommand::Release(_) => 9,
         StoreCommand::Promote { .. } => 10,
@@ -37,10 +58,6 @@ fn rank(command: &StoreCommand, intended: &BTreeSet<AttemptId>) -> u8 {
         StoreCommand::AgentState(_) => 30,
         StoreCommand::Count { .. } => 31,
     }
-}
-
-fn intended_attempt(command: &StoreCommand) -> Option<AttemptId> {
-    if let StoreCommand::Intent(intent) = command { Some(intent.attempt) } else { None }
 }
 
 /// Lifts the facts of an attempt above its intent.

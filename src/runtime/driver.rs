@@ -370,6 +370,9 @@ impl<M: MediaPort> Driver<M> {
     }
 
     fn publish_view(&mut self) {
+        let counters = self.node.sip_counters();
+        self.ports.metrics.sip_dropped.raise_to(counters.dropped.values().sum());
+        self.ports.metrics.sip_repeated.raise_to(counters.repeated);
         let now = self.ports.clock.now();
         self.next_view = now.tick + VIEW_EVERY;
         if self.ports.ends.view.receiver_count() > 0 {

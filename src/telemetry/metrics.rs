@@ -18,6 +18,11 @@ impl Counter {
         self.0.fetch_add(by, Ordering::Relaxed);
     }
 
+    /// At least so many: for what is counted elsewhere.
+    pub fn raise_to(&self, count: u64) {
+        self.0.fetch_max(count, Ordering::Relaxed);
+    }
+
     /// The count so far.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -50,6 +55,10 @@ metrics! {
     sip_sent = "outdial_sip_datagrams_sent_total";
     /// SIP datagrams that the socket did not take: lost, repeated by SIP's own timers.
     sip_unsent = "outdial_sip_datagrams_unsent_total";
+    /// SIP datagrams thrown away: malformed, from strangers, matching nothing.
+    sip_dropped = "outdial_sip_dropped_total";
+    /// SIP datagrams sent again by our own timers.
+    sip_repeated = "outdial_sip_repeated_total";
     /// Commands that the media queue did not take: their legs were hung up.
     media_refused = "outdial_media_commands_refused_total";
     /// Facts received from the media threads.
@@ -81,6 +90,8 @@ mod tests {
         outdial_sip_datagrams_received_total
         outdial_sip_datagrams_sent_total
         outdial_sip_datagrams_unsent_total
+        outdial_sip_dropped_total
+        outdial_sip_repeated_total
         outdial_media_commands_refused_total
         outdial_media_events_total
         outdial_store_commands_total

@@ -7,6 +7,7 @@
 #![expect(clippy::as_conversions, reason = "small counts, and figures that are printed")]
 #![expect(clippy::print_stdout, reason = "the figures are what these tests are run for")]
 
+mod bad_input;
 mod blocked_database;
 mod cpu;
 mod sipp;

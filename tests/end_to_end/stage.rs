@@ -106,9 +106,9 @@ impl Stage {
         let (agents, talk) = (std::mem::take(&mut self.agents), self.talk);
         let mut cpu = self.cpu;
         let mut views = handle.clone();
-        let (carrier, folder) = (&self.carrier, &self.folder);
+        let (carrier, folder, sip) = (&self.carrier, &self.folder, self.running.sip_address());
         block_on(async {
-            let mut scene = Scene { carrier, handle: handle.clone(), url: url(folder) };
+            let mut scene = Scene { carrier, handle: handle.clone(), url: url(folder), sip };
             let watch = async {
                 while views.next_view().await.is_ok() {
                     cpu.sample();
@@ -140,6 +140,8 @@ pub(crate) struct Scene<'a> {
     handle: Handle,
     /// Of the database.
     pub(crate) url: String,
+    /// Of the dialer's SIP socket.
+    pub(crate) sip: SocketAddr,
 }
 
 impl Scene<'_> {

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::cli::args::AgentVerb;
 use crate::cli::client::Client;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::unread;
 use crate::cli::page;
 use crate::cli::text::Lang;
 use crate::logic::dialer::command::Command;
@@ -43,11 +44,11 @@ fn watch(client: Client, agent: &str, json: bool, lang: Lang) -> Result<(), Fail
         let text = if json { serde_json::to_string(notice)? } else { page::render(notice, lang) };
         if in_place {
             // Home, the page, and nothing of a longer page before it.
-            write!(out, "\x1b[H\x1b[2J{text}")?;
+            write!(out, "\x1b[H\x1b[2J{text}").map_err(unread)?;
         } else {
-            writeln!(out, "{text}")?;
+            writeln!(out, "{text}").map_err(unread)?;
         }
-        out.flush()?;
+        out.flush().map_err(unread)?;
         Ok(())
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::args::{Args, CheckArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
+use crate::cli::output::say;
 use crate::cli::setup;
 use crate::config::check::{Finding, Level, check};
 use crate::config::{Database, OutdialFile};
@@ -48,10 +49,10 @@ pub(crate) fn run(args: &Args, wanted: &CheckArgs) -> Result<Exit, Failure> {
                 serde_json::json!({ "level": level, "text": finding.text })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        say!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
         for finding in &findings {
-            println!("{finding}");
+            say!("{finding}");
         }
     }
     let bad = findings.iter().any(|finding| finding.level == Level::Problem);

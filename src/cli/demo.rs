@@ -15,6 +15,7 @@ use crate::cli::demo_world::World;
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::export;
 use crate::cli::import;
+use crate::cli::output::say;
 use crate::cli::report::Report;
 use crate::cli::run as dialing;
 use crate::cli::setup;
@@ -50,10 +51,10 @@ pub(crate) fn run(args: &Args, demo: &DemoArgs) -> Result<Exit, Failure> {
     let results = folder.path("results.csv");
     export::attempts_to_file(&file, &campaign, &results)?;
     if demo.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        println!("{}", report.text(args.lang));
-        println!("{}: {}", texts(args.lang).results, results.display());
+        say!("{}", report.text(args.lang));
+        say!("{}: {}", texts(args.lang).results, results.display());
     }
     Ok(exit)
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::args::{Args, ImportArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
+use crate::cli::output::say;
 use crate::cli::setup;
 use crate::cli::text::texts;
 use crate::config::{CampaignFile, ListSource, OutdialFile};
@@ -40,14 +41,14 @@ pub(crate) fn run(args: &Args, import: &ImportArgs) -> Result<Exit, Failure> {
         let done = Box::pin(import_list(&file, &campaign, &list, rejects, import.dry_run));
         let done = runtime.block_on(done)?;
         if !import.json {
-            println!("{}", list.path.display());
+            say!("{}", list.path.display());
             if done.known {
-                println!("{}", texts(args.lang).known_file);
+                say!("{}", texts(args.lang).known_file);
             } else {
-                println!("{}", done.report.text(args.lang.for_files()));
+                say!("{}", done.report.text(args.lang.for_files()));
             }
             if let Some(rejects) = &done.rejects {
-                println!("{}: {}", texts(args.lang).rejects, rejects.display());
+                say!("{}: {}", texts(args.lang).rejects, rejects.display());
             }
         }
         reports.push(serde_json::json!({
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &Args, import: &ImportArgs) -> Result<Exit, Failure> {
         }));
     }
     if import.json {
-        println!("{}", serde_json::to_string_pretty(&reports)?);
+        say!("{}", serde_json::to_string_pretty(&reports)?);
     }
     Ok(Exit::Ok)
 }

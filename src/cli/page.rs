@@ -41,7 +41,9 @@ fn customer(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result 
     if let Some(id) = &page.external_id {
         writeln!(out, "{}: {}", t.customer_id, plain(id))?;
     }
-    for (key, value) in &page.fields {
+    // The list's own columns hold what is shown above already.
+    let shown = [page.name.as_deref(), page.external_id.as_deref(), Some(page.number.as_str())];
+    for (key, value) in page.fields.iter().filter(|(_, value)| !shown.contains(&Some(value))) {
         writeln!(out, "{}: {}", plain(key), plain(value))?;
     }
     writeln!(out, "{}", "-".repeat(72))?;
@@ -60,7 +62,9 @@ fn customer(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result 
             (true, false) => t.saving,
             (false, _) => "",
         };
-        writeln!(out, "  [{}] {} ({}) {mark}", plain(&key.digits), plain(label), plain(&key.code))?;
+        let line =
+            format!("  [{}] {} ({}) {mark}", plain(&key.digits), plain(label), plain(&key.code));
+        writeln!(out, "{}", line.trim_end())?;
     }
     writeln!(out, "  [{}] {}", plain(&page.hang_up_keys), t.hang_up)?;
     writeln!(out, "{}: {}", t.attempt, plain(&page.attempt))
@@ -98,7 +102,10 @@ mod tests {
                 external_id: Some("C-7".to_owned()),
                 number: "+81312345678".to_owned(),
                 language: "ja".to_owned(),
-                fields: vec![("plan".to_owned(), "basic".to_owned())],
+                fields: vec![
+                    ("plan".to_owned(), "basic".to_owned()),
+                    ("customer no.".to_owned(), "C-7".to_owned()),
+                ],
                 script: "Hello,\nthis is ...".to_owned(),
                 dispositions: vec![
                     key("1", "SALE", "sale", "成約"),

@@ -5,6 +5,7 @@ use anyhow::anyhow;
 use crate::cli::args::{Args, RunArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::live::Live;
+use crate::cli::output::say;
 use crate::cli::picture::Picture;
 use crate::cli::report::Report;
 use crate::cli::setup;
@@ -33,9 +34,9 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     let last = with_final_counts(&file, pictures.last)?;
     let report = Report::of(pictures.first_at, &last, &caps(&campaigns));
     if run.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("{}", report.text(args.lang));
+        say!("{}", report.text(args.lang).trim_end());
     }
     exit_of(ended)
 }

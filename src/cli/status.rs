@@ -4,6 +4,7 @@ use crate::cli::args::{Args, StatusArgs};
 use crate::cli::client::Client;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::live::{block_of, percent};
+use crate::cli::output::say;
 use crate::cli::picture::Picture;
 use crate::cli::setup;
 use crate::cli::text::{Lang, texts};
@@ -21,13 +22,13 @@ pub(crate) fn run(args: &Args, wanted: &StatusArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     if wanted.json {
-        println!("{}", serde_json::to_string_pretty(&reply)?);
+        say!("{}", serde_json::to_string_pretty(&reply)?);
         return Ok(Exit::Ok);
     }
     let picture: Picture = serde_json::from_value(reply)?;
-    print!("{}", block_of("outdial", args.lang, &picture));
+    say!("{}", block_of("outdial", args.lang, &picture).trim_end());
     for agent in &picture.agents {
-        println!("  {:<20} {}", agent.name, texts(args.lang).agent_state(agent.state));
+        say!("  {:<20} {}", agent.name, texts(args.lang).agent_state(agent.state));
     }
     Ok(Exit::Ok)
 }
@@ -43,14 +44,14 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
         Ok::<_, store::StoreError>(status)
     })?;
     if wanted.json {
-        println!("{}", serde_json::to_string_pretty(&json(&status))?);
+        say!("{}", serde_json::to_string_pretty(&json(&status))?);
         return Ok(Exit::Ok);
     }
     let t = texts(lang);
-    println!("{}", t.no_dialer);
+    say!("{}", t.no_dialer);
     for campaign in &status.campaigns {
         let leads = campaign.leads;
-        println!(
+        say!(
             "{} ({}): ready {} waiting {} claimed {} done {} held {} blocked {}",
             campaign.name,
             campaign.state,
@@ -62,10 +63,10 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
             leads.blocked
         );
         for (outcome, count) in &campaign.outcomes {
-            println!("  {} {count}", t.outcome(outcome.as_str()));
+            say!("  {} {count}", t.outcome(outcome.as_str()));
         }
         if let Some(window) = campaign.windows.first() {
-            println!(
+            say!(
                 "  {} A {} D {} ({} {}) {}",
                 t.ledger,
                 window.answered,

@@ -347,6 +347,7 @@ impl Parts {
         let (orders, from_driver) = mpsc::channel(STORE_ORDERS);
         let (to_driver, news) = mpsc::channel(STORE_NEWS);
         let mut store = JoinSet::new();
+        let counted = Arc::clone(&self.metrics);
         let metrics = Arc::clone(&self.metrics);
         store.spawn(store_task::run(
             self.store,
@@ -379,7 +380,7 @@ impl Parts {
         if tokio::time::timeout(STORE_END, rest).await.is_err() {
             tracing::error!("the database did not answer at the end");
         }
-        tracing::info!(?ended, "the dialer ended");
+        tracing::info!(?ended, counted = ?counted.read(), "the dialer ended");
         ended
     }
 }

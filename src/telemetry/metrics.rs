@@ -69,8 +69,6 @@ metrics! {
     store_commits = "outdial_store_commits_total";
     /// Transactions that failed or were not answered, and were repeated.
     store_repeats = "outdial_store_repeats_total";
-    /// Microseconds from the start of a transaction to its commit, summed.
-    store_commit_micros = "outdial_store_commit_microseconds_total";
     /// Commands taken from the control socket and from the program itself.
     commands = "outdial_commands_total";
     /// Lines or connections refused at the control socket.
@@ -97,7 +95,6 @@ mod tests {
         outdial_store_commands_total
         outdial_store_commits_total
         outdial_store_repeats_total
-        outdial_store_commit_microseconds_total
         outdial_commands_total
         outdial_control_refused_total
         outdial_late_wakes_total

@@ -368,6 +368,9 @@ impl Carrier {
             },
             Step::HangUp => {
                 call.state = State::Ending;
+                if let Some(row) = self.row(leg) {
+                    row.hung_up_us = Some(now.micros_since_start());
+                }
                 self.command(now, SipCommand::HangUp { leg }, out);
             }
         }

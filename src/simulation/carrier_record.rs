@@ -36,6 +36,8 @@ pub struct CallRecord {
     pub confirmed_us: Option<u64>,
     /// A CANCEL came.
     pub cancelled_us: Option<u64>,
+    /// The callee hung up; the dialog ends when the caller answers the BYE.
+    pub hung_up_us: Option<u64>,
     /// A final refusal left, or the dialog ended.
     pub ended_us: Option<u64>,
     /// The final status sent.

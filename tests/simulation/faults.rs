@@ -53,6 +53,18 @@ impl Faults {
         phone_dies_every: Some(Duration::from_secs(60)),
         clock_jumps_every: Some(Duration::from_secs(200)),
     };
+
+    /// Hardly a minute in which nothing breaks.
+    pub(crate) const STORM: Self = Self {
+        crash_every: Some(Duration::from_secs(15)),
+        batch_not_run_ppm: 40_000,
+        reply_lost_ppm: 40_000,
+        slow_ppm: 20_000,
+        hung_ppm: 2_000,
+        phone_dies_every: Some(Duration::from_secs(8)),
+        clock_jumps_every: Some(Duration::from_secs(30)),
+        ..Self::ALL
+    };
 }
 
 /// Where the next crash hits.

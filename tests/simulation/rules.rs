@@ -126,10 +126,13 @@ impl Rules {
             );
         }
         same.push(invite.call_id.clone());
-        let in_use = carrier
-            .calls
-            .iter()
-            .filter(|call| call.ended_us.is_none() && !self.crashed_calls.contains(&call.call_id));
+        // A BYE of the callee frees the channel when it leaves, whenever our answer to it gets through.
+        let in_use = carrier.calls.iter().filter(|call| {
+            call.ended_us.is_none()
+                && call.hung_up_us.is_none()
+                && call.call_id != invite.call_id
+                && !self.crashed_calls.contains(&call.call_id)
+        });
         let in_use = in_use.count() + 1;
         if in_use > self.channels {
             broken!("calls stay within the channels", "{in_use} of {}: {invite:?}", self.channels);

@@ -24,7 +24,7 @@ fn world_of(seed: u64, minutes: u64) -> Builder {
             u32::try_from(2 + dice.below(6)).unwrap(),
             u32::try_from(5 + dice.below(15)).unwrap(),
         )
-        .faults(Faults::ALL);
+        .faults(if dice.below(4) == 0 { Faults::STORM } else { Faults::ALL });
     if dice.below(2) == 0 {
         world = world.digest();
     }

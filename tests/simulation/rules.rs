@@ -54,6 +54,9 @@ pub(crate) struct Rules {
     outcomes: BTreeMap<i64, Outcome>,
     /// Call-IDs of a dead process that were open at the restart, and until when they may be.
     orphans: BTreeMap<String, Tick>,
+    /// Call-IDs of this process that hold a channel, as far as the carrier has told.
+    open: BTreeSet<String>,
+    /// Call-IDs of dead processes that may still be open.
     crashed_calls: BTreeSet<String>,
     /// Attempts of which it is durable how to end the answered leg.
     answers: BTreeSet<AttemptId>,
@@ -83,6 +86,7 @@ impl Rules {
             refused: BTreeSet::new(),
             outcomes: BTreeMap::new(),
             orphans: BTreeMap::new(),
+            open: BTreeSet::new(),
             crashed_calls: BTreeSet::new(),
             answers: BTreeSet::new(),
         }
@@ -127,16 +131,16 @@ impl Rules {
         }
         same.push(invite.call_id.clone());
         // A BYE of the callee frees the channel when it leaves, whenever our answer to it gets through.
-        let in_use = carrier.calls.iter().filter(|call| {
-            call.ended_us.is_none()
-                && call.hung_up_us.is_none()
-                && call.call_id != invite.call_id
-                && !self.crashed_calls.contains(&call.call_id)
+        self.open.retain(|call_id| {
+            carrier
+                .call(call_id)
+                .is_none_or(|call| call.ended_us.is_none() && call.hung_up_us.is_none())
         });
-        let in_use = in_use.count() + 1;
+        let in_use = self.open.len() + 1;
         if in_use > self.channels {
             broken!("calls stay within the channels", "{in_use} of {}: {invite:?}", self.channels);
         }
+        self.open.insert(invite.call_id.clone());
         for key in [live.phone_key.clone(), format!("c:{}", live.contact)] {
             if self.refused.contains(&(live.seller, key.clone())) {
                 broken!(
@@ -303,6 +307,11 @@ impl Rules {
         self.refused.len()
     }
 
+    /// How many attempts have ended.
+    pub(crate) fn ends(&self) -> u32 {
+        u32::try_from(self.outcomes.len()).unwrap()
+    }
+
     /// An attempt as it stands after a commit.
     pub(crate) fn outcome_is(&mut self, row: &AttemptRow) {
         let Some(outcome) = row.outcome.as_deref().map(|text| text.parse::<Outcome>().unwrap())
@@ -331,14 +340,13 @@ impl Rules {
     }
 
     /// The process died.
-    pub(crate) fn crashed(&mut self, carrier: &CarrierRecord) {
+    pub(crate) fn crashed(&mut self) {
         self.unheard.clear();
         self.over.clear();
         self.kept.clear();
-        self.crashed_calls.extend(self.calls.keys().cloned());
-        // An INVITE may still be on its way: what the carrier knows is asked again at the deadline.
+        // An INVITE may still be on its way: what the carrier knows of it is asked at the deadline.
+        self.crashed_calls.append(&mut self.open);
         self.orphans.clear();
-        debug_assert!(carrier.unrecorded == 0);
     }
 
     /// A new process runs: what the dead one left open must end soon.
@@ -369,7 +377,14 @@ impl Rules {
                 carrier.call(id)
             );
         }
-        self.orphans.retain(|_, until| *until >= now);
+        let crashed = &mut self.crashed_calls;
+        self.orphans.retain(|id, until| {
+            let keep = *until >= now;
+            if !keep {
+                crashed.remove(id);
+            }
+            keep
+        });
     }
 
     pub(crate) fn at_the_end(&self, attempts: &[AttemptRow], carrier: &CarrierRecord) {

@@ -83,6 +83,10 @@ impl Leg {
             let q850 = request.message.q850_cause();
             match place {
                 Place::Own => self.on_own_bye(engine, turn, q850),
+                // The answer was lost with the earlier process: the far end's BYE is all that is left of the call.
+                Place::Early | Place::Unseen if self.is_recovering() => {
+                    self.on_bye(engine, turn, q850);
+                }
                 Place::Early | Place::Unseen => self.on_early_bye(request, q850),
                 Place::Extra => {}
             }
@@ -220,6 +224,10 @@ impl Leg {
         let mut early = Early::new(dialog);
         early.bye_came = Some(q850);
         outgoing.early.push(early);
+    }
+
+    fn is_recovering(&self) -> bool {
+        matches!(&self.side, Side::Outgoing(outgoing) if outgoing.recovering)
     }
 
     fn our_from(&self) -> String {

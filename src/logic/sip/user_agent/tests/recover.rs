@@ -12,6 +12,7 @@ use super::near;
 use super::settings;
 use super::solo::Solo;
 use super::solo::answer;
+use super::solo::from_peer;
 use super::solo::target;
 use super::solo::words;
 use crate::logic::sip::message::Message;
@@ -148,5 +149,19 @@ fn an_answered_leg_is_ended_by_bye_in_its_stored_dialog() {
     assert_eq!(bye.first(name::CSEQ), Some("1002 BYE"));
     after.receive(&bye.reply(481, None));
     assert_eq!(after.events(), [SipEvent::Ended { leg: LEG, by_peer: false, q850: None }]);
+    assert_eq!(after.agent.legs(), 0);
+}
+
+#[test]
+fn a_bye_ends_the_recovery_of_an_answer_that_was_never_stored() {
+    let invite = Solo::new().invite();
+    let mut after = restarted(None);
+    let cancels = after.sent();
+    // Too late to cancel, and nothing but its tag can end it: the far end hangs up by itself.
+    after.receive(&cancels[0].reply(200, Some("far")));
+    after.receive(&cancels[1].reply(481, Some("far")));
+    after.receive(&from_peer(&answer(&invite, 200, "far"), Method::BYE, 1));
+    assert_eq!(words(&after.sent()), ["200"]);
+    assert_eq!(after.events(), [SipEvent::Ended { leg: LEG, by_peer: true, q850: None }]);
     assert_eq!(after.agent.legs(), 0);
 }

@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub(super) agent: Option<AgentId>,
     /// An agent was kept for it when it was started.
     pub(super) covered: bool,
+    /// Its ports are asked for, and it is not dialed yet.
+    pub(super) prepared: bool,
     /// Dialed, and not closed yet.
     pub(super) leg_open: bool,
     /// Answered, and not over yet.
@@ -145,6 +147,7 @@ impl Dialer {
             match action {
                 attempt::Action::Queue => {
                     if let Some(line) = self.calls.get(&attempt).map(|call| call.line) {
+                        self.prepare(attempt, out);
                         self.queue_first(now, line, attempt, out);
                     }
                 }
@@ -156,7 +159,10 @@ impl Dialer {
                 }
                 attempt::Action::WantAgent => self.find_agent(now, attempt, out),
                 attempt::Action::Play(kind) => self.announce(now, attempt, kind, out),
-                attempt::Action::Record(end) => self.record(now, attempt, stage, &end, out),
+                attempt::Action::Record(end) => {
+                    self.unprepare(attempt, out);
+                    self.record(now, attempt, stage, &end, out);
+                }
             }
         }
     }
@@ -166,19 +172,42 @@ impl Dialer {
         self.deadlines.set(Timer::Call(attempt), at);
     }
 
-    fn dial(&mut self, attempt: AttemptId, out: &mut Vec<Action>) {
+    /// The ports are bound while the call waits for its turn: an INVITE that waits for them would leave later than the
+    /// rate limiter thinks, and closer to the next one.
+    fn prepare(&mut self, attempt: AttemptId, out: &mut Vec<Action>) {
+        let Some(leg_call) = self.leg_call(attempt) else { return };
         let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.prepared = true;
+        out.push(Action::Leg(call.leg, LegCommand::Prepare(leg_call)));
+    }
+
+    /// Gives the ports back that no INVITE will use.
+    fn unprepare(&mut self, attempt: AttemptId, out: &mut Vec<Action>) {
+        if let Some(call) = self.calls.get_mut(&attempt).filter(|call| call.prepared) {
+            call.prepared = false;
+            out.push(Action::Leg(call.leg, LegCommand::HangUp));
+        }
+    }
+
+    fn dial(&mut self, attempt: AttemptId, out: &mut Vec<Action>) {
+        let Some(leg_call) = self.leg_call(attempt) else { return };
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.prepared = false;
         call.leg_open = true;
-        let Some(room) = self.rooms.get_mut(&call.campaign) else { return };
-        room.counts.dialed += 1;
-        let Some(line) = self.lines.get(call.line) else { return };
-        let leg_call = LegCall::Customer {
-            attempt,
-            trunk: line.settings.name.clone(),
-            number: call.phone.number.clone(),
-            caller_id: room.settings.caller_id.clone(),
-        };
         out.push(Action::Leg(call.leg, LegCommand::Dial(leg_call)));
+        if let Some(room) = self.rooms.get_mut(&call.campaign) {
+            room.counts.dialed += 1;
+        }
+    }
+
+    fn leg_call(&self, attempt: AttemptId) -> Option<LegCall> {
+        let call = self.calls.get(&attempt)?;
+        Some(LegCall::Customer {
+            attempt,
+            trunk: self.lines.get(call.line)?.settings.name.clone(),
+            number: call.phone.number.clone(),
+            caller_id: self.rooms.get(&call.campaign)?.settings.caller_id.clone(),
+        })
     }
 
     /// Before an INVITE leaves: is the agent who was kept still there, or another one free?

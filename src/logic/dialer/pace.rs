@@ -206,6 +206,7 @@ impl Dialer {
             line,
             agent: Some(agent),
             covered: true,
+            prepared: false,
             leg_open: false,
             leg_up: false,
             play: None,

@@ -118,7 +118,10 @@ impl Run {
                         LegCommand::HangUp if self.is_up(leg) => {
                             self.leg(leg, LegEvent::Ended { by_peer: false, q850: None });
                         }
-                        LegCommand::Dial(_) | LegCommand::HangUp | LegCommand::Authorize => {}
+                        LegCommand::Prepare(_)
+                        | LegCommand::Dial(_)
+                        | LegCommand::HangUp
+                        | LegCommand::Authorize => {}
                     }
                 }
                 Action::Media(command) => self.media.push(command),
@@ -181,6 +184,14 @@ impl Run {
         self.legs
             .iter()
             .filter(|(_, command)| matches!(command, LegCommand::Dial(LegCall::Customer { .. })))
+            .map(|(leg, _)| *leg)
+            .collect()
+    }
+
+    fn prepared(&self) -> Vec<LegId> {
+        self.legs
+            .iter()
+            .filter(|(_, command)| matches!(command, LegCommand::Prepare(_)))
             .map(|(leg, _)| *leg)
             .collect()
     }
@@ -312,6 +323,28 @@ fn no_invite_leaves_before_its_intent_is_durable() {
     run.input(Input::StoreHealth(StoreHealth::Ok));
     run.pass(Duration::from_secs(1));
     assert_eq!(run.dialed().len(), 1, "a new attempt is made when the database is well");
+}
+
+#[test]
+fn ports_are_asked_for_before_the_rate_limiter_so_that_the_invite_leaves_at_its_turn() {
+    let mut run = Run::new(50, &["a", "b"], |_| {}).ready();
+    let prepared = run.prepared();
+    assert_eq!((prepared.len(), run.dialed().len()), (2, 1), "the second call waits for its turn");
+    run.pass(Duration::from_millis(200));
+    assert_eq!(run.dialed(), prepared);
+    assert!(!run.legs.iter().any(|(_, command)| *command == LegCommand::HangUp));
+}
+
+#[test]
+fn ports_that_no_invite_will_use_are_given_back() {
+    let mut run = Run::new(50, &["a", "b"], |_| {}).ready();
+    let waits = run.prepared()[1];
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(5));
+    assert_eq!(run.dialed().len(), 1);
+    let given_back = run.legs.iter().filter(|order| **order == (waits, LegCommand::HangUp)).count();
+    assert_eq!(given_back, 1);
+    assert!(run.outcomes().contains(&Outcome::NotPlaced));
 }
 
 #[test]

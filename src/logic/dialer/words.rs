@@ -52,11 +52,13 @@ pub enum Action {
 /// Orders to one leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegCommand {
-    /// Opens media and sends the INVITE.
+    /// Opens media, so that a later `Dial` sends the INVITE at once. Nothing is told of it; `HangUp` takes it back.
+    Prepare(LegCall),
+    /// Opens media unless that is done, and sends the INVITE.
     Dial(LegCall),
     /// Answers a digest challenge: the second INVITE leaves.
     Authorize,
-    /// Ends it, whatever its state. Idempotent. `Failed` or `Ended` follows.
+    /// Ends it, whatever its state. Idempotent. `Failed` or `Ended` follows, unless it was only prepared.
     HangUp,
 }
 

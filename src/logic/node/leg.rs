@@ -31,8 +31,10 @@ pub(super) struct Leg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Media ports are being bound; `hang_up`: not wanted any more.
-    Opening { hang_up: bool },
+    /// Media ports are being bound; `dial`: the INVITE is due; `hang_up`: not wanted any more.
+    Opening { dial: bool, hang_up: bool },
+    /// The ports are bound; the INVITE is not due yet.
+    Ready,
     /// The INVITE is out.
     Inviting,
     /// Answered.
@@ -49,8 +51,24 @@ pub(super) enum Check {
 }
 
 impl Node {
-    /// Opens media for a new leg; the INVITE follows when the ports are bound.
-    pub(super) fn open(&mut self, leg: LegId, call: &LegCall, out: &mut Vec<NodeAction>) {
+    /// Sends the INVITE, as soon as the ports are bound.
+    pub(super) fn dial(&mut self, leg: LegId, call: &LegCall, out: &mut Vec<NodeAction>) {
+        match self.legs.get_mut(&leg).map(|leg| &mut leg.stage) {
+            Some(Stage::Opening { dial, .. }) => *dial = true,
+            Some(Stage::Ready) => self.invite(leg),
+            Some(Stage::Inviting | Stage::Up) => {}
+            None => self.open(leg, call, true, out),
+        }
+    }
+
+    /// Opens media for a new leg; `dial`: the INVITE follows when the ports are bound.
+    pub(super) fn open(
+        &mut self,
+        leg: LegId,
+        call: &LegCall,
+        dial: bool,
+        out: &mut Vec<NodeAction>,
+    ) {
         let planned = match call {
             LegCall::Customer { trunk, number, caller_id, .. } => {
                 self.trunks.iter().find(|known| known.name == *trunk).and_then(|trunk| {
@@ -66,12 +84,14 @@ impl Node {
             }
         };
         let Some((call, sources, any_source, is_phone)) = planned else {
-            self.tell(leg, LegEvent::Failed(not_sent()));
+            if dial {
+                self.tell(leg, LegEvent::Failed(not_sent()));
+            }
             return;
         };
         let opened = Leg {
             call,
-            stage: Stage::Opening { hang_up: false },
+            stage: Stage::Opening { dial, hang_up: false },
             local: None,
             early: None,
             sources,
@@ -84,9 +104,10 @@ impl Node {
         out.push(NodeAction::Media(MediaCommand::Open { leg }));
     }
 
-    pub(super) fn hang_up(&mut self, leg: LegId) {
+    pub(super) fn hang_up(&mut self, leg: LegId, out: &mut Vec<NodeAction>) {
         match self.legs.get_mut(&leg).map(|leg| &mut leg.stage) {
-            Some(Stage::Opening { hang_up }) => *hang_up = true,
+            Some(Stage::Opening { hang_up, .. }) => *hang_up = true,
+            Some(Stage::Ready) => self.close(leg, out),
             Some(Stage::Inviting | Stage::Up) => {
                 self.work.push_back(Work::Sip(SipCommand::HangUp { leg }))
             }
@@ -99,12 +120,15 @@ impl Node {
             MediaEvent::Opened { leg, port } => self.opened(leg, port, out),
             MediaEvent::OpenFailed { leg } => {
                 match self.legs.get(&leg).map(|leg| leg.stage) {
-                    Some(Stage::Opening { .. }) => {
+                    Some(Stage::Opening { dial, .. }) => {
                         self.legs.remove(&leg);
-                        self.tell(leg, LegEvent::Failed(not_sent()));
+                        // Before it is due nobody waits for it: it is tried again then.
+                        if dial {
+                            self.tell(leg, LegEvent::Failed(not_sent()));
+                        }
                     }
                     // Nobody may hear what the media threads were not told in time.
-                    Some(Stage::Inviting | Stage::Up) => self.hang_up(leg),
+                    Some(Stage::Ready | Stage::Inviting | Stage::Up) => self.hang_up(leg, out),
                     None => {}
                 }
             }
@@ -132,16 +156,30 @@ impl Node {
             out.push(NodeAction::Media(MediaCommand::Close { leg }));
             return;
         };
-        if room.stage == (Stage::Opening { hang_up: true }) {
-            self.legs.remove(&leg);
-            out.push(NodeAction::Media(MediaCommand::Close { leg }));
-            self.tell(leg, LegEvent::Failed(not_sent()));
+        let (dial, hang_up) = match room.stage {
+            Stage::Opening { dial, hang_up } => (dial, hang_up),
+            // Opened twice: not by us.
+            Stage::Ready | Stage::Inviting | Stage::Up => return,
+        };
+        if hang_up {
+            self.close(leg, out);
+            if dial {
+                self.tell(leg, LegEvent::Failed(not_sent()));
+            }
             return;
         }
         let session = u64::try_from(leg.0).unwrap_or_default();
         let local = LocalMedia::new(SocketAddr::new(self.rtp_address, port), session);
-        let offer = local.offer();
         room.local = Some(local);
+        room.stage = Stage::Ready;
+        if dial {
+            self.invite(leg);
+        }
+    }
+
+    fn invite(&mut self, leg: LegId) {
+        let Some(room) = self.legs.get_mut(&leg) else { return };
+        let Some(offer) = room.local.as_ref().map(LocalMedia::offer) else { return };
         room.stage = Stage::Inviting;
         let call = Box::new(room.call.clone());
         self.work.push_back(Work::Sip(SipCommand::Invite { leg, call, offer }));

@@ -242,11 +242,12 @@ impl Node {
                     self.add_call(&mut command);
                     out.push(NodeAction::Store(ticket, command));
                 }
-                Action::Leg(leg, LegCommand::Dial(call)) => self.open(leg, &call, out),
+                Action::Leg(leg, LegCommand::Prepare(call)) => self.open(leg, &call, false, out),
+                Action::Leg(leg, LegCommand::Dial(call)) => self.dial(leg, &call, out),
                 Action::Leg(leg, LegCommand::Authorize) => {
                     self.work.push_back(Work::Sip(SipCommand::Authorize { leg }))
                 }
-                Action::Leg(leg, LegCommand::HangUp) => self.hang_up(leg),
+                Action::Leg(leg, LegCommand::HangUp) => self.hang_up(leg, out),
                 Action::Media(command) => out.push(NodeAction::Media(command)),
                 Action::Reply(asker, reply) => out.push(NodeAction::Reply(asker, reply)),
                 Action::Notice(notice) => out.push(NodeAction::Notice(notice)),

@@ -14,6 +14,7 @@ mod sipp;
 mod sound;
 mod stage;
 mod trunk;
+mod turnstile;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -18,8 +18,8 @@ pub(crate) struct Sipp {
 /// What SIPp saw, read from its message log and its statistics.
 #[derive(Debug, Default)]
 pub(crate) struct SippSaw {
-    /// Arrival of each INVITE, repeats included, in microseconds of the day; Call-ID; called number.
-    pub(crate) invites: Vec<(u64, String, String)>,
+    /// Each INVITE, repeats included: when it was read, in microseconds of the day (UTC); Call-ID; called number.
+    pub(crate) invites: Vec<(Option<u64>, String, String)>,
     /// BYEs.
     pub(crate) byes: u64,
     /// Calls by SIPp's own count.
@@ -41,6 +41,7 @@ impl Sipp {
             .args(["-trace_stat", "-fd", "1s", "-stf", "statistics.csv"])
             .args(["-trace_err", "-error_file", "errors.log"])
             .current_dir(folder.path())
+            .env("TZ", "UTC")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -111,19 +112,26 @@ impl Drop for Sipp {
 }
 
 impl SippSaw {
-    /// Most INVITEs in any half-open window of one second; a repeat is no call.
-    pub(crate) fn most_in_a_second(&self) -> usize {
+    /// When SIPp read the first INVITE of each call, where it says so.
+    pub(crate) fn calls_at(&self) -> BTreeMap<String, u64> {
         let mut first = BTreeMap::new();
         for (at, call_id, _) in &self.invites {
-            first.entry(call_id).or_insert(*at);
+            if let Some(at) = at {
+                first.entry(call_id.clone()).or_insert(*at);
+            }
         }
-        let mut times: Vec<u64> = first.into_values().collect();
-        times.sort_unstable();
-        let in_the_second_from = |(place, start): (usize, &u64)| {
-            times.iter().skip(place).take_while(|at| **at < start + 1_000_000).count()
-        };
-        times.iter().enumerate().map(in_the_second_from).max().unwrap_or(0)
+        first
     }
+}
+
+/// Most of these moments, in microseconds, in any half-open window of one second.
+pub(crate) fn most_in_a_second(moments: impl IntoIterator<Item = u64>) -> usize {
+    let mut times: Vec<u64> = moments.into_iter().collect();
+    times.sort_unstable();
+    let in_the_second_from = |(place, start): (usize, &u64)| {
+        times.iter().skip(place).take_while(|at| **at < start + 1_000_000).count()
+    };
+    times.iter().enumerate().map(in_the_second_from).max().unwrap_or(0)
 }
 
 /// Each message follows a line of dashes with date and time, and a line with direction and length.
@@ -151,14 +159,14 @@ fn read_messages(log: &str, saw: &mut SippSaw) {
     }
 }
 
-/// `2026-11-21 22:16:03.123456`, or with tabs between and seconds since 1970 behind.
-fn micros_of_day(stamp: &str) -> u64 {
-    let time = stamp.split_whitespace().find(|word| word.contains(':')).unwrap();
+/// `2026-11-21 22:16:03.123456`. Now and then SIPp 3.6 writes a line without.
+fn micros_of_day(stamp: &str) -> Option<u64> {
+    let time = stamp.split_whitespace().find(|word| word.contains(':'))?;
     let parts: Vec<&str> = time.split([':', '.']).collect();
     let [hours, minutes, seconds, fraction] = parts[..] else { panic!("{stamp}") };
     let whole = |text: &str| text.parse::<u64>().unwrap();
     let seconds = (whole(hours) * 60 + whole(minutes)) * 60 + whole(seconds);
-    seconds * 1_000_000 + whole(&format!("{fraction:0<6}"))
+    Some(seconds * 1_000_000 + whole(&format!("{fraction:0<6}")))
 }
 
 /// A column of the last line of SIPp's statistics.

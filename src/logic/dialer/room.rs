@@ -132,10 +132,11 @@ impl Room {
         }
     }
 
-    /// Nothing is at hand, nothing is ready, and nothing will be within `SOON`.
+    /// Nothing is at hand, nothing is ready, and nothing will be within `SOON`. A paused campaign is not idle: whoever
+    /// paused it may want to go on.
     pub(super) fn is_idle(&self, now: Now) -> bool {
         let soon = self.next_due.is_some_and(|due| due <= now.utc + SOON);
-        let stopped = self.state != CampaignState::Running;
+        let stopped = matches!(self.state, CampaignState::Draining | CampaignState::Finished);
         self.leads.is_empty()
             && !self.claiming
             && !self.promoting

@@ -13,6 +13,7 @@ mod leg;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::logic::dialer::command::{AgentNotice, Command, Reply, View};
 use crate::logic::dialer::{
@@ -105,6 +106,8 @@ pub struct Node {
     sip_address: SocketAddr,
     rtp_address: IpAddr,
     legs: BTreeMap<LegId, Leg>,
+    /// Answers on their way to the database: their ACK follows the commit.
+    answers: BTreeMap<Ticket, LegId>,
     /// Phones from which no audio comes: asked by OPTIONS whether they live.
     checks: Deadlines<Check>,
     /// Work still to be done for the present input, in order: what a machine says never overtakes what it said before.
@@ -129,6 +132,7 @@ impl Node {
         };
         let mut settings = UserAgentSettings::new(start.sip_address, identity);
         settings.peers = known_peers(&start.dialer);
+        settings.hold_ack = Some(ACK_WAITS);
         let (trunks, agents) = (start.dialer.trunks.clone(), start.dialer.agents.clone());
         let mut work = VecDeque::new();
         let attempts = start.dialer.open_attempts.iter().flat_map(|open| open.legs.iter());
@@ -149,6 +153,7 @@ impl Node {
             sip_address: start.sip_address,
             rtp_address: start.rtp_address,
             legs: BTreeMap::new(),
+            answers: BTreeMap::new(),
             checks: Deadlines::default(),
             work,
         };
@@ -165,6 +170,9 @@ impl Node {
             }
             NodeInput::Media(event) => self.media_event(now, event, out),
             NodeInput::Stored(ticket, reply) => {
+                if let Some(leg) = self.answers.remove(&ticket) {
+                    self.work.push_back(Work::Sip(SipCommand::Acknowledge { leg }));
+                }
                 self.work.push_back(Work::Dialer(Input::Stored(ticket, reply)))
             }
             NodeInput::StoreHealth(health) => {
@@ -240,6 +248,9 @@ impl Node {
             match action {
                 Action::Store(ticket, mut command) => {
                     self.add_call(&mut command);
+                    if let StoreCommand::LegAnswered(row) = &command {
+                        self.answers.insert(ticket, row.leg);
+                    }
                     out.push(NodeAction::Store(ticket, command));
                 }
                 Action::Leg(leg, LegCommand::Prepare(call)) => self.open(leg, &call, false, out),
@@ -251,7 +262,13 @@ impl Node {
                 Action::Media(command) => out.push(NodeAction::Media(command)),
                 Action::Reply(asker, reply) => out.push(NodeAction::Reply(asker, reply)),
                 Action::Notice(notice) => out.push(NodeAction::Notice(notice)),
-                Action::Finished => out.push(NodeAction::Finished),
+                Action::Finished => {
+                    // A phone that died does not answer our BYE: its ports are not waited for.
+                    for leg in std::mem::take(&mut self.legs).into_keys() {
+                        out.push(NodeAction::Media(MediaCommand::Close { leg }));
+                    }
+                    out.push(NodeAction::Finished);
+                }
             }
         }
     }
@@ -280,6 +297,10 @@ impl Node {
         self.work.push_back(Work::Dialer(Input::Leg(leg, event)));
     }
 }
+
+/// A crash before the answer is stored finds the far end still repeating its 200, and with it the tag for a BYE. Sound
+/// does not wait for the ACK, and the ACK does not wait longer than this for a database that is slow or away.
+const ACK_WAITS: Duration = Duration::from_millis(200);
 
 /// Addresses whose SIP packets may start something with us.
 fn known_peers(start: &DialerStart) -> Vec<IpNet> {

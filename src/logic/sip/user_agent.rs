@@ -61,6 +61,11 @@ pub enum SipCommand {
         /// The challenged leg.
         leg: LegId,
     },
+    /// What [`SipEvent::Answered`] told is durable: a held ACK leaves now.
+    Acknowledge {
+        /// The answered leg.
+        leg: LegId,
+    },
     /// CANCEL, held CANCEL, ACK and BYE, or BYE, or a final refusal for an incoming leg: whichever the state needs.
     /// Idempotent.
     HangUp {
@@ -212,7 +217,7 @@ pub enum SipEvent {
         /// The leg.
         leg: LegId,
     },
-    /// A 2xx; the ACK has left. Further 2xx of other branches are ended by the user agent itself.
+    /// A 2xx. The ACK has left, or is held for [`SipCommand::Acknowledge`]. Further 2xx of other branches are ended by the user agent itself.
     Answered {
         /// The leg.
         leg: LegId,

@@ -108,6 +108,7 @@ impl UserAgent {
                 self.with_leg(turn, leg, Leg::send_invite);
             }
             SipCommand::Authorize { leg } => self.with_leg(turn, leg, Leg::authorize),
+            SipCommand::Acknowledge { leg } => self.with_leg(turn, leg, Leg::release_ack),
             SipCommand::HangUp { leg } => self.with_leg(turn, leg, Leg::hang_up),
             SipCommand::AnswerOffer { leg, sdp } => {
                 self.with_leg(turn, leg, |leg, engine, turn| leg.answer_offer(engine, turn, sdp));
@@ -126,7 +127,10 @@ impl UserAgent {
                 });
             }
             SipCommand::Offer { leg, sdp } => {
-                self.with_leg(turn, leg, |leg, engine, turn| leg.offer(engine, turn, sdp));
+                self.with_leg(turn, leg, |leg, engine, turn| {
+                    leg.release_ack(engine, turn);
+                    leg.offer(engine, turn, sdp);
+                });
             }
             SipCommand::Ping { ping, uri, peer } => self.ping(turn, ping, &uri, peer),
             SipCommand::Recover { leg, boot, call, dialog } => {

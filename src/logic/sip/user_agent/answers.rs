@@ -23,7 +23,8 @@ use crate::logic::sip::message::Method;
 use crate::logic::time::Tick;
 
 impl Leg {
-    /// A 2xx of a dialog that has none yet: ACK, always and at once (RFC 3261 §13.2.2.4).
+    /// A 2xx of a dialog that has none yet: ACK, always (RFC 3261 §13.2.2.4), and at once unless the answer is to be
+    /// stored before.
     pub(super) fn on_answer(
         &mut self,
         engine: &mut Engine,
@@ -67,6 +68,10 @@ impl Leg {
         }
         self.linger(turn.now);
         let extra = (!own).then(|| dialog.clone());
+        let hold = own && !recovering && early.bye_came.is_none();
+        if hold {
+            self.ack_held_until = engine.settings.hold_ack.map(|longest| turn.now + longest);
+        }
         self.acknowledge(engine, turn, &dialog, cseq, &authorization, extra);
         if !own {
             engine.counters.extra_answers += 1;
@@ -97,7 +102,7 @@ impl Leg {
         }
     }
 
-    /// Builds, sends and keeps the ACK to a 2xx.
+    /// Builds, sends (unless it is held) and keeps the ACK to a 2xx.
     pub(super) fn acknowledge(
         &mut self,
         engine: &mut Engine,
@@ -115,8 +120,25 @@ impl Leg {
             ack.push(name, value);
         }
         let (to, bytes) = (dialog.next_hop(engine.settings.symmetric), ack.to_bytes());
-        engine.send(turn, to, bytes.clone());
+        let held = self.ack_held_until.is_some() && extra.is_none();
+        if !held {
+            engine.send(turn, to, bytes.clone());
+        }
         self.keep_ack(turn.now, cseq, dialog.remote_tag.clone(), (to, bytes), extra);
+        if held && let Some(kept) = self.acks.last_mut() {
+            kept.times = 0;
+        }
+    }
+
+    /// Sends the ACK that was held. Doing it again does nothing.
+    pub(super) fn release_ack(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        if self.ack_held_until.take().is_none() {
+            return;
+        }
+        for acked in self.acks.iter_mut().filter(|acked| acked.times == 0) {
+            (acked.last_sent, acked.times) = (turn.now, 1);
+            engine.send(turn, acked.to, acked.ack.clone());
+        }
     }
 
     /// Keeps an ACK, for when what it answers comes again.

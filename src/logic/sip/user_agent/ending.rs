@@ -15,6 +15,7 @@ use crate::logic::sip::message::Method;
 impl Leg {
     /// Sends our BYE; its end is the end of the leg.
     pub(super) fn send_bye(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
+        self.release_ack(engine, turn);
         if let Some(asked) = self.asked.take() {
             // RFC 3261 §15.1.2: pending requests of the dialog get a final response.
             engine.answer(turn, asked.server, 487, &self.local_tag);
@@ -55,6 +56,7 @@ impl Leg {
 
     /// The far end's BYE; the 200 has left.
     pub(super) fn on_bye(&mut self, engine: &mut Engine, turn: &mut Turn<'_>, q850: Option<u8>) {
+        self.release_ack(engine, turn);
         if let Some(asked) = self.asked.take() {
             engine.answer(turn, asked.server, 487, &self.local_tag);
         }
@@ -66,6 +68,9 @@ impl Leg {
     /// Deadlines of a call that is up.
     pub(super) fn on_up_timeout(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
         let now = turn.now;
+        if self.stage == Stage::Up && self.ack_held_until.is_some_and(|until| until <= now) {
+            self.release_ack(engine, turn);
+        }
         if let Some(repeating) = &mut self.repeating {
             if repeating.give_up_at <= now {
                 // RFC 3261 §13.3.1.4 and §14.2: no ACK, so BYE.

@@ -57,6 +57,14 @@ impl Tokens {
     }
 }
 
+impl Identity {
+    /// The Call-ID of one of this process's legs: by it the records of carriers are compared with stored legs.
+    #[must_use]
+    pub fn call_id(&self, leg: LegId) -> String {
+        Tokens::new(self).call_id(self.boot, leg)
+    }
+}
+
 /// Our tag as a number; `None` for a text that is none of ours.
 pub(super) fn tag_number(tag: &str) -> Option<u64> {
     if tag.len() == TAG_LENGTH { u64::try_from(number(tag)?).ok() } else { None }

@@ -48,6 +48,8 @@ pub(super) struct Leg {
     pub(super) repeating: Option<Repeating>,
     /// ACKs we sent, to be sent again when their 2xx comes again. The first is the leg's own.
     pub(super) acks: Vec<Acked>,
+    /// The ACK to the first 2xx is held until then; in `acks` it has been sent no times.
+    pub(super) ack_held_until: Option<Tick>,
     pub(super) session: Option<SessionTimer>,
     /// Our re-INVITE or UPDATE that has no final response yet.
     pub(super) refresh: Option<Refresh>,
@@ -260,6 +262,7 @@ impl Leg {
             asked: None,
             repeating: None,
             acks: Vec::new(),
+            ack_held_until: None,
             session: None,
             refresh: None,
             refresh_challenges: 0,
@@ -289,6 +292,7 @@ impl Leg {
             refresh,
             self.repeating.as_ref().map(Repeating::deadline),
             self.asked.as_ref().map(|asked| asked.answer_by),
+            self.ack_held_until.filter(|_| self.stage == Stage::Up),
             self.session.filter(|_| self.stage == Stage::Up).map(|session| session.at),
             self.linger_until.filter(|_| closed),
         ]

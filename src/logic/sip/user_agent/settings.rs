@@ -29,6 +29,12 @@ pub struct UserAgentSettings {
     /// Asks for a session timer of this length in each INVITE (RFC 4028). A timer that the far end asks for is kept
     /// either way.
     pub session_expires: Option<Duration>,
+    /// How long the ACK to an answer waits at most for [`SipCommand::Acknowledge`](super::SipCommand::Acknowledge);
+    /// `None`: it leaves at once. Below T1 (500 ms), so that the far end does not repeat its 200 for nothing.
+    ///
+    /// A far end repeats its 200 until the ACK comes (RFC 3261 §13.3.1.4). So a process that dies before the answer is
+    /// stored leaves a far end that still tells its tag to the next process, which can then end the call.
+    pub hold_ack: Option<Duration>,
     /// Most legs at once, ended ones that still linger not counted. At the bound an incoming INVITE gets 503 and
     /// [`SipCommand::Invite`](super::SipCommand::Invite) fails with status 503.
     pub max_legs: usize,
@@ -49,6 +55,7 @@ impl UserAgentSettings {
             symmetric: true,
             offer_100rel: false,
             session_expires: None,
+            hold_ack: None,
             max_legs: 20_000,
             max_transactions: 200_000,
         }

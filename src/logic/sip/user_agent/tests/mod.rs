@@ -6,6 +6,7 @@ mod solo;
 mod arbitrary;
 mod calls;
 mod digest;
+mod held_ack;
 mod loss;
 mod offers;
 mod races;

@@ -1,0 +1,28 @@
+//! The real program as a process of its own, over real SIP and RTP on loopback: killed, stopped, and with a real
+//! softphone as the agent's phone.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a failed setup is a failed test; a process of its own is waited for by the clock; figures are printed"
+)]
+
+mod kill;
+mod records;
+mod shutdown;
+mod site;
+mod softphone;
+mod staff;
+
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+/// Packets are due every 20 ms: where all tests share one process, these run one after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}

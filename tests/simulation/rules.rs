@@ -48,7 +48,8 @@ pub(crate) struct Rules {
     unheard: BTreeMap<LegId, (AttemptId, Tick)>,
     /// Attempts of this process that are over or never were.
     over: BTreeSet<AttemptId>,
-    kept: BTreeMap<String, (AgentState, AttemptId)>,
+    /// Reserved or speaking agents, and the public reference of the call before them.
+    kept: BTreeMap<String, (AgentState, String)>,
     /// Persons and numbers of a seller that refused, durably.
     refused: BTreeSet<(i64, String)>,
     outcomes: BTreeMap<i64, Outcome>,
@@ -222,11 +223,11 @@ impl Rules {
     }
 
     fn noticed(&mut self, notice: &AgentNotice) {
-        let attempt = notice.page.as_ref().and_then(|page| self.refs.get(&page.attempt)).copied();
         let busy = matches!(notice.state, AgentState::Reserved | AgentState::OnCall);
-        match attempt.filter(|_| busy) {
-            Some(attempt) => {
-                self.kept.insert(notice.agent.clone(), (notice.state, attempt));
+        match notice.page.as_ref().filter(|_| busy) {
+            Some(page) => {
+                let kept = (notice.state, page.attempt.clone());
+                self.kept.insert(notice.agent.clone(), kept);
             }
             None => {
                 self.kept.remove(&notice.agent);
@@ -236,8 +237,10 @@ impl Rules {
 
     /// The node took an input and did all that it asked for.
     pub(crate) fn turn_is_over(&self, now: Now) {
-        for (agent, (state, attempt)) in &self.kept {
-            if self.over.contains(attempt) {
+        for (agent, (state, page)) in &self.kept {
+            // The page is turned before the intent is ordered, in one turn.
+            let attempt = self.refs.get(page);
+            if attempt.is_none_or(|attempt| self.over.contains(attempt)) {
                 broken!(
                     "no agent is kept for a call that is over",
                     "{agent} is {state:?} for {attempt:?} at {now:?}"

@@ -19,7 +19,8 @@ fn world_of(seed: u64, minutes: u64) -> Builder {
     let mut world = World::seeded(seed)
         .contacts(people)
         .agents(agents)
-        .second_campaign((people / 2, people * 3 / 2))
+        // It is a little ahead of the first one in the same list, so that the two meet all the time.
+        .second_campaign((20, people + 20))
         .trunk(
             u32::try_from(2 + dice.below(6)).unwrap(),
             u32::try_from(5 + dice.below(15)).unwrap(),

@@ -15,25 +15,33 @@ pub struct Ear {
 struct Tone {
     hz: u16,
     heard_last: Option<Tick>,
+    /// Frames without it since then: after a stall many frames arrive at once, and their silence is silence too.
+    without: u32,
 }
 
 impl Ear {
     /// An ear for these frequencies; they should lie 100 Hz apart or more.
     #[must_use]
     pub fn new(tones: &[u16]) -> Self {
-        Self { tones: tones.iter().map(|hz| Tone { hz: *hz, heard_last: None }).collect() }
+        Self {
+            tones: tones.iter().map(|hz| Tone { hz: *hz, heard_last: None, without: 0 }).collect(),
+        }
     }
 
     /// The next 20 ms, as they arrived at `at`; tells each tone that begins with them.
     pub fn listen(&mut self, at: Tick, samples: &[i16], mut begins: impl FnMut(u16)) {
         for tone in &mut self.tones {
             if goertzel::amplitude(samples, tone.hz) < AUDIBLE {
+                tone.without = tone.without.saturating_add(1);
                 continue;
             }
-            if tone.heard_last.is_none_or(|last| at.since(last) > PAUSE) {
+            if tone.heard_last.is_none_or(|last| at.since(last) > PAUSE)
+                || tone.without >= PAUSE_FRAMES
+            {
                 begins(tone.hz);
             }
             tone.heard_last = Some(at);
+            tone.without = 0;
         }
     }
 
@@ -50,6 +58,8 @@ const AUDIBLE: f32 = 0.06;
 
 /// A tone that was away for longer begins anew. Longer than any jitter on loopback, shorter than between two calls.
 const PAUSE: Duration = Duration::from_millis(150);
+/// The same in frames of 20 ms.
+const PAUSE_FRAMES: u32 = 8;
 
 #[cfg(test)]
 mod tests {
@@ -84,6 +94,18 @@ mod tests {
             }
         }
         assert_eq!(begun, [(10, 1000), (50, 1000), (55, 440)]);
+    }
+
+    #[test]
+    fn a_pause_that_arrives_all_at_once_is_still_a_pause() {
+        let mut ear = Ear::new(&[1000]);
+        let mut begun = 0;
+        for (hz, frames) in [(1000.0, 5), (0.0, 3), (1000.0, 5), (0.0, 20), (1000.0, 5)] {
+            for _ in 0..frames {
+                ear.listen(Tick::START, &frame(hz, 0.3), |_| begun += 1);
+            }
+        }
+        assert_eq!(begun, 2, "three lost frames are no pause, twenty are");
     }
 
     #[test]

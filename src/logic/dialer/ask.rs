@@ -8,7 +8,7 @@ use crate::logic::dialer::rows::Saying;
 use crate::logic::dialer::{
     Action, Asker, CampaignState, Dialer, StoreCommand, StoreHealth, Suppress, Timer, Waiting,
 };
-use crate::logic::ids::{AgentId, AttemptId, CampaignId, SellerId, SuppressionId};
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, ContactId, SellerId, SuppressionId};
 use crate::logic::phone::{NotE164, PhoneNumber};
 use crate::logic::time::Now;
 
@@ -129,14 +129,17 @@ impl Dialer {
                     proof,
                     at: now.utc,
                 };
+                let key = suppress.phone_key.clone();
                 self.store(StoreCommand::Suppress(suppress), Waiting::Suppress(asker), out);
+                self.withdraw(now, seller, None, key.as_deref(), out);
                 Ok(None)
             }
             Command::Status => Ok(Some(Reply::Status(self.view(now)))),
         }
     }
 
-    /// The call an agent wants to say something of: the last one, or the one named.
+    /// The call an agent wants to say something of: the last one with a person, or the one named. Never the next one,
+    /// for which the agent is kept already.
     fn call_to_dispose(
         &self,
         agent: &str,
@@ -144,8 +147,8 @@ impl Dialer {
         named: Option<&str>,
     ) -> Result<(AgentId, AttemptId), Refusal> {
         let (id, _) = self.agent_named(agent)?;
-        let last = self.desks.get(&id).and_then(|desk| desk.last.as_ref());
-        let Some(last) = last.filter(|last| named.is_none_or(|named| named == last.page.attempt))
+        let spoken = self.desks.get(&id).and_then(|desk| desk.spoken.as_ref());
+        let Some(last) = spoken.filter(|last| named.is_none_or(|named| named == last.page.attempt))
         else {
             return Err(refuse("no_call", format!("{agent} has had no such call in this run")));
         };
@@ -157,6 +160,28 @@ impl Dialer {
             return Err(refuse("unknown_disposition", message));
         }
         Ok((id, last.attempt))
+    }
+
+    /// Takes back every attempt to a person or number of which no INVITE has left: its intent may be durable already.
+    pub(super) fn withdraw(
+        &mut self,
+        now: Now,
+        seller: SellerId,
+        contact: Option<ContactId>,
+        key: Option<&str>,
+        out: &mut Vec<Action>,
+    ) {
+        let meant: Vec<AttemptId> = self
+            .calls
+            .values()
+            .filter(|call| call.machine.stage() == attempt::Stage::Starting)
+            .filter(|call| self.rooms.get(&call.campaign).is_some_and(|room| room.seller == seller))
+            .filter(|call| Some(call.lead.contact) == contact || Some(&*call.phone.key) == key)
+            .map(|call| call.attempt)
+            .collect();
+        for attempt in meant {
+            self.call_event(now, attempt, attempt::Event::Withdrawn, out);
+        }
     }
 
     fn seller_named(&self, name: &str) -> Result<SellerId, Refusal> {
@@ -178,12 +203,8 @@ impl Dialer {
         out: &mut Vec<Action>,
     ) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
-        if room.state == state {
-            return;
-        }
-        room.state = state;
-        let command =
-            StoreCommand::CampaignState { campaign, state, at: now.utc, by: by.to_owned() };
+        let Some(at) = room.change(now, state) else { return };
+        let command = StoreCommand::CampaignState { campaign, state, at, by: by.to_owned() };
         self.store(command, Waiting::Fact, out);
     }
 

@@ -264,6 +264,9 @@ impl Dialer {
         let play = self.next_play();
         out.push(Action::Media(MediaCommand::Play { leg: phone, play, sound: ZIP_TONE }));
         self.turn_page(attempt, agent);
+        if let Some(desk) = self.desks.get_mut(&agent) {
+            desk.spoken.clone_from(&desk.last);
+        }
         self.desk_event(now, agent, join, out);
         self.call_event(now, attempt, attempt::Event::AgentJoined, out);
         self.store(StoreCommand::Connected { attempt, agent, at: now.utc }, Waiting::Fact, out);

@@ -21,13 +21,15 @@ pub(super) struct Desk {
     pub(super) machine: Agent,
     /// The phone's leg: being dialed or up.
     pub(super) leg: Option<LegId>,
-    /// The customer on the page: from the reservation until the next one, so that a late disposition finds its call.
+    /// The customer on the page: from the reservation until the next one.
     pub(super) last: Option<LastCall>,
+    /// The customer last spoken with: a late disposition is about this call, whoever is on the page by then.
+    pub(super) spoken: Option<LastCall>,
 }
 
 impl Desk {
     pub(super) fn new(now: Now, id: AgentId, settings: AgentSettings) -> Self {
-        Self { id, settings, machine: Agent::new(now), leg: None, last: None }
+        Self { id, settings, machine: Agent::new(now), leg: None, last: None, spoken: None }
     }
 
     pub(super) fn notice(&self) -> AgentNotice {
@@ -355,7 +357,8 @@ impl Dialer {
     }
 
     pub(super) fn last_of(&self, agent: AgentId, attempt: AttemptId) -> Option<&LastCall> {
-        self.desks.get(&agent)?.last.as_ref().filter(|last| last.attempt == attempt)
+        let desk = self.desks.get(&agent)?;
+        [&desk.last, &desk.spoken].into_iter().flatten().find(|last| last.attempt == attempt)
     }
 }
 

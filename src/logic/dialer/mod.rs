@@ -37,7 +37,7 @@ pub use store_order::effect_order;
 pub use words::*;
 
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, IdMaker, LegId};
-use crate::logic::time::{Deadlines, Now, Tick};
+use crate::logic::time::{Deadlines, Now, Tick, UtcMs};
 use call::Call;
 use desk::Desk;
 use ending::Ending;
@@ -60,6 +60,8 @@ pub struct Dialer {
     last_ticket: u64,
     last_play: u64,
     state_seq: i64,
+    /// When somebody last said something of a call, by rows that never go back.
+    said_at: UtcMs,
     deadlines: Deadlines<Timer>,
     health: StoreHealth,
     ending: Ending,
@@ -138,6 +140,7 @@ impl Dialer {
             last_ticket: 0,
             last_play: 0,
             state_seq: 0,
+            said_at: now.utc,
             deadlines: Deadlines::default(),
             health: StoreHealth::Ok,
             ending: Ending::No,

@@ -22,6 +22,8 @@ pub(super) struct Room {
     pub(super) seller: SellerId,
     pub(super) settings: CampaignSettings,
     pub(super) state: CampaignState,
+    /// When the state was last changed, by rows that never go back: the database takes an earlier one for a repeat.
+    state_at: UtcMs,
     pub(super) hours: ClassHours,
     windows: Option<AbandonWindows>,
     days: Option<AbandonWindows>,
@@ -71,6 +73,8 @@ impl Room {
             id: start.id,
             seller: start.seller,
             state: if start.paused { CampaignState::Paused } else { CampaignState::Running },
+            // The start itself wrote the row.
+            state_at: now.utc,
             hours,
             leads: VecDeque::new(),
             claims: 0,
@@ -109,6 +113,17 @@ impl Room {
         // Local midnight lies within half a day of the UTC day of the same date.
         let day = i32::try_from((starts + DAY_MS / 2).div_euclid(DAY_MS)).unwrap_or(0);
         (day, UtcMs(ends))
+    }
+
+    /// Changes the state; `None` when it is that already. The time to write is later than that of the last change, even
+    /// when the wall clock was set back in between.
+    pub(super) fn change(&mut self, now: Now, state: CampaignState) -> Option<UtcMs> {
+        if self.state == state {
+            return None;
+        }
+        self.state = state;
+        self.state_at = now.utc.max(self.state_at + Duration::from_millis(1));
+        Some(self.state_at)
     }
 
     /// The longest a phone may ring: a call is not started so late that it could still ring after hours.

@@ -1,5 +1,7 @@
 //! What the end of an attempt, a disposition or a recovery writes.
 
+use std::time::Duration;
+
 use crate::logic::agent::Kind;
 use crate::logic::attempt::{End, Failure, outcome_of_failure};
 use crate::logic::campaign::retry::{self, Ended, Next, NumberAfter};
@@ -198,13 +200,15 @@ impl Dialer {
             proof: last.page.attempt.clone(),
             at: now.utc,
         });
+        // The database takes an earlier word for a repeat: a wall clock that was set back must not undo a correction.
+        self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
         let record = DispositionRecord {
             attempt,
             lead: last.lead,
             agent,
             code: chosen.code.clone(),
             memo: saying.memo,
-            at: now.utc,
+            at: self.said_at,
             live: chosen.live,
             window: room.window(answered_at.unwrap_or(now.utc)),
             after: after.clone(),
@@ -219,7 +223,7 @@ impl Dialer {
             call.said = Some(Said { after, live: chosen.live });
         }
         if let Some(desk) = self.desks.get_mut(&agent)
-            && let Some(last) = desk.last.as_mut()
+            && let Some(last) = desk.last.as_mut().filter(|last| last.attempt == attempt)
         {
             last.page.chosen = Some(chosen.code.clone());
             last.page.saved = false;
@@ -230,7 +234,11 @@ impl Dialer {
         }
         let waiting =
             Waiting::Disposition { agent, attempt, code: chosen.code, asker: saying.asker };
+        let refused = record.suppress.clone();
         self.store(StoreCommand::Disposition(Box::new(record)), waiting, out);
+        if let Some(refused) = refused {
+            self.withdraw(now, refused.seller, refused.contact, refused.phone_key.as_deref(), out);
+        }
     }
 
     /// An attempt that an earlier process left open: sent, end not known. It counts, as abandoned, until proven

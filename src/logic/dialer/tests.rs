@@ -431,6 +431,79 @@ fn a_refusal_is_confirmed_only_when_it_is_durable() {
 }
 
 #[test]
+fn a_late_word_is_about_the_person_spoken_with_and_not_about_the_next_one() {
+    let mut run = Run::new(2, &["a"], |_| {}).ready();
+    let say = |run: &mut Run| {
+        let (agent, code) = ("a".to_owned(), "REFUSED".to_owned());
+        run.command(Command::AgentDisposition { agent, code, attempt: None, memo: None });
+    };
+    say(&mut run);
+    assert!(
+        matches!(run.replies.last(), Some(Reply::Refused { code: "no_call", .. })),
+        "{:?}",
+        run.replies
+    );
+    let first = run.dialed()[0];
+    run.leg(first, LegEvent::Answered(dialog()));
+    run.leg(first, LegEvent::Ended { by_peer: true, q850: None });
+    run.pass(Duration::from_secs(11));
+    assert_eq!(run.dialed().len(), 2, "wrap-up is over, and the next person is being called");
+    say(&mut run);
+    let said: Vec<_> =
+        run.rows
+            .iter()
+            .filter_map(|row| {
+                if let StoreCommand::Disposition(said) = row { Some(said.lead) } else { None }
+            })
+            .collect();
+    assert_eq!(said, [lead(1).lead]);
+}
+
+#[test]
+fn a_number_that_is_suppressed_while_its_intent_waits_is_not_called() {
+    let mut run = Run::new(2, &["a", "b"], |_| {});
+    run.pass(Duration::from_millis(1));
+    let mut run = run.ready();
+    let before = run.dialed().len();
+    assert_eq!(before, 1, "the second one waits for the rate");
+    run.command(Command::Suppress {
+        seller: "ACME".to_owned(),
+        number: lead(2).phones[0].key.clone(),
+        reason: "do_not_call".to_owned(),
+        proof: "letter".to_owned(),
+    });
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.dialed().len(), 1, "{:?}", run.legs);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_back_undoes_no_word_and_no_pause() {
+    let mut run = Run::new(1, &["a"], |_| {}).ready();
+    let customer = run.dialed()[0];
+    run.leg(customer, LegEvent::Answered(dialog()));
+    run.leg(customer, LegEvent::Ended { by_peer: true, q850: None });
+    let phone = run.dialer.desks[&AgentId(1)].leg.unwrap();
+    run.leg(phone, LegEvent::Digit('1'));
+    run.command(Command::CampaignPause { campaign: "test".to_owned() });
+    run.now.utc = run.now.utc - Duration::from_secs(60);
+    run.leg(phone, LegEvent::Digit('9'));
+    run.command(Command::CampaignResume { campaign: "test".to_owned() });
+    let times = |of: fn(&StoreCommand) -> Option<UtcMs>| -> Vec<_> {
+        run.rows.iter().filter_map(of).collect()
+    };
+    let said =
+        times(|row| if let StoreCommand::Disposition(said) = row { Some(said.at) } else { None });
+    let changed =
+        times(
+            |row| {
+                if let StoreCommand::CampaignState { at, .. } = row { Some(*at) } else { None }
+            },
+        );
+    assert!(said.len() == 2 && said[0] < said[1], "{said:?}");
+    assert!(changed.len() == 2 && changed[0] < changed[1], "{changed:?}");
+}
+
+#[test]
 fn calls_leave_no_faster_than_the_trunk_allows() {
     let names: Vec<String> = (0..40).map(|n| format!("agent{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

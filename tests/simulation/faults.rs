@@ -28,6 +28,10 @@ pub(crate) struct Faults {
     pub(crate) phone_dies_every: Option<Duration>,
     /// Mean time between steps of the wall clock.
     pub(crate) clock_jumps_every: Option<Duration>,
+    /// Mean time between things that people do at odd moments.
+    pub(crate) people_meddle_every: Option<Duration>,
+    /// Mean time from a start of the process to two signals, after which it is started again.
+    pub(crate) stopped_every: Option<Duration>,
 }
 
 impl Faults {
@@ -40,6 +44,8 @@ impl Faults {
         hung_ppm: 0,
         phone_dies_every: None,
         clock_jumps_every: None,
+        people_meddle_every: None,
+        stopped_every: None,
     };
 
     /// Everything at once.
@@ -52,6 +58,8 @@ impl Faults {
         hung_ppm: 200,
         phone_dies_every: Some(Duration::from_secs(60)),
         clock_jumps_every: Some(Duration::from_secs(200)),
+        people_meddle_every: Some(Duration::from_secs(10)),
+        stopped_every: Some(Duration::from_secs(400)),
     };
 
     /// Hardly a minute in which nothing breaks.
@@ -63,6 +71,8 @@ impl Faults {
         hung_ppm: 2_000,
         phone_dies_every: Some(Duration::from_secs(8)),
         clock_jumps_every: Some(Duration::from_secs(30)),
+        people_meddle_every: Some(Duration::from_secs(1)),
+        stopped_every: Some(Duration::from_secs(90)),
         ..Self::ALL
     };
 }

@@ -6,6 +6,7 @@
 //! | `plan` | what a world is made of: campaigns, people, agents, callees |
 //! | `faults` | what goes wrong, and where a crash hits |
 //! | `store_line` | the store task in virtual time: batches, lost replies, hangs |
+//! | `meddling` | what people do at odd moments |
 //! | `launch` | a process start from the database, as after a crash |
 //! | `eye` | reads the database beside the node, to check it |
 //! | `wire_text` | what a check must know of a SIP message |
@@ -20,6 +21,7 @@
 mod eye;
 mod faults;
 mod launch;
+mod meddling;
 mod plan;
 mod rules;
 mod seeds;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use outdial::logic::dialer::command::{AgentNotice, AgentState};
-use outdial::logic::dialer::{Intent, StoreCommand, StoreReply};
+use outdial::logic::dialer::{CampaignState, Intent, StoreCommand, StoreReply};
 use outdial::logic::ids::{AttemptId, LegId};
 use outdial::logic::media::{MediaCommand, Sound};
 use outdial::logic::node::NodeAction;
@@ -61,6 +61,10 @@ pub(crate) struct Rules {
     crashed_calls: BTreeSet<String>,
     /// Attempts of which it is durable how to end the answered leg.
     answers: BTreeSet<AttemptId>,
+    /// Campaigns that are not running, durably.
+    paused: BTreeSet<i64>,
+    /// Intents that are durable.
+    saved: BTreeSet<AttemptId>,
     connect: Duration,
 }
 
@@ -90,6 +94,8 @@ impl Rules {
             open: BTreeSet::new(),
             crashed_calls: BTreeSet::new(),
             answers: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            saved: BTreeSet::new(),
         }
     }
 
@@ -271,7 +277,23 @@ impl Rules {
         replies: &[StoreReply],
     ) -> Vec<AttemptId> {
         let mut changed = vec![];
-        for (command, _) in batch.iter().zip(replies) {
+        // States come first in the order of effects.
+        for command in batch {
+            if let StoreCommand::CampaignState { campaign, state, .. } = command {
+                if *state == CampaignState::Running {
+                    self.paused.remove(&campaign.0);
+                } else {
+                    self.paused.insert(campaign.0);
+                }
+            }
+        }
+        for (command, reply) in batch.iter().zip(replies) {
+            if let (StoreCommand::Intent(intent), StoreReply::Saved) = (command, reply)
+                && self.saved.insert(intent.attempt)
+                && self.paused.contains(&intent.campaign.0)
+            {
+                broken!("a paused campaign starts nothing", "{intent:?}");
+            }
             let suppress = match command {
                 StoreCommand::Outcome(outcome) => {
                     changed.push(outcome.attempt);

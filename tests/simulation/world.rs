@@ -26,6 +26,7 @@ use outdial::store::{Db, NodeIdentity, run_batch_isolating};
 use crate::eye::{AttemptRow, Eye};
 use crate::faults::{self, CrashPoint, Faults};
 use crate::launch;
+use crate::meddling::{self, Deed};
 use crate::plan::{self, Plan};
 use crate::rules::Rules;
 use crate::store_line::{StoreLine, StoreNews};
@@ -79,6 +80,10 @@ pub(crate) struct World {
     replay: String,
     crashes: u32,
     crashed_at: Option<Tick>,
+    /// Starts of the process.
+    lives: u32,
+    /// Two signals came: the process ends soon, and is started again.
+    stopping: bool,
 }
 
 /// What is planned.
@@ -90,6 +95,11 @@ enum Todo {
     PhoneRevives(usize),
     ClockJumps,
     Crash(u32),
+    Meddle,
+    Later(Deed),
+    /// Two signals, in this life of the process.
+    Stop(u32),
+    /// A signal.
     ShutDown,
 }
 
@@ -303,6 +313,8 @@ impl World {
             log: Log { loud: std::env::var_os("OUTDIAL_TRACE").is_some(), ..Log::default() },
             crashes: 0,
             crashed_at: None,
+            lives: 0,
+            stopping: false,
             replay,
             plan,
             faults,
@@ -314,6 +326,9 @@ impl World {
         if let Some(mean) = world.faults.clock_jumps_every {
             let wait = faults::around(&mut world.dice, mean);
             world.plan_todo(world.now + wait, Todo::ClockJumps);
+        }
+        if world.faults.people_meddle_every.is_some() {
+            world.plan_todo(Tick::START, Todo::Meddle);
         }
         world
     }
@@ -336,9 +351,14 @@ impl World {
 
     fn run(&mut self, end: Tick) {
         let (mut last, mut turns) = (self.now, 0_u32);
-        while !(self.finished && self.store.is_idle()) {
+        while !(self.finished && self.store.is_idle() && !self.stopping) {
             let Some(next) = self.next_deadline().filter(|next| *next <= end) else { return };
             self.now = self.now.max(next);
+            if self.stopping && self.finished && self.store.is_idle() {
+                self.note(|| "it has ended".to_owned());
+                self.die();
+                continue;
+            }
             turns = if self.now == last { turns + 1 } else { 0 };
             last = self.now;
             assert!(turns < MOST_TURNS, "the world stands still at {:?}", self.now);
@@ -439,8 +459,28 @@ impl World {
                     self.plan_todo(self.now + wait, Todo::ClockJumps);
                 }
             }
+            Todo::Meddle => {
+                if let Some(mean) = self.faults.people_meddle_every.filter(|_| !self.ending) {
+                    let (deed, later) = meddling::deed(&mut self.dice, &self.plan);
+                    self.do_deed(deed);
+                    if let Some((after, deed)) = later {
+                        self.plan_todo(self.now + after, Todo::Later(deed));
+                    }
+                    let wait = faults::around(&mut self.dice, mean);
+                    self.plan_todo(self.now + wait, Todo::Meddle);
+                }
+            }
+            Todo::Later(deed) => self.do_deed(deed),
+            Todo::Stop(life) => {
+                if self.node.is_some() && self.lives == life && !self.ending {
+                    self.note(|| "two signals".to_owned());
+                    self.stopping = true;
+                    self.tell_node(NodeInput::Shutdown);
+                    self.tell_node(NodeInput::Shutdown);
+                }
+            }
             Todo::Crash(life) => {
-                if self.node.is_some() && self.crashes == life {
+                if self.node.is_some() && self.lives == life {
                     self.crash("its time");
                 }
             }
@@ -474,21 +514,40 @@ impl World {
         }
     }
 
+    fn do_deed(&mut self, deed: Deed) {
+        self.note(|| format!("somebody: {deed:?}"));
+        match deed {
+            Deed::Ask(command) => self.command(command),
+            Deed::Phone(at, order) => self.tell_phone(at, PhoneInput::Order(order)),
+        }
+    }
+
     fn plan_crash(&mut self) {
+        self.lives += 1;
+        if let Some(mean) = self.faults.stopped_every {
+            let wait = faults::around(&mut self.dice, mean);
+            self.plan_todo(self.now + wait, Todo::Stop(self.lives));
+        }
         self.counted.clear();
         self.batches = 0;
         self.crash_next = self.crash_at.pop_front();
         if let (None, Some(mean)) = (&self.crash_next, self.faults.crash_every) {
             self.crash_next = Some(CrashPoint::draw(&mut self.dice));
             let wait = faults::around(&mut self.dice, mean * 2);
-            self.plan_todo(self.now + wait, Todo::Crash(self.crashes));
+            self.plan_todo(self.now + wait, Todo::Crash(self.lives));
         }
     }
 
     fn crash(&mut self, why: &str) {
         self.note(|| format!("crash: {why}"));
         self.crashes += 1;
+        self.die();
+    }
+
+    /// The process is gone, whyever; it is started again.
+    fn die(&mut self) {
         self.crashed_at = Some(self.now);
+        self.stopping = false;
         self.node = None;
         self.finished = false;
         self.crash_next = None;

@@ -245,7 +245,9 @@ fn a_phone_that_is_not_told_to_answer_rings_first_and_has_one_line() {
     assert_eq!(world.story(second), ["failed 486"]);
     world.hang_up(leg);
     world.run(3_000);
-    assert!(world.phone.record().calls[0].by_caller);
+    let [first, refused] = &world.phone.record().calls[..] else { panic!("two calls came") };
+    assert!(first.by_caller && first.answered_us.is_some());
+    assert_eq!(refused.answered_us, None, "the call that was refused was never answered");
     assert!(world.phone.record().calls.iter().all(|call| call.ended_us.is_some()));
 }
 

@@ -105,6 +105,26 @@ pub struct IpNet {
     pub prefix: u8,
 }
 
+impl IpNet {
+    /// Whether `address` lies in it. IPv4-mapped IPv6 addresses count as IPv4; a prefix longer than the address holds
+    /// the network address alone.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        let prefix = u32::from(self.prefix);
+        match (self.addr.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(address)) => {
+                let rest = 32_u32.saturating_sub(prefix);
+                (net.to_bits() ^ address.to_bits()).checked_shr(rest).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(net), IpAddr::V6(address)) => {
+                let rest = 128_u32.saturating_sub(prefix);
+                (net.to_bits() ^ address.to_bits()).checked_shr(rest).unwrap_or(0) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
 /// What can be played. Sounds are mono, 8 kHz, 16 bit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sound {
@@ -195,4 +215,27 @@ pub struct MediaStats {
     pub lost: u64,
     /// Packets thrown away: from strangers, malformed, of an unknown payload type.
     pub refused: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_net_holds_its_addresses_and_no_others() {
+        let net = |text: &str, prefix| IpNet { addr: text.parse().unwrap(), prefix };
+        let holds = |net: IpNet, text: &str| net.contains(text.parse().unwrap());
+        assert!(holds(net("192.0.2.0", 24), "192.0.2.255"));
+        assert!(!holds(net("192.0.2.0", 24), "192.0.3.0"));
+        assert!(holds(net("203.0.113.7", 32), "203.0.113.7"));
+        assert!(!holds(net("203.0.113.7", 32), "203.0.113.6"));
+        assert!(holds(net("192.0.2.7", 32), "::ffff:192.0.2.7"));
+        assert!(holds(net("0.0.0.0", 0), "198.51.100.1"));
+        assert!(!holds(net("0.0.0.0", 0), "2001:db8::1"));
+        assert!(!holds(net("0.0.0.0", 33), "203.0.113.6"), "no such prefix");
+        assert!(holds(net("2001:db8::", 32), "2001:db8:ffff::1"));
+        assert!(!holds(net("2001:db8::", 32), "2001:db9::1"));
+        assert!(!holds(net("2001:db8::", 128), "2001:db8::1"));
+        assert!(holds(net("::", 0), "2001:db8::1"));
+    }
 }

@@ -146,6 +146,13 @@ pub struct PhoneCall {
     pub by_caller: bool,
 }
 
+impl PhoneRecord {
+    /// The last call that has not ended: while a line is up, others are refused on arrival.
+    fn open_call(&mut self) -> Option<&mut PhoneCall> {
+        self.calls.iter_mut().rev().find(|call| call.ended_us.is_none())
+    }
+}
+
 #[derive(Debug)]
 struct PhoneLine {
     leg: LegId,
@@ -371,7 +378,7 @@ impl Phone {
         line.remote.codec = self.settings.codec;
         let leg = line.leg;
         let sdp = line.sdp(self.settings.rtp);
-        if let Some(call) = self.record.calls.last_mut() {
+        if let Some(call) = self.record.open_call() {
             call.answered_us = Some(now.micros_since_start());
         }
         self.command(now, SipCommand::Answer { leg, sdp }, out);
@@ -411,8 +418,9 @@ impl Phone {
         }
     }
 
+    /// The call that came last, or the one whose ports could not be bound.
     fn refuse(&mut self, now: Tick, leg: LegId, status: u16, out: &mut Vec<PhoneAction>) {
-        if let Some(call) = self.record.calls.last_mut() {
+        if let Some(call) = self.record.open_call() {
             call.ended_us = Some(now.micros_since_start());
         }
         self.command(now, SipCommand::Refuse { leg, status, q850: None, headers: Vec::new() }, out);
@@ -426,9 +434,7 @@ impl Phone {
 
     fn close(&mut self, now: Tick, by_caller: bool, out: &mut Vec<PhoneAction>) {
         let Some(line) = self.line.take() else { return };
-        // The call of the line is the last one that was not refused on arrival.
-        if let Some(call) = self.record.calls.iter_mut().rev().find(|call| call.ended_us.is_none())
-        {
+        if let Some(call) = self.record.open_call() {
             call.ended_us = Some(now.micros_since_start());
             call.by_caller = by_caller;
         }

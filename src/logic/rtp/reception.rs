@@ -33,8 +33,18 @@ struct Source {
 }
 
 impl Reception {
-    /// A valid packet came.
+    /// A valid packet of audio came.
     pub fn record(&mut self, now: Tick, header: RtpHeader) {
+        self.count(now, header, true);
+    }
+
+    /// A valid packet came whose timestamp is not the moment it was made: all packets of a key carry that of its
+    /// start (RFC 4733 §2.2.1), which is no jitter.
+    pub fn record_untimed(&mut self, now: Tick, header: RtpHeader) {
+        self.count(now, header, false);
+    }
+
+    fn count(&mut self, now: Tick, header: RtpHeader, timed: bool) {
         self.received += 1;
         let transit = arrival(now).wrapping_sub(header.timestamp);
         if let Some(source) = &mut self.source
@@ -42,7 +52,10 @@ impl Reception {
             && source.advance(header.sequence)
         {
             source.received += 1;
-            let change = u64::from(signed_distance(transit, source.transit));
+            if !timed {
+                return;
+            }
+            let change = u64::from(distance(transit, source.transit));
             source.transit = transit;
             // A change of the source's clock is no jitter.
             if change < u64::from(SAMPLE_RATE) {
@@ -138,7 +151,7 @@ fn arrival(now: Tick) -> u32 {
     u32::try_from(samples & u128::from(u32::MAX)).unwrap_or(0)
 }
 
-fn signed_distance(a: u32, b: u32) -> u32 {
+fn distance(a: u32, b: u32) -> u32 {
     let distance = a.wrapping_sub(b);
     distance.min(distance.wrapping_neg())
 }

@@ -56,7 +56,7 @@ pub enum LegCommand {
     Prepare(LegCall),
     /// Opens media unless that is done, and sends the INVITE.
     Dial(LegCall),
-    /// Answers a digest challenge: the second INVITE leaves.
+    /// Follows `Challenged`: another INVITE leaves.
     Authorize,
     /// Ends it, whatever its state. Idempotent. `Failed` or `Ended` follows, unless it was only prepared.
     HangUp,
@@ -92,7 +92,7 @@ pub enum LegEvent {
     Ringing,
     /// 183 (or another 18x): in progress, perhaps with early media.
     Progress,
-    /// A digest challenge waits for [`LegCommand::Authorize`].
+    /// A digest challenge or a 422 waits for [`LegCommand::Authorize`]: another INVITE.
     Challenged,
     /// 200 OK: media flows, somebody listens.
     Answered(RemoteDialog),

@@ -2,6 +2,7 @@
 //!
 //! Pure: datagrams and commands come in with `now`, datagrams and events go out.
 
+mod again;
 mod agent;
 mod answers;
 mod credentials;
@@ -56,7 +57,7 @@ pub enum SipCommand {
         /// The SDP offer.
         offer: Vec<u8>,
     },
-    /// Answers the digest challenge that [`SipEvent::Challenged`] reported: the second INVITE leaves now.
+    /// Follows [`SipEvent::Challenged`]: the next INVITE leaves now, with credentials or a longer session timer.
     Authorize {
         /// The challenged leg.
         leg: LegId,
@@ -125,9 +126,8 @@ pub enum SipCommand {
     },
     /// A leg of an earlier process that may still be up: ends it.
     ///
-    /// With `dialog`: BYE. Without: CANCEL for each INVITE that may have been sent (`cseq` 1 and 2: the second
-    /// follows a digest challenge); a 2xx that still comes is ACKed and ended with BYE. Ends with
-    /// [`SipEvent::Ended`] or [`SipEvent::Failed`].
+    /// With `dialog`: BYE. Without: CANCEL for each INVITE that may have been sent (each digest challenge and a 422 add
+    /// one); a 2xx that still comes is ACKed and ended with BYE. Ends with [`SipEvent::Ended`] or [`SipEvent::Failed`].
     Recover {
         /// The leg as stored.
         leg: LegId,
@@ -212,7 +212,8 @@ pub enum SipEvent {
         /// SDP of early media.
         sdp: Option<Vec<u8>>,
     },
-    /// 401 or 407 that we can answer: send [`SipCommand::Authorize`] when the rate limit allows another INVITE.
+    /// 401, 407 or 422 that another INVITE may satisfy: send [`SipCommand::Authorize`] when the rate limit allows it.
+    /// At most three times per leg.
     Challenged {
         /// The leg.
         leg: LegId,

@@ -344,6 +344,9 @@ impl UserAgent {
         if let Some(tag) = tag_number(&leg.local_tag) {
             self.by_tag.remove(&tag);
         }
+        for branch in &leg.reinvites {
+            self.engine.invites.remove(branch);
+        }
         match &leg.side {
             Side::Incoming { caller, .. } => {
                 self.callers.remove(caller);

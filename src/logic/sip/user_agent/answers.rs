@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::RemoteDialog;
 use super::SipEvent;
-use super::credentials::Learned;
 use super::engine::Engine;
 use super::engine::Purpose;
 use super::leg::Acked;
@@ -211,8 +210,9 @@ impl Leg {
         let known = self.acks.iter_mut().find(|acked| acked.remote_tag == tag);
         let Some((_, challenges)) = known.and_then(|acked| acked.extra.as_mut()) else { return };
         if *challenges < MAX_CHALLENGES
-            && engine.learn(outgoing.call.peer, outgoing.call.credentials.as_ref(), response)
-                != Learned::Unusable
+            && engine
+                .learn(outgoing.call.peer, outgoing.call.credentials.as_ref(), response)
+                .is_usable()
         {
             *challenges += 1;
             self.end_extra(engine, turn, tag);

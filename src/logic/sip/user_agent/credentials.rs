@@ -32,14 +32,19 @@ struct Realm {
 }
 
 /// What a 401 or 407 was good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Learned {
-    /// No credentials, or nothing in it that we can answer.
-    Unusable,
-    /// A challenge to answer.
-    New,
-    /// The nonce was too old, the password may be right.
-    Stale,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Learned {
+    /// Who asks: by 407 or not, and the realm. Empty: nothing in it that we can answer.
+    pub(super) askers: Vec<(bool, String)>,
+    /// A nonce was too old, the password may be right.
+    pub(super) stale: bool,
+}
+
+impl Learned {
+    /// Whether another request may convince the far end.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.askers.is_empty()
+    }
 }
 
 impl Engine {
@@ -50,19 +55,16 @@ impl Engine {
         credentials: Option<&Credentials>,
         response: &Message,
     ) -> Learned {
-        let Some(credentials) = credentials else { return Learned::Unusable };
+        let mut learned = Learned::default();
+        let Some(credentials) = credentials else { return learned };
         let proxy = match response.status() {
             Some(401) => false,
             Some(407) => true,
-            Some(_) | None => return Learned::Unusable,
+            Some(_) | None => return learned,
         };
-        let mut learned = Learned::Unusable;
         for challenge in digest::Challenge::choose(&response.challenges()) {
-            learned = if challenge.stale || learned == Learned::Stale {
-                Learned::Stale
-            } else {
-                Learned::New
-            };
+            learned.stale |= challenge.stale;
+            learned.askers.push((proxy, challenge.realm.clone()));
             let username = credentials.username.clone();
             let realm = Realm { peer, username, proxy, realm: challenge.realm.clone() };
             let same = |session: &DigestSession| session.challenge().nonce == challenge.nonce;

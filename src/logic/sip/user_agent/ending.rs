@@ -1,7 +1,6 @@
 //! Ending a call that is up: our BYE, the far end's, and the session that nobody refreshes.
 
 use super::OutgoingCall;
-use super::credentials::Learned;
 use super::engine::Engine;
 use super::engine::Purpose;
 use super::leg::Leg;
@@ -102,7 +101,7 @@ impl Leg {
     /// Keeps the challenge in a 401 or 407; false when there is none that we can answer.
     pub(super) fn learns(&self, engine: &mut Engine, response: Option<&Message>) -> bool {
         let (Some(response), Some(call)) = (response, self.call()) else { return false };
-        engine.learn(call.peer, call.credentials.as_ref(), response) != Learned::Unusable
+        engine.learn(call.peer, call.credentials.as_ref(), response).is_usable()
     }
 
     pub(super) fn call(&self) -> Option<&OutgoingCall> {

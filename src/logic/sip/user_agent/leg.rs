@@ -55,6 +55,10 @@ pub(super) struct Leg {
     pub(super) refresh: Option<Refresh>,
     /// How often our refresh was challenged or found too short since the last one that succeeded.
     pub(super) refresh_challenges: u8,
+    /// The shortest session that the far end accepts, as a 422 told (RFC 4028 §7.4).
+    pub(super) min_se: Option<Duration>,
+    /// Branches of our last re-INVITEs: their responses may come again.
+    pub(super) reinvites: Vec<u128>,
     /// What we last said about our media; kept only where a refresh may need it.
     pub(super) local_sdp: Vec<u8>,
     /// How often our BYE was challenged.
@@ -97,15 +101,14 @@ pub(super) struct Outgoing {
     pub(super) call: Box<OutgoingCall>,
     /// Our offer, until it cannot be needed again.
     pub(super) offer: Vec<u8>,
-    /// Our INVITEs by CSeq; each answered challenge adds one.
+    /// Our INVITEs by CSeq; each [`super::SipEvent::Challenged`] that is followed adds one, [`super::again`] says how
+    /// many.
     pub(super) invites: Vec<Invite>,
     pub(super) cancel: Cancel,
-    /// 401 or 407, and until when [`super::SipCommand::Authorize`] is awaited.
+    /// 401, 407 or 422, and until when [`super::SipCommand::Authorize`] is awaited.
     pub(super) challenged: Option<(u16, Tick)>,
-    /// Challenges answered with new nonces.
-    pub(super) challenges: u8,
-    /// Whether a challenge with `stale=true` was answered.
-    pub(super) stale_answered: bool,
+    /// Whose challenges were answered: by 407 or not, and the realm.
+    pub(super) answered: Vec<(bool, String)>,
     /// The credentials in the current INVITE; its ACK repeats them (RFC 3261 §22.1).
     pub(super) authorization: Vec<(&'static str, String)>,
     /// Early dialogs, one per To tag.
@@ -266,6 +269,8 @@ impl Leg {
             session: None,
             refresh: None,
             refresh_challenges: 0,
+            min_se: None,
+            reinvites: Vec::new(),
             local_sdp: Vec::new(),
             bye_challenges: 0,
             bye_after_ack: false,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::FailureCause;
 use super::OutgoingCall;
 use super::SipEvent;
-use super::credentials::Learned;
+use super::again::push_min_se;
 use super::engine::Engine;
 use super::engine::Purpose;
 use super::leg::Cancel;
@@ -52,8 +52,7 @@ impl Leg {
             invites: Vec::new(),
             cancel: Cancel::No,
             challenged: None,
-            challenges: 0,
-            stale_answered: false,
+            answered: Vec::new(),
             authorization: Vec::new(),
             early: Vec::new(),
             recovering: false,
@@ -63,7 +62,7 @@ impl Leg {
         Self::new(id, boot, call_id, local_tag, side)
     }
 
-    /// Sends the first INVITE, or the next one with credentials.
+    /// Sends the first INVITE, or the next one with what the last refusal asked for.
     pub(super) fn send_invite(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
         let Side::Outgoing(outgoing) = &mut self.side else { return };
         let cseq = outgoing.current().map_or(1, |last| last.cseq.saturating_add(1));
@@ -86,9 +85,10 @@ impl Leg {
         engine.dress(&mut invite, branch);
         invite.push(name::CONTACT, engine.contact());
         invite.push(name::ALLOW, ALLOW).push(name::SUPPORTED, engine.supported());
-        if let Some(interval) = engine.settings.session_expires {
+        if let Some(interval) = engine.settings.session_expires.max(self.min_se) {
             invite.push(name::SESSION_EXPIRES, interval.as_secs().to_string());
         }
+        push_min_se(&mut invite, self.min_se);
         for (name, value) in &outgoing.call.headers {
             if !name.eq_ignore_ascii_case(name::ROUTE) {
                 invite.push(name, value);
@@ -110,7 +110,7 @@ impl Leg {
         engine.send(turn, peer, bytes);
     }
 
-    /// The rate limit allows another INVITE: the challenged one is sent again with credentials.
+    /// The rate limit allows another INVITE: the refused one is sent again with what it lacked.
     pub(super) fn authorize(&mut self, engine: &mut Engine, turn: &mut Turn<'_>) {
         let Side::Outgoing(outgoing) = &mut self.side else { return };
         if self.stage == Stage::Setup && outgoing.challenged.take().is_some() {
@@ -353,23 +353,8 @@ impl Leg {
             self.settle_recovery(turn, Some(status));
             return;
         }
-        if matches!(status, 401 | 407) && outgoing.cancel == Cancel::No {
-            let learned =
-                engine.learn(outgoing.call.peer, outgoing.call.credentials.as_ref(), response);
-            let again = match learned {
-                Learned::Unusable => false,
-                Learned::New => outgoing.challenges == 0,
-                Learned::Stale => outgoing.challenges == 0 || !outgoing.stale_answered,
-            };
-            if again {
-                outgoing.challenges = outgoing.challenges.saturating_add(1);
-                outgoing.stale_answered |= learned == Learned::Stale;
-                outgoing.challenged = Some((status, turn.now + SIXTY_FOUR_T1));
-                self.drop_early();
-                turn.event(SipEvent::Challenged { leg: self.id });
-                return;
-            }
-            engine.forget(outgoing.call.peer, outgoing.call.credentials.as_ref());
+        if self.may_ask_again(engine, turn, status, response) {
+            return;
         }
         let event = SipEvent::Failed {
             leg: self.id,

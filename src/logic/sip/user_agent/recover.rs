@@ -6,6 +6,7 @@
 use super::FailureCause;
 use super::OutgoingCall;
 use super::RemoteDialog;
+use super::again::MAX_INVITES;
 use super::engine::Engine;
 use super::leg::Invite;
 use super::leg::Leg;
@@ -48,9 +49,9 @@ impl Leg {
             leg.send_bye(engine, turn);
             return leg;
         }
-        // The first INVITE, the one after a challenge, and with credentials the one after a stale nonce.
-        let last = if outgoing.call.credentials.is_some() { 3 } else { 2 };
-        for cseq in 1..=last {
+        // Without credentials only a 422 made a second one.
+        let last = if outgoing.call.credentials.is_some() { MAX_INVITES } else { 2 };
+        for cseq in (1..).take(last) {
             let branch = engine.tokens.branch(boot, id, "INVITE", cseq, "");
             engine.invites.insert(branch, (id, cseq));
             let machine = ClientInvite::resumed();

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SipEvent;
+use super::again::push_min_se;
+use super::again::shortest_session;
 use super::engine::Engine;
 use super::engine::Purpose;
 use super::leg::Leg;
@@ -71,6 +73,7 @@ impl Leg {
         update.push(name::CONTACT, engine.contact()).push(name::ALLOW, ALLOW);
         update.push(name::SUPPORTED, engine.supported());
         update.push(name::SESSION_EXPIRES, session.refresh_value());
+        push_min_se(&mut update, self.min_se);
         if let Some(call) = self.call() {
             engine.credentials_for(&mut update, call);
         }
@@ -96,6 +99,7 @@ impl Leg {
         invite.push(name::SUPPORTED, engine.supported());
         if let Some(session) = self.session {
             invite.push(name::SESSION_EXPIRES, session.renewal_value());
+            push_min_se(&mut invite, self.min_se);
         }
         invite.set_body(SDP_TYPE, sdp.clone());
         let mut authorization = Vec::new();
@@ -107,6 +111,10 @@ impl Leg {
         }
         let bytes = invite.to_bytes();
         engine.invites.insert(branch, (self.id, cseq));
+        self.reinvites.push(branch);
+        if self.reinvites.len() > MAX_REINVITES {
+            engine.invites.remove(&self.reinvites.remove(0));
+        }
         engine.send(turn, to, bytes.clone());
         let machine = ClientInvite::new(turn.now);
         self.refresh = Some(Refresh::Invite(Box::new(Reinvite {
@@ -225,10 +233,11 @@ impl Leg {
             }
             Some(_) => {
                 if let (Some(session), Some(min), Some(422)) =
-                    (&mut self.session, response.and_then(Message::min_se), status)
+                    (&mut self.session, response.and_then(shortest_session), status)
                 {
                     // RFC 4028 §7.4: the next one asks for what the far end wants at least.
-                    session.interval = session.interval.max(Duration::from_secs(min.into()));
+                    session.interval = session.interval.max(min);
+                    self.min_se = self.min_se.max(Some(min));
                 }
             }
         }
@@ -258,3 +267,6 @@ impl Leg {
         }
     }
 }
+
+/// Re-INVITEs of one call whose responses are still known; whoever has seen five of them has the ACKs to the first.
+const MAX_REINVITES: usize = 4;

@@ -74,7 +74,7 @@ impl SessionTimer {
 /// RFC 4028 §4 wants 90 s at least; peers that ask for less are kept to their word, down to this.
 const SHORTEST: Duration = Duration::from_secs(4);
 /// Longer than any call.
-const LONGEST: Duration = Duration::from_secs(86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(86_400);
 /// RFC 4028 §10.
 const LONGEST_MARGIN: Duration = Duration::from_secs(32);
 

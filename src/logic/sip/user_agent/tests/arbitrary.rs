@@ -19,6 +19,7 @@ use crate::logic::ids::LegId;
 use crate::logic::sip::message::Message;
 use crate::logic::sip::message::Method;
 use crate::logic::sip::message::name;
+use crate::logic::sip::user_agent::RemoteDialog;
 use crate::logic::sip::user_agent::SipCommand;
 use crate::logic::sip::user_agent::SipEvent;
 
@@ -64,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(401),
         Just(407),
         Just(408),
+        Just(422),
         Just(481),
         Just(486),
         Just(487),
@@ -77,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..8, 0u32..6, 0u8..4, any::<bool>())
             .prop_map(|(method, cseq, tag, sdp)| Step::Request { method, cseq, tag, sdp }),
         2 => (0usize..3, 0u8..3).prop_map(|(method, number)| Step::Call { method, number }),
-        4 => (0u8..14).prop_map(Step::Order),
+        4 => (0u8..18).prop_map(Step::Order),
         3 => prop_oneof![0u64..2_000, 0u64..40_000].prop_map(Step::Pass),
         1 => vec(any::<u8>(), 0..200).prop_map(Step::Bytes),
         1 => (any::<usize>(), any::<u8>()).prop_map(|(at, byte)| Step::Damaged { at, byte }),
@@ -95,8 +97,10 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// `hold`: the ACK waits for the order to send it.
+    fn new(hold: bool) -> Self {
         let mut open = settings(near(), far());
+        open.hold_ack = hold.then_some(Duration::from_millis(200));
         (open.accept_incoming, open.offer_100rel) = (true, true);
         open.session_expires = Some(Duration::from_secs(90));
         let solo = Solo::with(open);
@@ -126,6 +130,9 @@ impl World {
                 }
                 let challenge =
                     format!(r#"Digest realm="r", nonce="{odd}", stale={}"#, odd & 32 == 0);
+                if odd & 64 == 0 {
+                    response.push(name::MIN_SE, u32::from(odd).to_string());
+                }
                 response.push(name::WWW_AUTHENTICATE, &challenge);
                 response.push(name::PROXY_AUTHENTICATE, &challenge);
                 self.solo.receive(&response);
@@ -185,11 +192,17 @@ impl World {
                 let (call, offer) = (call_with_password(), OFFER.to_vec());
                 SipCommand::Invite { leg, call, offer }
             }
-            2 => {
+            2 | 17 => {
                 self.next_leg += 1;
                 let leg = LegId(LEG.0 + self.next_leg);
                 self.opened.insert(leg, 0);
-                SipCommand::Recover { leg, boot: 5, call: call_with_password(), dialog: None }
+                let dialog = (order == 17).then(|| RemoteDialog {
+                    remote_tag: "tag1".into(),
+                    remote_target: "sip:callee@192.0.2.2:5070".into(),
+                    route_set: vec![],
+                    cseq: 1,
+                });
+                SipCommand::Recover { leg, boot: 5, call: call_with_password(), dialog }
             }
             3..=5 => SipCommand::HangUp { leg },
             6 => SipCommand::Authorize { leg: current },
@@ -198,6 +211,8 @@ impl World {
             9 => SipCommand::Progress { leg, status: 183, sdp: Some(sdp) },
             10 | 11 => SipCommand::Answer { leg: self.incoming.unwrap_or(leg), sdp },
             12 => SipCommand::Offer { leg, sdp },
+            13 | 14 => SipCommand::Acknowledge { leg },
+            15 => SipCommand::Ping { ping: 1, uri: "sip:192.0.2.2".into(), peer: far() },
             _ => {
                 let leg = self.incoming.unwrap_or(leg);
                 SipCommand::Refuse { leg, status: 486, q850: None, headers: vec![] }
@@ -253,8 +268,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn each_leg_is_closed_exactly_once_whatever_comes(steps in vec(step(), 1..60)) {
-        let mut world = World::new();
+    fn each_leg_is_closed_exactly_once_whatever_comes(
+        hold in any::<bool>(), steps in vec(step(), 1..60)
+    ) {
+        let mut world = World::new(hold);
         world.take(Step::Order(0));
         world.book()?;
         for step in steps {

@@ -99,23 +99,50 @@ fn nonces_are_used_again_with_rising_counts() {
 }
 
 #[test]
-fn a_stale_nonce_is_replaced_once() {
+fn stale_nonces_are_replaced_but_not_for_ever() {
+    let mut solo = Solo::new();
+    let mut last = invite(&mut solo, LEG);
+    solo.receive(&challenge(&last, 407, &[MD5]));
+    for nonce in ["n3", "n5"] {
+        solo.order(SipCommand::Authorize { leg: LEG });
+        last = solo.sent().remove(1);
+        solo.events();
+        let stale = STALE.replace("n3", nonce);
+        solo.receive(&challenge(&last, 407, &[&stale]));
+        assert_eq!(solo.events(), [SipEvent::Challenged { leg: LEG }], "{nonce}");
+    }
+    solo.order(SipCommand::Authorize { leg: LEG });
+    last = solo.sent().remove(1);
+    assert_eq!(last.first(name::CSEQ), Some("4 INVITE"));
+    assert_eq!(count(&last, name::PROXY_AUTHORIZATION, &STALE.replace("n3", "n5")), 1);
+    solo.receive(&challenge(&last, 407, &[&STALE.replace("n3", "n7")]));
+    assert!(matches!(
+        solo.events()[..],
+        [SipEvent::Failed { cause: FailureCause::Status(407), .. }]
+    ));
+}
+
+#[test]
+fn two_proxies_on_the_way_are_both_answered() {
     let mut solo = Solo::new();
     let first = invite(&mut solo, LEG);
     solo.receive(&challenge(&first, 407, &[MD5]));
     solo.order(SipCommand::Authorize { leg: LEG });
     let second = solo.sent().remove(1);
     solo.events();
-    solo.receive(&challenge(&second, 407, &[STALE]));
+    let other = MD5.replace("trunk", "carrier").replace("n1", "n8");
+    solo.receive(&challenge(&second, 407, &[&other]));
     assert_eq!(solo.events(), [SipEvent::Challenged { leg: LEG }]);
     solo.order(SipCommand::Authorize { leg: LEG });
     let third = solo.sent().remove(1);
-    assert_eq!(count(&third, name::PROXY_AUTHORIZATION, STALE), 1);
-    solo.receive(&challenge(&third, 407, &[&STALE.replace("n3", "n5")]));
-    assert!(matches!(
-        solo.events()[..],
-        [SipEvent::Failed { cause: FailureCause::Status(407), .. }]
-    ));
+    let realms: Vec<_> = third
+        .auth_values(name::PROXY_AUTHORIZATION)
+        .iter()
+        .map(|value| value.get("realm").unwrap().to_owned())
+        .collect();
+    assert_eq!(realms, ["carrier", "trunk"]);
+    solo.receive(&challenge(&third, 407, &[MD5]));
+    assert!(matches!(solo.events()[..], [SipEvent::Failed { .. }]), "the password is wrong");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod pair;
 mod solo;
 
+mod again;
 mod arbitrary;
 mod calls;
 mod digest;

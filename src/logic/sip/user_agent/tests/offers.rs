@@ -237,6 +237,45 @@ fn without_update_the_refresh_is_a_reinvite_with_the_same_sdp() {
 }
 
 #[test]
+fn a_session_found_too_short_is_refreshed_with_what_the_far_end_wants() {
+    let (mut solo, _) = timed("90;refresher=uac", true);
+    solo.pass(SECOND * 45);
+    let first = solo.request(Method::UPDATE);
+    let mut refusal = first.reply(422, None);
+    refusal.push(name::MIN_SE, "600");
+    solo.receive(&refusal);
+    // An eighth of the session later.
+    solo.pass(Duration::from_millis(11_300));
+    let next = solo.request(Method::UPDATE);
+    assert_eq!(next.first(name::SESSION_EXPIRES), Some("600;refresher=uac"));
+    assert_eq!(next.first(name::MIN_SE), Some("600"));
+    assert_eq!(solo.agent.legs(), 1);
+}
+
+#[test]
+fn a_long_shift_of_reinvites_keeps_the_last_few_only() {
+    let mut solo = Solo::new();
+    solo.answered();
+    let mut first = None;
+    for round in 0..50 {
+        solo.order(SipCommand::Offer { leg: LEG, sdp: OFFER.to_vec() });
+        let ours = solo.request(Method::INVITE);
+        solo.receive(&answer(&ours, 200, "far"));
+        assert_eq!(words(&solo.sent()), ["ACK"], "round {round}");
+        first.get_or_insert(ours);
+    }
+    assert_eq!(solo.agent.engine.invites.len(), 5, "the call's own INVITE and four more");
+    solo.events();
+    solo.receive(&answer(&first.unwrap(), 200, "far"));
+    assert!(matches!(solo.events()[..], [SipEvent::Dropped { .. }]));
+    solo.hang_up();
+    let bye = solo.request(Method::BYE);
+    solo.receive(&bye.reply(200, None));
+    solo.pass(SECOND * 40);
+    assert_eq!((solo.agent.engine.invites.len(), solo.agent.legs()), (0, 0));
+}
+
+#[test]
 fn a_refresh_that_meets_glare_is_tried_again_after_a_random_wait() {
     let (mut solo, _) = timed("1800;refresher=uac", false);
     solo.pass(SECOND * 900);

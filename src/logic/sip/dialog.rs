@@ -1,5 +1,6 @@
 //! One dialog: what a request inside it must carry, and where it goes (RFC 3261 §12).
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use super::message::Message;
@@ -8,8 +9,8 @@ use super::message::NameAddr;
 use super::message::Uri;
 use super::message::name;
 
-/// An early or confirmed dialog, seen from our side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An early or confirmed dialog, seen from our side. `Debug` hides whom it is with.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Dialog {
     /// Our From: value with our tag.
     pub local: String,
@@ -160,6 +161,16 @@ impl Dialog {
             }
             Some(_) | None => (target, self.route_set.clone()),
         }
+    }
+}
+
+impl fmt::Debug for Dialog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialog")
+            .field("remote_tag", &self.remote_tag)
+            .field("local_cseq", &self.local_cseq)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }
 

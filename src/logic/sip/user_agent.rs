@@ -18,6 +18,7 @@ mod reinvite;
 mod requests;
 mod session_timer;
 mod settings;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -140,8 +141,8 @@ pub enum SipCommand {
     },
 }
 
-/// What an INVITE needs besides its SDP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an INVITE needs besides its SDP. `Debug` hides whom it calls.
+#[derive(Clone, PartialEq, Eq)]
 pub struct OutgoingCall {
     /// Request-URI, such as `sip:0312345678@203.0.113.5`.
     pub request_uri: String,
@@ -166,14 +167,8 @@ pub struct Credentials {
     pub password: String,
 }
 
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
-    }
-}
-
-/// The far side of a confirmed dialog: stored at the answer, so that a restart can end it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// The far side of a confirmed dialog: stored at the answer, so that a restart can end it. `Debug` hides whom it is with.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RemoteDialog {
     /// To tag of the 2xx.
     pub remote_tag: String,
@@ -185,8 +180,8 @@ pub struct RemoteDialog {
     pub cseq: u32,
 }
 
-/// What comes out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What comes out. `Debug` hides what a message holds.
+#[derive(Clone, PartialEq, Eq)]
 pub enum SipAction {
     /// Puts a datagram on the wire.
     Send {
@@ -201,7 +196,9 @@ pub enum SipAction {
 
 /// Facts of the network. Exactly one of `Failed` and `Ended` closes each leg, incoming ones included: a leg that we
 /// refuse or that its caller cancels ends with `Failed` and the status that was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` hides who calls whom.
+#[derive(Clone, PartialEq, Eq)]
 pub enum SipEvent {
     /// A 1xx. 100 has no early dialog.
     Provisional {

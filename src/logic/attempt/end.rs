@@ -41,7 +41,7 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
-/// The outcome of an INVITE that was not answered. The Q.850 cause goes before the SIP status (RFC 3398 §8.2.6.1 maps
+/// The outcome of an INVITE that nobody could be talked to. The Q.850 cause goes before the SIP status (RFC 3398 §8.2.6.1 maps
 /// the one to the other; carriers put the truer one into Reason).
 ///
 /// No response at all is `unknown`: the INVITE may have rung a phone.
@@ -65,6 +65,8 @@ pub fn outcome_of_failure(failure: Failure) -> Outcome {
         (_, 603) => Outcome::Rejected,
         (_, 607) => Outcome::Unwanted,
         (_, 429 | 500..=599) => Outcome::Congestion,
+        // Answered in a way nobody can talk over, and hung up on at once: a person may have been there.
+        (_, 200..=299) => Outcome::Abandoned,
         _ => Outcome::TrunkFault,
     }
 }
@@ -96,6 +98,7 @@ mod tests {
             (407, Outcome::TrunkFault),
             (488, Outcome::TrunkFault),
             (302, Outcome::TrunkFault),
+            (200, Outcome::Abandoned),
         ] {
             assert_eq!(ended(status, None), outcome, "{status}");
         }

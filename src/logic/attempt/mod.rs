@@ -418,6 +418,10 @@ impl Attempt {
 
     fn end(&mut self, now: Now, outcome: Outcome, failure: Option<Failure>, out: &mut Vec<Action>) {
         self.state = State::Ended;
+        // An answer that nobody can talk over is an answer all the same.
+        if failure.and_then(|failure| failure.status).is_some_and(|it| (200..300).contains(&it)) {
+            self.facts.answered_at.get_or_insert(now.utc);
+        }
         let facts = self.facts;
         let talk = facts.connected_tick.map(|at| now.tick.since(at)).unwrap_or_default();
         out.push(Action::Record(Box::new(End {

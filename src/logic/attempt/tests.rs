@@ -70,6 +70,20 @@ fn an_intent_unanswered_for_one_second_is_given_up_and_never_dialed() {
 }
 
 #[test]
+fn an_answer_that_nobody_can_talk_over_is_an_abandoned_call() {
+    for ringing in [false, true] {
+        let mut run = Run::dialing();
+        if ringing {
+            run.event(Event::Ringing);
+            run.timeout();
+        }
+        let actions = run.event(status(200));
+        let Some(Action::Record(end)) = actions.first() else { panic!("{actions:?}") };
+        assert_eq!((end.outcome, end.answered_at), (Outcome::Abandoned, Some(run.now.utc)));
+    }
+}
+
+#[test]
 fn an_intent_older_than_two_seconds_is_not_sent() {
     let mut run = Run::new();
     run.event(Event::Saved);

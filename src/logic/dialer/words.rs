@@ -119,10 +119,10 @@ pub enum LegEvent {
     PlayDone(u64),
 }
 
-/// Why a leg was not answered.
+/// Why a leg cannot be talked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LegFailure {
-    /// Final SIP status; `None`: no response, or no media port.
+    /// Final SIP status; `None`: no response, or no media port. 2xx: answered, with no SDP that we can talk over.
     pub status: Option<u16>,
     /// Whether an INVITE ever left.
     pub sent: bool,

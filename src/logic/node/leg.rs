@@ -215,11 +215,12 @@ impl Node {
                 if sdp.is_some_and(|sdp| self.hear(leg, &sdp, out)) {
                     self.tell(leg, LegEvent::Answered(dialog));
                 } else {
-                    // Answered in a way nobody can talk over: not acceptable here (488), and ended at once.
+                    // Answered in a way nobody can talk over, and ended at once: a failure, yet with the status that
+                    // says that somebody was there.
                     self.work.push_back(Work::Sip(SipCommand::HangUp { leg }));
                     self.tell_end(
                         leg,
-                        LegEvent::Failed(LegFailure { status: Some(488), ..lost() }),
+                        LegEvent::Failed(LegFailure { status: Some(200), ..lost() }),
                     );
                 }
             }

@@ -10,11 +10,13 @@
 mod bad_input;
 mod blocked_database;
 mod cpu;
+#[path = "../sipp/mod.rs"]
 mod sipp;
 mod sound;
 mod stage;
 mod trunk;
 mod turnstile;
+mod uas;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -7,16 +7,16 @@ use outdial::carrier::CarrierSettings;
 use outdial::logic::outcome::Outcome;
 use outdial::simulation::callee::BehaviourBook;
 
-use crate::sipp::{Sipp, most_in_a_second};
 use crate::stage::{Plan, Stage, number};
 use crate::turnstile::Turnstile;
+use crate::uas::{Uas, most_in_a_second};
 use crate::{alone, full_proof};
 
 #[test]
 fn sipp_sees_each_call_that_has_an_outcome_and_never_more_a_second_than_allowed() {
     let _alone = alone();
     let contacts = if full_proof() { 2_000 } else { 300 };
-    let sipp = Sipp::uas();
+    let sipp = Uas::start();
     let turnstile = Turnstile::before(sipp.address());
     let stage = Stage::set(Plan {
         contacts,

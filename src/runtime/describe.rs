@@ -111,6 +111,10 @@ fn command(command: &Command) -> String {
         Command::AgentPage { agent } => format!("agent_page {agent}"),
         Command::CampaignPause { campaign } => format!("campaign_pause {campaign}"),
         Command::CampaignResume { campaign } => format!("campaign_resume {campaign}"),
+        Command::TrunkRate { trunk, calls_per_second } => {
+            format!("trunk_rate {trunk} {calls_per_second}")
+        }
+        Command::Drain => "drain".to_owned(),
         Command::Suppress { seller, .. } => format!("suppress for {seller}"),
         Command::Status => "status".to_owned(),
     }
@@ -172,6 +176,7 @@ fn store_reply(reply: &StoreReply) -> String {
         StoreReply::Saved => "saved".to_owned(),
         StoreReply::Refused { gate, .. } => format!("refused {}", gate.as_str()),
         StoreReply::Counted(counts) => format!("counted {counts:?}"),
+        StoreReply::Rejected => "rejected".to_owned(),
     }
 }
 

@@ -25,8 +25,8 @@ impl Batches for StoreLink {
     }
 }
 
-/// Repeats are pointless for a command that the database refuses by itself: a bug or a damaged schema. The dialer gets
-/// the answer that starts nothing, the log the reason.
+/// Repeats are pointless for a command that the database refuses by itself: text it cannot hold, a bug, a damaged schema.
+/// The dialer gets the answer that starts nothing and confirms nothing, the log the reason.
 fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> StoreReply {
     let error = match reply {
         Ok(reply) => return reply,
@@ -50,7 +50,7 @@ fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> Sto
         | StoreCommand::Disposition(_)
         | StoreCommand::Suppress(_)
         | StoreCommand::AgentState(_)
-        | StoreCommand::CampaignState { .. } => StoreReply::Done,
+        | StoreCommand::CampaignState { .. } => StoreReply::Rejected,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::records::CLAIMED;
 use crate::records::READY;
 use crate::records::Records;
 use crate::site::Plan;
+use crate::site::SQLITE;
 use crate::site::Site;
 use crate::site::rest;
 use crate::staff::Staff;
@@ -60,6 +61,7 @@ fn killed_again_and_again_it_calls_everybody_once_and_leaves_nobody_ringing() {
     let zero = Instant::now();
     let carrier = outdial::carrier::start(world()).unwrap();
     let site = Site::new(&Plan {
+        database: SQLITE.to_owned(),
         carrier: carrier.sip_addr().to_string(),
         agents: carrier
             .phone_addrs()
@@ -231,6 +233,9 @@ impl Proof<'_> {
         }
         assert!(dialed.values().all(|calls| *calls == 1), "rung twice: {dialed:?}");
 
+        // A CANCEL of a call that was over before it is answered by nothing but 64*T1: also those rows are closed.
+        assert_eq!(records.open_legs, 0, "legs whose end is not stored");
+
         // What became unknown was open at a kill.
         for id in self.unknown() {
             let call = self.calls.iter().find(|call| records.calls.get(&call.call_id) == Some(&id));
@@ -302,8 +307,6 @@ impl Proof<'_> {
             self.unknown().len()
         );
         eprintln!("outcomes {:?}, lead states {:?}", records.outcomes(), records.leads);
-        // A leg that was ended by a process killed right after: over at the carrier, and closed here at the next start.
-        eprintln!("legs whose end is not stored yet: {}", records.open_legs);
         eprintln!("dispositions {}, phone calls {}", records.dispositions.len(), self.phones.len());
         eprintln!("longest anything stayed up after a restart: {:?}", self.slowest_end());
     }

@@ -17,6 +17,7 @@ use outdial::simulation::dice::Law;
 use crate::records::Records;
 use crate::site::Dialer;
 use crate::site::Plan;
+use crate::site::SQLITE;
 use crate::site::Site;
 use crate::site::eventually;
 use crate::site::rest;
@@ -116,6 +117,7 @@ impl World {
             .collect();
         let carrier = outdial::carrier::start(settings).unwrap();
         let site = Site::new(&Plan {
+            database: SQLITE.to_owned(),
             carrier: carrier.sip_addr().to_string(),
             agents: carrier
                 .phone_addrs()

@@ -24,11 +24,14 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub(crate) struct Site {
     folder: TempDir,
+    socket: &'static str,
 }
 
 /// What differs between the installations of the tests.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// The address of the database, as written in `outdial.toml`.
+    pub(crate) database: String,
     /// Where INVITEs to customers go.
     pub(crate) carrier: String,
     /// Agents: name and URI.
@@ -42,7 +45,8 @@ pub(crate) struct Plan {
 impl Site {
     /// Writes the files and imports the list.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let site = Self { folder: tempfile::tempdir().unwrap() };
+        let socket = if plan.database == SQLITE { "outdial.db.sock" } else { "outdial.sock" };
+        let site = Self { folder: tempfile::tempdir().unwrap(), socket };
         std::fs::create_dir(site.path("campaign")).unwrap();
         site.write("outdial.toml", &outdial_toml(plan));
         site.write("campaign/campaign.toml", &campaign_toml(plan));
@@ -70,7 +74,7 @@ impl Site {
 
     /// Where a running dialer takes commands.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.path("outdial.db.sock")
+        self.path(self.socket)
     }
 
     /// The SQLite file.
@@ -238,12 +242,13 @@ fn outdial_toml(plan: &Plan) -> String {
     let sip_port = free_port();
     let first_port = 20_000 + sip_port % 8 * 1_000;
     let mut text = format!(
-        "database = \"sqlite://outdial.db\"\nnode = \"proof\"\nlines = 40\n\
+        "database = \"{}\"\nnode = \"proof\"\nlines = 40\n\
          [sip]\nbind = \"127.0.0.1:{sip_port}\"\n\
          [rtp]\nports = \"{first_port}-{}\"\n\
          [log]\nfile = \"outdial.log\"\nlevel = \"{}\"\n\
          [[trunk]]\nname = \"simulator\"\npeers = [\"{}\"]\ncalls_per_second = 50\nchannels = 40\n\
          caller_ids = []\nsimulated = true\n",
+        plan.database,
         first_port + 999,
         std::env::var("OUTDIAL_PROOF_LOG").unwrap_or_else(|_| "info".to_owned()),
         plan.carrier,
@@ -275,4 +280,6 @@ pub(crate) fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A file beside `outdial.toml`.
+pub(crate) const SQLITE: &str = "sqlite://outdial.db";
 const LAST_LINES: usize = 40;

@@ -27,6 +27,7 @@ use tempfile::TempDir;
 
 use crate::records::Records;
 use crate::site::Plan;
+use crate::site::SQLITE;
 use crate::site::Site;
 use crate::site::agent_state;
 use crate::site::ask;
@@ -43,6 +44,7 @@ fn baresip_as_the_agents_phone_answers_hears_speaks_sends_digits_holds_and_hangs
     settings.listen_for = vec![VOICE_HZ];
     let carrier = outdial::carrier::start(settings).unwrap();
     let site = Site::new(&Plan {
+        database: SQLITE.to_owned(),
         carrier: carrier.sip_addr().to_string(),
         agents: vec![(AGENT.to_owned(), format!("sip:{AGENT}@127.0.0.1:{}", phone.sip_port))],
         numbers: vec!["+819030000000".to_owned()],

@@ -6,7 +6,8 @@ use crate::logic::attempt;
 use crate::logic::dialer::command::{Command, Reply};
 use crate::logic::dialer::rows::Saying;
 use crate::logic::dialer::{
-    Action, Asker, CampaignState, Dialer, StoreCommand, StoreHealth, Suppress, Timer, Waiting,
+    Action, Asker, CampaignState, Dialer, StoreCommand, StoreHealth, StoreReply, Suppress, Timer,
+    Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ContactId, SellerId, SuppressionId};
 use crate::logic::phone::{NotE164, PhoneNumber};
@@ -94,18 +95,42 @@ impl Dialer {
             }
             Command::CampaignPause { campaign } => {
                 let id = self.campaign_named(&campaign)?;
-                self.set_campaign(now, id, CampaignState::Paused, "control", out);
+                self.set_campaign(now, id, CampaignState::Paused, asker, out);
                 self.release_all(now, id, out);
-                Ok(Some(Reply::Ok))
+                Ok(None)
             }
             Command::CampaignResume { campaign } => {
                 let id = self.campaign_named(&campaign)?;
                 self.not_ending()?;
-                self.set_campaign(now, id, CampaignState::Running, "control", out);
+                self.set_campaign(now, id, CampaignState::Running, asker, out);
                 if let Some(room) = self.rooms.get_mut(&id) {
                     room.dry = false;
                 }
                 self.deadlines.set(Timer::Room(id), Some(now.tick));
+                Ok(None)
+            }
+            Command::TrunkRate { trunk, calls_per_second } => {
+                let Some((index, line)) =
+                    (0..).zip(&mut self.lines).find(|(_, line)| line.settings.name == trunk)
+                else {
+                    let message =
+                        format!("no trunk is called `{trunk}`; see [[trunk]] in outdial.toml");
+                    return Err(refuse("unknown_trunk", message));
+                };
+                if !(1..=line.limit).contains(&calls_per_second) {
+                    let message = format!(
+                        "{trunk} takes 1 to {} calls per second; its limit is in outdial.toml",
+                        line.limit
+                    );
+                    return Err(refuse("beyond_limit", message));
+                }
+                line.set_rate(now, calls_per_second);
+                // Whoever waits was promised a moment by the old rate.
+                self.grant(now, index, out);
+                Ok(Some(Reply::Ok))
+            }
+            Command::Drain => {
+                self.drain(now, out);
                 Ok(Some(Reply::Ok))
             }
             Command::Suppress { seller, number, reason, proof } => {
@@ -130,7 +155,7 @@ impl Dialer {
                     at: now.utc,
                 };
                 let key = suppress.phone_key.clone();
-                self.store(StoreCommand::Suppress(suppress), Waiting::Suppress(asker), out);
+                self.store(StoreCommand::Suppress(suppress), Waiting::Told(asker), out);
                 self.withdraw(now, seller, None, key.as_deref(), out);
                 Ok(None)
             }
@@ -194,18 +219,20 @@ impl Dialer {
             })
     }
 
-    pub(super) fn set_campaign(
+    /// Takes effect at once, and is told once it would outlive a crash. What is that already is written again: it changes
+    /// nothing, and its reply comes after that of a change still under way.
+    fn set_campaign(
         &mut self,
         now: Now,
         campaign: CampaignId,
         state: CampaignState,
-        by: &str,
+        asker: Asker,
         out: &mut Vec<Action>,
     ) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
-        let Some(at) = room.change(now, state) else { return };
-        let command = StoreCommand::CampaignState { campaign, state, at, by: by.to_owned() };
-        self.store(command, Waiting::Fact, out);
+        let at = room.change(now, state);
+        let command = StoreCommand::CampaignState { campaign, state, at, by: "control".to_owned() };
+        self.store(command, Waiting::Told(asker), out);
     }
 
     fn agent_named(&self, name: &str) -> Result<(AgentId, Kind), Refusal> {
@@ -232,6 +259,24 @@ impl Dialer {
             return Err(refuse("ending", "this dialer is ending; start it again first".into()));
         }
         Ok(())
+    }
+}
+
+/// What somebody hears who waited for a commit.
+pub(super) fn told(reply: &StoreReply) -> Reply {
+    match reply {
+        StoreReply::Rejected => Reply::Refused {
+            code: "not_stored",
+            message: "the database cannot hold this text; write it without control characters \
+                (the log has the reason)"
+                .to_owned(),
+        },
+        StoreReply::Done
+        | StoreReply::Claimed(_)
+        | StoreReply::Promoted { .. }
+        | StoreReply::Saved
+        | StoreReply::Refused { .. }
+        | StoreReply::Counted(_) => Reply::Ok,
     }
 }
 

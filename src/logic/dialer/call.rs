@@ -62,6 +62,8 @@ impl Dialer {
                 }
                 self.give_back(now, call.campaign, &call.lead, gate, until, out);
             }
+            // A gate that is asked nothing lets nobody through.
+            StoreReply::Rejected => self.call_event(now, attempt, attempt::Event::Withdrawn, out),
             StoreReply::Done
             | StoreReply::Claimed(_)
             | StoreReply::Promoted { .. }

@@ -64,6 +64,15 @@ pub enum Command {
         /// Campaign by name.
         campaign: String,
     },
+    /// INVITEs per second of a trunk from now on: at least one, at most its own limit. Until the process ends.
+    TrunkRate {
+        /// Trunk by name.
+        trunk: String,
+        /// How many.
+        calls_per_second: u32,
+    },
+    /// As the first Ctrl-C: no new call, and the process ends when those in progress are over.
+    Drain,
     /// A refusal or do-not-call for a seller, from now on. Answered once it is durable.
     Suppress {
         /// Seller by name.
@@ -200,6 +209,8 @@ pub struct View {
     pub at: UtcMs,
     /// Draining after a shutdown signal.
     pub draining: bool,
+    /// Legs of an earlier process of which it is not known yet that they are over: a drain waits for them.
+    pub old_legs: u64,
     /// `ok`, `slow`, `gone`.
     pub store: &'static str,
     /// Facts that wait in memory to be written.
@@ -275,8 +286,10 @@ pub struct TrunkLine {
     pub channels: u32,
     /// INVITEs in the last second.
     pub last_second: u32,
-    /// Its limit.
+    /// INVITEs per second allowed now.
     pub calls_per_second: u32,
+    /// Most that may be asked for: the trunk's own limit.
+    pub limit: u32,
 }
 
 /// Customer legs by stage.

@@ -5,7 +5,7 @@ use crate::logic::attempt;
 use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey};
 use crate::logic::dialer::rows::{LastCall, Saying};
 use crate::logic::dialer::{
-    Action, AgentLeg, AgentStateRecord, Asker, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
+    Action, AgentLeg, AgentStateRecord, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
     LegEvent, LegFailure, LegOwner, StoreCommand, Timer, Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, LegId};
@@ -330,17 +330,12 @@ impl Dialer {
     /// The disposition is durable: only now is the agent told.
     pub(super) fn disposition_stored(
         &mut self,
-        _now: Now,
         agent: AgentId,
         attempt: AttemptId,
         code: &str,
-        asker: Option<Asker>,
         out: &mut Vec<Action>,
     ) {
         let play = self.next_play();
-        if let Some(asker) = asker {
-            out.push(Action::Reply(asker, Box::new(crate::logic::dialer::command::Reply::Ok)));
-        }
         let Some(desk) = self.desks.get_mut(&agent) else { return };
         let Some(last) = desk.last.as_mut().filter(|last| last.attempt == attempt) else { return };
         if last.page.chosen.as_deref() != Some(code) {

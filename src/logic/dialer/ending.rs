@@ -2,14 +2,17 @@
 //!
 //! The first signal drains: no new INVITE; rings run to answer or limit with their agents kept, talks are never cut.
 //! The second one ends every call and is out within two seconds. A run `until_idle` drains by itself.
+//!
+//! Legs of an earlier process are waited for too, though nothing of ours is up any more: their CANCEL or BYE is repeated
+//! until it is answered or 64*T1 are over. Only then is it known that nobody is left ringing.
 
 use std::time::Duration;
 
 use crate::logic::agent::{self, Kind};
 use crate::logic::attempt::{self, Stage};
-use crate::logic::dialer::{Action, Dialer, LegCommand, Timer};
+use crate::logic::dialer::{Action, Dialer, LegCommand, LegOwner, Timer};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
-use crate::logic::time::Now;
+use crate::logic::time::{Now, Tick};
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,12 @@ pub(super) enum Ending {
     /// No new attempt; calls in progress go on.
     Draining,
     /// Calls and wrap-ups are over; agents' phones are being hung up and the last rows written.
-    Closing,
+    Closing {
+        /// Agents' phones that have not answered by then are given up.
+        phones: Tick,
+        /// Everything is, also the legs of an earlier process.
+        all: Tick,
+    },
     /// `Finished` was said.
     Over,
 }
@@ -34,7 +42,7 @@ impl Dialer {
     pub(super) fn shut_down(&mut self, now: Now, out: &mut Vec<Action>) {
         match self.ending {
             Ending::No => self.drain(now, out),
-            Ending::Draining | Ending::Closing => self.hang_up_all(now, out),
+            Ending::Draining | Ending::Closing { .. } => self.hang_up_all(now, out),
             Ending::Over => {}
         }
     }
@@ -64,7 +72,9 @@ impl Dialer {
             self.call_event(now, attempt, attempt::Event::Stop, out);
         }
         self.close(now, out);
-        self.deadlines.set(Timer::Ending, Some(now.tick + LAST_WORDS));
+        let over = now.tick + LAST_WORDS;
+        self.ending = Ending::Closing { phones: over, all: over };
+        self.deadlines.set(Timer::Ending, Some(over));
     }
 
     /// After every input: is there anything left to wait for?
@@ -82,20 +92,23 @@ impl Dialer {
                     self.close(now, out);
                 }
             }
-            Ending::Closing => {
-                let legs_closed = self.legs.is_empty();
-                if legs_closed && self.waiting.is_empty() {
+            Ending::Closing { phones, all } => {
+                let done = self.legs.is_empty() && self.waiting.is_empty();
+                let given_up = now.tick >= phones && self.old_legs() == 0;
+                if done || given_up || now.tick >= all {
                     self.finish(out);
+                } else if now.tick >= phones {
+                    self.deadlines.set(Timer::Ending, Some(all));
                 }
             }
             Ending::Over => {}
         }
     }
 
-    pub(super) fn ending_over(&mut self, _now: Now, out: &mut Vec<Action>) {
-        if self.ending == Ending::Closing {
-            self.finish(out);
-        }
+    /// Legs of an earlier process of which it is not known yet that they are over.
+    pub(super) fn old_legs(&self) -> usize {
+        let old = |owner: &&LegOwner| matches!(owner, LegOwner::Recovered(_) | LegOwner::Stray);
+        self.legs.values().filter(old).count()
     }
 
     /// No call is in progress and no agent is after one.
@@ -105,11 +118,12 @@ impl Dialer {
     }
 
     fn close(&mut self, now: Now, out: &mut Vec<Action>) {
-        if matches!(self.ending, Ending::Closing | Ending::Over) {
+        if matches!(self.ending, Ending::Closing { .. } | Ending::Over) {
             return;
         }
-        self.ending = Ending::Closing;
-        self.deadlines.set(Timer::Ending, Some(now.tick + PHONES_CLOSE));
+        let phones = now.tick + PHONES_CLOSE;
+        self.ending = Ending::Closing { phones, all: now.tick + OLD_LEGS_CLOSE };
+        self.deadlines.set(Timer::Ending, Some(phones));
         for agent in self.desks.keys().copied().collect::<Vec<AgentId>>() {
             let leg = self.desks.get(&agent).and_then(|desk| desk.leg);
             self.desk_event(now, agent, agent::Event::LogOut, out);
@@ -131,3 +145,6 @@ impl Dialer {
 const LAST_WORDS: Duration = Duration::from_millis(1_500);
 /// How long agents' phones may take to answer our BYE, and the database to take the last rows.
 const PHONES_CLOSE: Duration = Duration::from_secs(5);
+/// How long legs of an earlier process may take. RFC 3261 §9.1: a CANCEL is given up after 64*T1 (32 s); a 200 that comes
+/// in its last moment is answered by a BYE, which has 64*T1 of its own (§17.1.2.2, Timer F).
+const OLD_LEGS_CLOSE: Duration = Duration::from_secs(66);

@@ -12,7 +12,10 @@ use crate::logic::time::{Now, Tick};
 /// One trunk.
 #[derive(Debug)]
 pub(super) struct Line {
+    /// `calls_per_second` is what is allowed now.
     pub(super) settings: TrunkSettings,
+    /// What the trunk allows at most.
+    pub(super) limit: u32,
     rate: CallRate,
     /// Attempts that hold a channel, from the intent to the end of the leg.
     pub(super) in_use: u32,
@@ -32,7 +35,16 @@ enum Sender {
 impl Line {
     pub(super) fn new(settings: TrunkSettings) -> Self {
         let rate = CallRate::new(settings.calls_per_second, settings.burst);
-        Self { settings, rate, in_use: 0, queue: VecDeque::new(), sent: VecDeque::new() }
+        let limit = settings.calls_per_second;
+        Self { settings, limit, rate, in_use: 0, queue: VecDeque::new(), sent: VecDeque::new() }
+    }
+
+    /// From now on so many INVITEs per second; the caller keeps it within the limit.
+    pub(super) fn set_rate(&mut self, now: Now, calls_per_second: u32) {
+        if calls_per_second != self.settings.calls_per_second {
+            self.settings.calls_per_second = calls_per_second;
+            self.rate = CallRate::after_another(now.tick, calls_per_second, self.settings.burst);
+        }
     }
 
     /// Whether another attempt may begin: a channel is free, and what waits already leaves within half a second, so

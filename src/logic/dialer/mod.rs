@@ -93,7 +93,8 @@ enum Waiting {
         code: String,
         asker: Option<Asker>,
     },
-    Suppress(Asker),
+    /// Somebody is told once it is durable.
+    Told(Asker),
     /// Nobody waits but the end of the process.
     Fact,
     Heartbeat,
@@ -191,7 +192,8 @@ impl Dialer {
                 Timer::Line(line) => self.grant(now, line, out),
                 Timer::Room(campaign) => self.fill_room(now, campaign, out),
                 Timer::Heartbeat => self.heartbeat(now, out),
-                Timer::Ending => self.ending_over(now, out),
+                // What follows is decided after every input.
+                Timer::Ending => {}
             }
         }
     }
@@ -231,11 +233,14 @@ impl Dialer {
             Waiting::Count(campaign) => self.counted(campaign, reply),
             Waiting::AgentLeg(agent) => self.agent_leg_stored(agent, out),
             Waiting::Disposition { agent, attempt, code, asker } => {
-                self.disposition_stored(now, agent, attempt, &code, asker, out);
+                if let Some(asker) = asker {
+                    out.push(Action::Reply(asker, Box::new(ask::told(&reply))));
+                }
+                if reply != StoreReply::Rejected {
+                    self.disposition_stored(agent, attempt, &code, out);
+                }
             }
-            Waiting::Suppress(asker) => {
-                out.push(Action::Reply(asker, Box::new(command::Reply::Ok)));
-            }
+            Waiting::Told(asker) => out.push(Action::Reply(asker, Box::new(ask::told(&reply)))),
             Waiting::Fact => {}
             Waiting::Heartbeat => {
                 // Our row is gone or belongs to somebody else: no call may start any more.

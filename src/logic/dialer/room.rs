@@ -115,15 +115,14 @@ impl Room {
         (day, UtcMs(ends))
     }
 
-    /// Changes the state; `None` when it is that already. The time to write is later than that of the last change, even
+    /// Changes the state and says since when it is that. The time to write is later than that of the last change, even
     /// when the wall clock was set back in between.
-    pub(super) fn change(&mut self, now: Now, state: CampaignState) -> Option<UtcMs> {
-        if self.state == state {
-            return None;
+    pub(super) fn change(&mut self, now: Now, state: CampaignState) -> UtcMs {
+        if self.state != state {
+            self.state = state;
+            self.state_at = now.utc.max(self.state_at + Duration::from_millis(1));
         }
-        self.state = state;
-        self.state_at = now.utc.max(self.state_at + Duration::from_millis(1));
-        Some(self.state_at)
+        self.state_at
     }
 
     /// The longest a phone may ring: a call is not started so late that it could still ring after hours.

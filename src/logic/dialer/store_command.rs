@@ -505,6 +505,8 @@ pub enum StoreReply {
     },
     /// How the list stands.
     Counted(LeadCounts),
+    /// The database refuses this command for good (text that it cannot hold): nothing was written, a repeat is useless.
+    Rejected,
 }
 
 /// Leads of a campaign by state.

@@ -33,6 +33,16 @@ use crate::logic::gate::Gate;
 
 impl Run {
     fn new(contacts: i64, agents: &[&str], change: impl FnOnce(&mut CampaignSettings)) -> Self {
+        Self::start(contacts, agents, change, None)
+    }
+
+    /// `left_open`: by an earlier process; such a run goes on until it is told to stop.
+    fn start(
+        contacts: i64,
+        agents: &[&str],
+        change: impl FnOnce(&mut CampaignSettings),
+        left_open: Option<OpenAttempt>,
+    ) -> Self {
         let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
         let mut settings = test_campaign();
         change(&mut settings);
@@ -50,8 +60,8 @@ impl Run {
             agents: agents.iter().zip(1..).map(|(name, id)| (AgentId(id), agent(name))).collect(),
             trunks: vec![trunk()],
             lines: 100,
-            until_idle: true,
-            open_attempts: vec![],
+            until_idle: left_open.is_none(),
+            open_attempts: left_open.into_iter().collect(),
         };
         let mut out = vec![];
         let dialer = Dialer::new(now, start, BTreeMap::new(), &mut out);
@@ -517,6 +527,28 @@ fn calls_leave_no_faster_than_the_trunk_allows() {
 }
 
 #[test]
+fn a_person_slows_a_trunk_down_and_never_speeds_it_up_beyond_its_limit() {
+    let names: Vec<String> = (0..40).map(|n| format!("agent{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut run = Run::new(100, &names, |_| {}).ready();
+    let rate = |calls_per_second| Command::TrunkRate { trunk: trunk().name, calls_per_second };
+    run.command(rate(2));
+    let before = run.dialed().len();
+    run.pass(Duration::from_secs(10));
+    let slow = run.dialed().len() - before;
+    assert!((18..=20).contains(&slow), "{slow} in ten seconds");
+    assert_eq!((run.view().trunks[0].calls_per_second, run.view().trunks[0].limit), (2, 10));
+    for wrong in [0, 11] {
+        run.command(rate(wrong));
+        let last = run.replies.last().unwrap();
+        assert!(matches!(last, Reply::Refused { code: "beyond_limit", .. }), "{last:?}");
+    }
+    run.command(Command::TrunkRate { trunk: "elsewhere".to_owned(), calls_per_second: 1 });
+    let last = run.replies.last().unwrap();
+    assert!(matches!(last, Reply::Refused { code: "unknown_trunk", .. }), "{last:?}");
+}
+
+#[test]
 fn the_first_signal_lets_talks_go_on_and_the_second_ends_them() {
     let mut run = Run::new(20, &["a", "b"], |_| {}).ready();
     run.pass(Duration::from_secs(1));
@@ -548,11 +580,10 @@ fn a_run_until_idle_ends_when_the_list_is_done() {
     assert_eq!(run.outcomes(), [Outcome::Invalid, Outcome::Invalid]);
 }
 
-#[test]
-fn an_attempt_left_open_by_a_crash_is_unknown_until_the_network_proves_otherwise() {
-    let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
+/// An attempt with one leg that an earlier process left open.
+fn left_open(now: UtcMs) -> OpenAttempt {
     let lead = lead(1);
-    let open = OpenAttempt {
+    OpenAttempt {
         attempt: AttemptId(5),
         campaign: CAMPAIGN,
         lead: lead.lead,
@@ -567,14 +598,88 @@ fn an_attempt_left_open_by_a_crash_is_unknown_until_the_network_proves_otherwise
             dialog: None,
         }],
         covered: true,
-        started_at: now.utc,
+        started_at: now,
         answered_at: None,
         connected_at: None,
-    };
-    let mut run = Run::new(0, &[], |_| {});
-    let mut out = vec![];
-    run.dialer.recover(now, open, &mut out);
-    run.perform(out);
+    }
+}
+
+/// A run that has to end what an earlier process left open.
+fn after_a_crash(agents: &[&str]) -> Run {
+    Run::start(0, agents, |_| {}, Some(left_open(UtcMs(1_790_000_000_000))))
+}
+
+#[test]
+fn an_attempt_left_open_by_a_crash_is_unknown_until_the_network_proves_otherwise() {
+    let mut run = after_a_crash(&[]);
     run.leg(LegId(6), failed(487));
     assert_eq!(run.outcomes(), [Outcome::Unknown, Outcome::Cancelled]);
+}
+
+#[test]
+fn a_drain_waits_for_a_leg_of_an_earlier_process_until_its_cancel_is_given_up() {
+    let mut run = after_a_crash(&["a"]).ready();
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(31));
+    assert!(!run.finished, "somebody may still be ringing");
+    assert_eq!(run.view().old_legs, 1);
+    assert_eq!(run.dialer.desks[&AgentId(1)].leg, None, "the agent may go home at once");
+    let no_answer =
+        LegFailure { status: None, sent: true, uncertain: true, q850: None, retry_after: None };
+    run.leg(LegId(6), LegEvent::Failed(no_answer));
+    assert!(run.finished);
+    let closed =
+        |row: &StoreCommand| matches!(row, StoreCommand::LegEnded(end) if end.leg == LegId(6));
+    assert!(run.rows.iter().any(closed), "the row of the leg is closed");
+    assert_eq!(run.outcomes(), [Outcome::Unknown], "what nobody can prove stays unknown");
+}
+
+#[test]
+fn a_leg_of_an_earlier_process_that_never_ends_holds_no_process_for_ever() {
+    let mut run = after_a_crash(&[]);
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(70));
+    assert!(run.finished);
+}
+
+#[test]
+fn a_second_signal_leaves_legs_of_an_earlier_process_to_the_next_start() {
+    let mut run = after_a_crash(&[]);
+    run.input(Input::Shutdown);
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(2));
+    assert!(run.finished);
+}
+
+#[test]
+fn a_pause_is_answered_when_it_would_outlive_a_crash_and_holds_from_the_first_moment() {
+    let mut run = Run::new(20, &["a"], |_| {});
+    run.hangs = true;
+    for _ in 0..2 {
+        run.command(Command::CampaignPause { campaign: "test".to_owned() });
+    }
+    assert_eq!(run.replies, [], "nothing is durable yet");
+    assert_eq!(run.view().campaigns[0].state, "paused");
+    run.database_is_back();
+    assert_eq!(run.replies, [Reply::Ok, Reply::Ok]);
+    run.command(Command::CampaignResume { campaign: "test".to_owned() });
+    assert_eq!(run.replies.len(), 3);
+}
+
+#[test]
+fn what_the_database_refuses_for_good_is_never_confirmed() {
+    let mut run = Run::new(1, &["a"], |_| {}).ready();
+    run.hangs = true;
+    run.command(Command::Suppress {
+        seller: "ACME".to_owned(),
+        number: "+819012345678".to_owned(),
+        reason: "do_not_call".to_owned(),
+        proof: "a\0b".to_owned(),
+    });
+    let before = run.replies.len();
+    for (ticket, _) in std::mem::take(&mut run.held) {
+        run.input(Input::Stored(ticket, StoreReply::Rejected));
+    }
+    let last = &run.replies[before..];
+    assert!(matches!(last, [Reply::Refused { code: "not_stored", .. }]), "{last:?}");
 }

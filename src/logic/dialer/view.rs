@@ -14,6 +14,7 @@ impl Dialer {
         View {
             at: now.utc,
             draining: self.ending.starts_nothing(),
+            old_legs: self.old_legs().try_into().unwrap_or(u64::MAX),
             store: match self.health {
                 StoreHealth::Ok => "ok",
                 StoreHealth::Slow => "slow",
@@ -31,6 +32,7 @@ impl Dialer {
                     channels: line.settings.channels,
                     last_second: line.last_second(now).try_into().unwrap_or(u32::MAX),
                     calls_per_second: line.settings.calls_per_second,
+                    limit: line.limit,
                 })
                 .collect(),
             calls: self.call_stages(),

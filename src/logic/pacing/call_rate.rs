@@ -42,6 +42,20 @@ impl CallRate {
         }
     }
 
+    /// Like [`CallRate::new`], in the place of a limiter that granted an INVITE a moment ago: the first of this one comes
+    /// a whole interval later, so that changing the rate again and again grants nothing.
+    #[must_use]
+    pub fn after_another(now: Tick, per_second: u32, burst: u32) -> Self {
+        let rate = Self::new(per_second, burst);
+        // As many rights as there are at once; the bound only guards against a limiter that grants for ever.
+        for _ in 0..burst.max(1) {
+            if rate.take(now).is_err() {
+                break;
+            }
+        }
+        rate
+    }
+
     /// Takes the right to send one INVITE now.
     ///
     /// # Errors
@@ -127,6 +141,17 @@ mod tests {
     fn a_full_rate_is_reached_but_for_the_margin() {
         let starts = eager(&CallRate::new(50, 1), 100);
         assert!((4_940..=5_000).contains(&starts.len()), "{}", starts.len());
+    }
+
+    #[test]
+    fn a_changed_rate_grants_nothing_at_once() {
+        let now = Tick::START + Duration::from_secs(7);
+        for (per_second, burst) in [(1, 1), (10, 3)] {
+            let rate = CallRate::after_another(now, per_second, burst);
+            let next = rate.take(now).unwrap_err();
+            assert!(next.since(now) >= Duration::from_secs(1) / per_second, "{next:?}");
+            assert_eq!(rate.take(next), Ok(()));
+        }
     }
 
     proptest! {

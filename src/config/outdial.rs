@@ -33,6 +33,8 @@ pub struct OutdialFile {
     pub name: String,
     /// Where everything is kept.
     pub database: Database,
+    /// Where a running dialer takes commands, if not beside the database.
+    pub control: Option<PathBuf>,
     /// This process's name in the `node` table.
     pub node: String,
     /// Most customer legs at once, over all trunks.
@@ -45,8 +47,6 @@ pub struct OutdialFile {
     pub rtp_address: IpAddr,
     /// Ports of RTP and RTCP.
     pub rtp_ports: RangeInclusive<u16>,
-    /// Threads that move media.
-    pub media_threads: u32,
     /// What is logged and where.
     pub log: LogSettings,
     /// Links to carriers; a campaign that names none uses the first.
@@ -78,6 +78,10 @@ pub struct LogSettings {
     pub level: String,
     /// For people or for machines.
     pub format: LogFormat,
+    /// Megabytes (10^6) of one file; a fuller one is closed and numbered.
+    pub max_megabytes: u32,
+    /// Closed files that are kept.
+    pub keep: u32,
 }
 
 /// For people or for machines.
@@ -179,23 +183,24 @@ fn check(
 ) -> Option<OutdialFile> {
     let database = database(root, base, environment);
     let node = root.get("node").map_or_else(|| Some("outdial".to_owned()), |field| field.line(64));
+    let control = root.get("control").and_then(|field| Some(base.join(field.line(400)?)));
     let lines = root.get("lines").map_or(Some(DEFAULT_LINES), |field| field.whole(1..=100_000));
     let (sip_bind, advertised_address) = sip(root);
     let rtp = rtp(root, sip_bind);
     let log = log(root, base);
     let trunks = trunks(root, base, environment);
     let agents = agents(root);
-    let (rtp_address, rtp_ports, media_threads) = rtp?;
+    let (rtp_address, rtp_ports) = rtp?;
     Some(OutdialFile {
         name: name.to_owned(),
         database: database?,
+        control,
         node: node?,
         lines: lines?,
         sip_bind: sip_bind?,
         advertised_address,
         rtp_address,
         rtp_ports,
-        media_threads,
         log,
         trunks,
         agents,
@@ -260,7 +265,7 @@ fn sip(root: &Section<'_>) -> (Option<SocketAddr>, Option<IpAddr>) {
     (bind, advertised)
 }
 
-fn rtp(root: &Section<'_>, sip: Option<SocketAddr>) -> Option<(IpAddr, RangeInclusive<u16>, u32)> {
+fn rtp(root: &Section<'_>, sip: Option<SocketAddr>) -> Option<(IpAddr, RangeInclusive<u16>)> {
     let section = root.need_section("rtp", "[rtp]", "the ports of our media")?.section()?;
     let ports = section.need("ports", "a range such as \"20000-20999\"").and_then(|field| {
         let advice =
@@ -274,7 +279,6 @@ fn rtp(root: &Section<'_>, sip: Option<SocketAddr>) -> Option<(IpAddr, RangeIncl
     });
     let fallback = sip.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |sip| sip.ip());
     let address = section.get("address").map_or(Some(fallback), |field| host::address(&field));
-    let threads = section.get("threads").map_or(Some(1), |field| field.whole(1..=64));
     section.finish();
     let (address, ports) = (address?, ports?);
     if sip.is_some_and(|sip| ports.contains(&sip.port()) && sip.ip() == address)
@@ -283,12 +287,17 @@ fn rtp(root: &Section<'_>, sip: Option<SocketAddr>) -> Option<(IpAddr, RangeIncl
         let advice = "change them, or the port in `bind` of [sip]";
         field.unexpected("ports without that of our SIP socket", advice);
     }
-    Some((address, ports, threads?))
+    Some((address, ports))
 }
 
 fn log(root: &Section<'_>, base: &Path) -> LogSettings {
-    let mut settings =
-        LogSettings { file: None, level: "info".to_owned(), format: LogFormat::Text };
+    let mut settings = LogSettings {
+        file: None,
+        level: "info".to_owned(),
+        format: LogFormat::Text,
+        max_megabytes: 50,
+        keep: 5,
+    };
     let Some(section) = root.get("log").and_then(|field| field.section()) else { return settings };
     settings.file = section.get("file").and_then(|field| Some(base.join(field.line(400)?)));
     if let Some(level) = section.get("level").and_then(|field| level(&field)) {
@@ -297,6 +306,12 @@ fn log(root: &Section<'_>, base: &Path) -> LogSettings {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     if let Some(format) = section.get("format").and_then(|field| field.choice(&formats)) {
         settings.format = format;
+    }
+    if let Some(megabytes) = section.get("max_megabytes").and_then(|f| f.whole(1..=100_000)) {
+        settings.max_megabytes = megabytes;
+    }
+    if let Some(keep) = section.get("keep").and_then(|field| field.whole(0..=1_000)) {
+        settings.keep = keep;
     }
     section.finish();
     settings

@@ -1,9 +1,7 @@
 //! The log file: written by a thread of its own, so that a slow disk never delays a call.
 
-use std::fs::OpenOptions;
 use std::io::BufWriter;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -14,6 +12,9 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::telemetry::rotation::Keep;
+use crate::telemetry::rotation::RotatingFile;
 
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub enum LogFormat {
 /// Where the log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogTarget {
-    /// To the end of a file, readable by its owner only.
-    File(PathBuf),
+    /// To the end of a file, readable by its owner only; it and its predecessors are bounded.
+    File(PathBuf, Keep),
     /// Where a service manager or a person sees it.
     StandardError,
 }
@@ -75,11 +76,12 @@ pub fn start(target: &LogTarget, format: LogFormat, filter: &str) -> Result<LogG
     let parsed = EnvFilter::try_new(filter)
         .map_err(|why| LogError::Filter { filter: filter.to_owned(), why: why.to_string() })?;
     let (path, file): (&Path, Box<dyn Write + Send>) = match target {
-        LogTarget::StandardError => ("standard error".as_ref(), Box::new(std::io::stderr())),
-        LogTarget::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        LogTarget::StandardError => {
+            ("standard error".as_ref(), Box::new(BufWriter::new(std::io::stderr())))
+        }
+        LogTarget::File(path, keep) => {
             let open = |source| LogError::Open { path: path.clone(), source };
-            (path, Box::new(file.map_err(open)?))
+            (path, Box::new(RotatingFile::open(path, *keep).map_err(open)?))
         }
     };
     let open = |source| LogError::Open { path: path.to_owned(), source };
@@ -121,14 +123,13 @@ impl Drop for LogGuard {
 }
 
 fn write(
-    file: Box<dyn Write + Send>,
+    mut file: Box<dyn Write + Send>,
     queue: &Receiver<Vec<u8>>,
     lost: &AtomicU64,
     closed: &AtomicU64,
 ) {
-    let mut file = BufWriter::with_capacity(64 * 1024, file);
     // A full disk loses lines, never a call: errors are counted and told when writing works again.
-    let put = |line: &[u8], file: &mut BufWriter<Box<dyn Write + Send>>| {
+    let put = |line: &[u8], file: &mut Box<dyn Write + Send>| {
         if file.write_all(line).is_err() {
             lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -223,7 +224,8 @@ mod tests {
     #[test]
     fn a_wrong_filter_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        let target = LogTarget::File(folder.path().join("log"));
+        let keep = Keep { bytes: 1_000, files: 1 };
+        let target = LogTarget::File(folder.path().join("log"), keep);
         let error = start(&target, LogFormat::Text, "=loud=").unwrap_err();
         assert!(matches!(error, LogError::Filter { .. }), "{error}");
     }

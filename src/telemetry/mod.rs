@@ -4,6 +4,8 @@
 
 mod log;
 mod metrics;
+mod rotation;
 
 pub use log::{LogError, LogFormat, LogGuard, LogTarget, QUEUE, start};
 pub use metrics::{Counter, Metrics};
+pub use rotation::Keep;

@@ -6,15 +6,17 @@
     reason = "a failed setup is a failed test"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use outdial::files::outcomes_csv::{ATTEMPT_COLUMNS, CONTACT_COLUMNS};
 use outdial::logic::dialer::command::{AgentState, Command};
 use outdial::logic::gate::Gate;
 use outdial::logic::outcome::Outcome;
+use outdial::store::EventKind;
 
 const WORDS: &str = "docs/outcomes.md";
+const EVENTS: &str = "docs/events.md";
 
 #[test]
 fn every_outcome_is_documented_with_its_flags() {
@@ -127,8 +129,35 @@ fn every_state_of_an_agent_is_documented() {
 }
 
 #[test]
+fn every_kind_of_event_is_documented_with_the_fields_that_the_code_writes() {
+    let rows = table_of(EVENTS, "Kinds", 0);
+    assert_eq!(words(&rows), EventKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+    let mut written = BTreeMap::new();
+    rust_files(Path::new("src/store"), &mut |_, text| {
+        for body in text.split("EventKind::").skip(1) {
+            let kind = body.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+            let json = body.split_once("json!({").filter(|(before, _)| before.len() < 120);
+            let Some((_, json)) = json else { continue };
+            let json: Vec<&str> = json.split("})").next().unwrap().split('"').collect();
+            let is_key = |pair: &&[&str]| pair[1].starts_with(':');
+            let keys = json.windows(2).filter(is_key).map(|pair| pair[0].to_owned());
+            written.insert(kind, keys.collect::<Vec<_>>());
+        }
+    });
+    // Those whose body stands behind their kind; the others are built before it.
+    assert!(written.len() >= 4, "the search still finds them: {written:?}");
+    for (kind, fields) in written {
+        let kind = EventKind::ALL.iter().find(|known| format!("{known:?}") == kind).unwrap();
+        let row = rows.iter().find(|row| row[0].contains(kind.as_str())).unwrap();
+        for field in fields {
+            assert!(row[3].contains(&format!("`{field}`")), "{}: {field}", kind.as_str());
+        }
+    }
+}
+
+#[test]
 fn every_link_in_the_documents_leads_to_a_file() {
-    for document in ["README.md", WORDS, "CHANGELOG.md", "campaigns/README.md"] {
+    for document in ["README.md", WORDS, EVENTS, "CHANGELOG.md", "campaigns/README.md"] {
         let folder = Path::new(document).parent().unwrap();
         for target in read(document).split("](").skip(1) {
             let target = target.split([')', '#']).next().unwrap();
@@ -161,7 +190,11 @@ fn the_first_call_in_the_readme_uses_verbs_and_options_that_exist() {
 
 /// Rows of the `n`th table below a heading, each a list of trimmed cells.
 fn table(heading: &str, n: usize) -> Vec<Vec<String>> {
-    let text = section(heading);
+    table_of(WORDS, heading, n)
+}
+
+fn table_of(document: &str, heading: &str, n: usize) -> Vec<Vec<String>> {
+    let text = section_of(document, heading);
     let tables: Vec<Vec<&str>> = text
         .split("\n\n")
         .map(|block| block.trim().lines().collect::<Vec<_>>())
@@ -177,9 +210,13 @@ fn table(heading: &str, n: usize) -> Vec<Vec<String>> {
 
 /// The text between one heading and the next.
 fn section(heading: &str) -> String {
-    let text = read(WORDS);
+    section_of(WORDS, heading)
+}
+
+fn section_of(document: &str, heading: &str) -> String {
+    let text = read(document);
     let after = text.split(&format!("\n## {heading}\n")).nth(1);
-    let after = after.unwrap_or_else(|| panic!("{WORDS} has no heading {heading}"));
+    let after = after.unwrap_or_else(|| panic!("{document} has no heading {heading}"));
     after.split("\n## ").next().unwrap().to_owned()
 }
 

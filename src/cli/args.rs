@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cli::text::Lang;
+use crate::store::EventKind;
 
 /// Outbound campaign dialer: paces, places and records calls over SIP, with a hard bound on abandoned calls.
 #[derive(Debug, Parser)]
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Show what a running dialer does, or what the database holds
     Status(StatusArgs),
+    /// Print what happened, in the order of commits, as JSON Lines
+    Log(LogArgs),
     /// Check files, database and trunks, and say in plain words what is missing
     Check(CheckArgs),
     /// What an agent does: log in, get ready, pause, say how a call went
@@ -136,6 +139,35 @@ pub(crate) struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See [`Verb::Log`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogArgs {
+    /// Wait for what is added, until the reader goes away
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin after this cursor; the log's begin where not given, its end with --follow
+    #[arg(long, value_name = "CURSOR", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) since: Option<i64>,
+    /// Only these kinds: attempt_started, attempt_ended, ...
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = event_kind)]
+    pub(crate) kind: Vec<EventKind>,
+    /// Only these campaigns, and refusals for their sellers
+    #[arg(long, value_name = "NAME")]
+    pub(crate) campaign: Vec<String>,
+    /// Show whole phone numbers
+    #[arg(long)]
+    pub(crate) show_numbers: bool,
+}
+
+fn event_kind(text: &str) -> Result<EventKind, String> {
+    let known = || EventKind::ALL.iter().map(|kind| kind.as_str());
+    EventKind::ALL
+        .iter()
+        .copied()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| format!("one of {}", known().collect::<Vec<_>>().join(", ")))
 }
 
 /// See [`Verb::Check`].

@@ -82,8 +82,7 @@ fn block(file: &OutdialFile, wish: &Wish<'_>, to: impl Write) -> Result<Written,
 }
 
 async fn write(file: &OutdialFile, wish: &Wish<'_>, to: impl Write) -> Result<Written, Failure> {
-    let mut db = Db::open(&setup::database_url(&file.database)).await?;
-    db.check_schema().await?;
+    let mut db = setup::open_existing(file).await?;
     let Some(row) = store::find_campaign(&mut db, wish.campaign).await? else {
         let error = anyhow!("the database knows no campaign `{}`", wish.campaign);
         return Err(error).or_exit(Exit::BadInput);

@@ -11,6 +11,7 @@ mod exit;
 mod export;
 mod import;
 mod live;
+mod log;
 mod output;
 mod page;
 mod picture;
@@ -56,6 +57,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Export(export) => export::run(args, export),
         Verb::Check(check) => check::run(args, check),
         Verb::Status(status) => status::run(args, status),
+        Verb::Log(log) => log::run(args, log),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
         Verb::Suppress(entry) => ask(
             args,

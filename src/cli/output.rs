@@ -18,6 +18,12 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(unread)
 }
 
+/// Whole lines as they are.
+pub(crate) fn text(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(unread)
+}
+
 /// Like `println!`, but a reader that went away ends the verb in peace. For functions that return a `Result`.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::output::line(&format!($($text)*))? };

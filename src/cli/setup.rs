@@ -12,7 +12,8 @@ use crate::config::{
 };
 use crate::runtime::StartSettings;
 use crate::runtime::lock::beside;
-use crate::telemetry::{self, LogGuard, LogTarget};
+use crate::store::Db;
+use crate::telemetry::{self, Keep, LogGuard, LogTarget};
 
 /// The installation's file; a missing one is explained.
 pub(crate) fn outdial_file(path: &Path) -> Result<OutdialFile, Failure> {
@@ -66,11 +67,27 @@ pub(crate) fn database_url(database: &Database) -> String {
     }
 }
 
-/// Where the dialer of this installation listens for commands: beside the SQLite file, else beside outdial.toml.
+/// The database of the installation, as it is: never made by somebody who only reads it.
+pub(crate) async fn open_existing(file: &OutdialFile) -> Result<Db, Failure> {
+    if let Database::Sqlite(path) = &file.database
+        && !path.exists()
+    {
+        let path = path.display();
+        let error = anyhow!("{path} is not there yet: `outdial import CAMPAIGN` makes it");
+        return Err(Failure::new(Exit::Failed, error));
+    }
+    let mut db = Db::open(&database_url(&file.database)).await?;
+    db.check_schema().await?;
+    Ok(db)
+}
+
+/// Where the dialer of this installation listens for commands: as its file says, else beside the SQLite file, else (the
+/// database is on another machine) beside the installation's file: `outdial.toml` has `outdial.sock`.
 pub(crate) fn control_path(file: &OutdialFile, config: &Path) -> PathBuf {
-    match &file.database {
-        Database::Sqlite(path) => beside(path, ".sock"),
-        Database::Postgres { .. } => beside(config, ".sock"),
+    match (&file.control, &file.database) {
+        (Some(path), Database::Sqlite(_) | Database::Postgres { .. }) => path.clone(),
+        (None, Database::Sqlite(path)) => beside(path, ".sock"),
+        (None, Database::Postgres { .. }) => config.with_extension("sock"),
     }
 }
 
@@ -118,7 +135,10 @@ pub(crate) fn start_log(file: &OutdialFile) -> Result<(LogGuard, bool), Failure>
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     let target = match &file.log.file {
-        Some(path) => LogTarget::File(path.clone()),
+        Some(path) => {
+            let bytes = u64::from(file.log.max_megabytes).saturating_mul(1_000_000);
+            LogTarget::File(path.clone(), Keep { bytes, files: file.log.keep })
+        }
         None => LogTarget::StandardError,
     };
     let in_file = file.log.file.is_some();

@@ -10,7 +10,7 @@ use crate::cli::setup;
 use crate::cli::text::{Lang, texts};
 use crate::config::OutdialFile;
 use crate::logic::dialer::command::Command;
-use crate::store::{self, Db, Status};
+use crate::store::{self, Status};
 
 /// Prints the status.
 pub(crate) fn run(args: &Args, wanted: &StatusArgs) -> Result<Exit, Failure> {
@@ -37,11 +37,10 @@ pub(crate) fn run(args: &Args, wanted: &StatusArgs) -> Result<Exit, Failure> {
 fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
-        let mut db = Db::open(&setup::database_url(&file.database)).await?;
-        db.check_schema().await?;
+        let mut db = setup::open_existing(file).await?;
         let status = store::status(&mut db).await?;
         db.close().await?;
-        Ok::<_, store::StoreError>(status)
+        Ok::<_, Failure>(status)
     })?;
     if wanted.json {
         say!("{}", serde_json::to_string_pretty(&json(&status))?);

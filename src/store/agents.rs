@@ -1,12 +1,17 @@
 //! Agents and what they did when.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+use serde_json::json;
 
 use crate::logic::dialer::AgentStateRecord;
 use crate::logic::ids::{AgentId, IdMaker};
+use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Placed};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
 
 #[derive(Serialize)]
@@ -36,10 +41,23 @@ pub(crate) async fn write_states(
         [agent int, at int, seq int, state text, reason text],
         "insert into agent_state (agent_id, at_ms, seq, node_epoch, state, reason) \
          select agent, at, seq, $2, state, reason from r where true \
-         on conflict (agent_id, at_ms, seq) do nothing"
+         on conflict (agent_id, at_ms, seq) do nothing returning agent_id, at_ms, seq"
     );
     let binds = [Bind::Text(&json_rows(&rows)), Bind::Int(batch.epoch())];
-    batch.db.run("writing an agent's state", &INSERT, &binds).await?;
+    let mut fresh = BTreeSet::new();
+    for row in batch.db.rows("writing an agent's state", &INSERT, &binds).await? {
+        fresh.insert((row.int(0)?, row.int(1)?, row.int(2)?));
+    }
+    for row in rows.iter().filter(|row| fresh.contains(&(row.agent, row.at, row.seq))) {
+        batch.events.push(Event {
+            at: UtcMs(row.at),
+            kind: EventKind::AgentState,
+            row: row.agent,
+            body: json!({
+                "agent": row.agent.to_string(), "state": row.state, "reason": row.reason,
+            }),
+        });
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::store::audit::AuditEntry;
 use crate::store::batch::{Batch, StateChange};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
-use crate::store::events::Event;
+use crate::store::events::{Event, EventKind, append_to};
 use crate::store::sql::{Bind, Sql};
 
 /// A campaign as the database knows it.
@@ -45,7 +45,7 @@ pub(crate) async fn set_state(
         });
         batch.events.push(Event {
             at: change.at,
-            kind: "campaign_state",
+            kind: EventKind::CampaignState,
             row: change.campaign.0,
             body,
         });
@@ -92,7 +92,13 @@ async fn upsert(
     );
     let binds = [Bind::Int(campaign_id), Bind::Text(name), Bind::Int(seller_id), Bind::Int(now.0)];
     db.run(doing, &CAMPAIGN, &binds).await?;
+    let mut started = false;
     if starting {
+        const CHANGES: Sql = Sql::both(
+            "select cast(count(*) as bigint) from campaign where name = $1 and state not in ('paused', 'running')",
+        );
+        let changes = db.rows(doing, &CHANGES, &[Bind::Text(name)]).await?;
+        started = changes.first().map_or(Ok(false), |row| row.flag(0))?;
         const START: Sql = Sql::both(
             "update campaign set state = case when state = 'paused' then state else 'running' end, \
              state_ms = $2, first_run_ms = coalesce(first_run_ms, $2) where name = $1",
@@ -106,12 +112,18 @@ async fn upsert(
     let Some(row) = rows.first() else {
         return Err(StoreError::Damaged { doing, found: "no campaign".to_owned() });
     };
-    Ok(CampaignRow {
+    let campaign = CampaignRow {
         id: CampaignId(row.int(0)?),
         seller: SellerId(row.int(1)?),
         first_run: UtcMs(row.int(2)?),
         paused: row.text(3)? == CampaignState::Paused.as_str(),
-    })
+    };
+    if started {
+        let (row, state) = (campaign.id.0, CampaignState::Running.as_str());
+        let body = json!({ "campaign": campaign.id, "state": state, "by": "start" });
+        append_to(db, &[Event { at: now, kind: EventKind::CampaignState, row, body }]).await?;
+    }
+    Ok(campaign)
 }
 
 /// The calling classes that a campaign's leads have: row and descriptor, by row.

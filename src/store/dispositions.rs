@@ -7,7 +7,7 @@ use crate::logic::dialer::{DispositionRecord, PhoneAfter};
 use crate::store::audit::AuditEntry;
 use crate::store::batch::{Batch, Key, Placed, rounds};
 use crate::store::error::StoreError;
-use crate::store::events::Event;
+use crate::store::events::{Event, EventKind};
 use crate::store::leads::AfterColumns;
 use crate::store::ledger::{Booked, Changes};
 use crate::store::outcomes::change_phones;
@@ -145,8 +145,10 @@ impl News<'_> {
     fn report(&self, batch: &mut Batch<'_>) {
         let record = self.record;
         let body = json!({
-            "attempt": record.attempt, "lead": record.lead, "agent": record.agent, "code": record.code,
-            "was": self.before, "live": record.live,
+            "attempt": record.attempt, "campaign": record.window.campaign, "lead": record.lead,
+            "agent": record.agent, "code": record.code, "was": self.before, "live": record.live,
+            "callback_due_ms": record.callback.as_ref().map(|callback| callback.due.0),
+            "refused": record.suppress.is_some(),
         });
         if self.before.is_some() {
             batch.audit.push(AuditEntry {
@@ -158,7 +160,7 @@ impl News<'_> {
         }
         batch.events.push(Event {
             at: record.at,
-            kind: "disposition",
+            kind: EventKind::Disposition,
             row: record.attempt.0,
             body,
         });

@@ -7,11 +7,14 @@
 mod known;
 mod write;
 
+use serde_json::json;
+
 use crate::logic::ids::{CampaignId, IdMaker, ListId, SellerId};
 use crate::logic::phone::PhoneNumber;
 use crate::logic::time::UtcMs;
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
+use crate::store::events::{Event, EventKind, append_to};
 use crate::store::sql::{Bind, Sql};
 
 /// One row of a list, read and checked.
@@ -111,14 +114,31 @@ pub async fn begin_import(
     file_hash: &str,
     now: UtcMs,
 ) -> Result<ImportJob, StoreError> {
-    let doing = "beginning an import";
     let id = ids.make().ok_or(StoreError::NoIdsLeft)?;
+    db.begin().await?;
+    let done = begin(db, id, (seller, campaign, list), file_hash, now).await;
+    db.finish(done).await
+}
+
+async fn begin(
+    db: &mut Db,
+    id: i64,
+    (seller, campaign, list): (SellerId, CampaignId, ListId),
+    file_hash: &str,
+    now: UtcMs,
+) -> Result<ImportJob, StoreError> {
+    let doing = "beginning an import";
     const BEGIN: Sql = Sql::both(
         "insert into import (id, file_hash, list_id, next_row, state, started_ms) values ($1, $2, $3, 1, 'running', $4) \
          on conflict (list_id, file_hash) do nothing",
     );
     let binds = [Bind::Int(id), Bind::Text(file_hash), Bind::Int(list.0), Bind::Int(now.0)];
-    db.run(doing, &BEGIN, &binds).await?;
+    if db.run(doing, &BEGIN, &binds).await? > 0 {
+        let body = json!({
+            "import": id.to_string(), "campaign": campaign, "list": list, "file": file_hash,
+        });
+        append_to(db, &[Event { at: now, kind: EventKind::ImportStarted, row: id, body }]).await?;
+    }
     const READ: Sql =
         Sql::both("select id, next_row, state from import where list_id = $1 and file_hash = $2");
     let rows = db.rows(doing, &READ, &[Bind::Int(list.0), Bind::Text(file_hash)]).await?;
@@ -197,13 +217,41 @@ async fn import(
 /// # Errors
 /// As every statement.
 pub async fn finish_import(db: &mut Db, job: &ImportJob, now: UtcMs) -> Result<(), StoreError> {
-    const FINISH: Sql =
-        Sql::both("update import set state = 'finished', ended_ms = $2 where id = $1");
     let doing = "finishing an import";
-    db.run(doing, &FINISH, &[Bind::Int(job.id), Bind::Int(now.0)]).await?;
+    // Counted before the transaction: with a million rows it takes longer than other writers should wait.
+    const COUNT: Sql = Sql::both(
+        "select result, count(*) from import_row where list_id = $1 and import_id = $2 group by result order by result",
+    );
+    let mut rows = serde_json::Map::new();
+    for row in db.rows(doing, &COUNT, &[Bind::Int(job.list.0), Bind::Int(job.id)]).await? {
+        rows.insert(row.text(0)?, row.int(1)?.into());
+    }
+    db.begin().await?;
+    let done = finish(db, job, rows, now).await;
+    db.finish(done).await?;
     if db.engine() == Engine::Postgres {
         // A table that grew from nothing to a million rows is planned for as empty until somebody counts it.
         db.run(doing, &Sql::both("analyze contact, phone, lead"), &[]).await?;
+    }
+    Ok(())
+}
+
+async fn finish(
+    db: &mut Db,
+    job: &ImportJob,
+    rows: serde_json::Map<String, serde_json::Value>,
+    now: UtcMs,
+) -> Result<(), StoreError> {
+    const FINISH: Sql = Sql::both(
+        "update import set state = 'finished', ended_ms = $2 where id = $1 and state <> 'finished'",
+    );
+    let binds = [Bind::Int(job.id), Bind::Int(now.0)];
+    if db.run("finishing an import", &FINISH, &binds).await? > 0 {
+        let body = json!({
+            "import": job.id.to_string(), "campaign": job.campaign, "list": job.list, "rows": rows,
+        });
+        let event = Event { at: now, kind: EventKind::ImportFinished, row: job.id, body };
+        append_to(db, &[event]).await?;
     }
     Ok(())
 }

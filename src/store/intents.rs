@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
 use crate::logic::gate::Gate;
@@ -14,6 +15,7 @@ use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Key, Placed, rounds};
 use crate::store::db::Engine;
 use crate::store::error::StoreError;
+use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
 use crate::store::suppressions::person_key;
 
@@ -62,6 +64,20 @@ impl<'a> IntentRow<'a> {
             uncovered: i64::from(intent.agent.is_none()),
             now: intent.now.0,
             since: (intent.now - MONTH.max(intent.min_gap)).0,
+        }
+    }
+
+    fn event(&self) -> Event {
+        Event {
+            at: UtcMs(self.now),
+            kind: EventKind::AttemptStarted,
+            row: self.attempt,
+            body: json!({
+                "attempt": self.attempt.to_string(), "call_ref": self.public_ref,
+                "campaign": self.campaign.to_string(), "seller": self.seller.to_string(),
+                "lead": self.lead.to_string(), "contact": self.contact.to_string(),
+                "agent": self.agent.map(|agent| agent.to_string()), "trunk": self.trunk,
+            }),
         }
     }
 }
@@ -152,7 +168,10 @@ async fn insert(
     batch.db.run(doing, &LEG, &binds).await?;
     for (at, row) in places.into_iter().zip(rows) {
         let reply = match saved.binary_search(&row.attempt) {
-            Ok(_) => StoreReply::Saved,
+            Ok(_) => {
+                batch.events.push(row.event());
+                StoreReply::Saved
+            }
             Err(_) => StoreReply::Refused { gate: Gate::NumberBusy, until: None },
         };
         replies.push((at, reply));

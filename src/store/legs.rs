@@ -1,10 +1,15 @@
 //! Legs: what a restart needs to end every SIP dialog that an earlier process left up.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::json;
 
 use crate::logic::dialer::{AgentLeg, LegAnswered, LegEnded};
+use crate::logic::time::UtcMs;
 use crate::store::batch::{AgentJoined, Batch, Key, Placed, rounds};
 use crate::store::error::StoreError;
+use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
 
 #[derive(Serialize)]
@@ -75,11 +80,23 @@ pub(crate) async fn answered(
         const ATTEMPT: Sql = sql_rows!(
             [attempt int, at int],
             "update attempt set answered_ms = r.at from r \
-             where attempt.id = r.attempt and attempt.answered_ms is null"
+             where attempt.id = r.attempt and attempt.answered_ms is null \
+             returning id, campaign_id, lead_id, answered_ms"
         );
         let json = json_rows(&rows);
         batch.db.run("writing an answer", &LEG, &[Bind::Text(&json)]).await?;
-        batch.db.run("writing an answer", &ATTEMPT, &[Bind::Text(&json)]).await?;
+        for row in batch.db.rows("writing an answer", &ATTEMPT, &[Bind::Text(&json)]).await? {
+            let attempt = row.int(0)?;
+            batch.events.push(Event {
+                at: UtcMs(row.int(3)?),
+                kind: EventKind::AttemptAnswered,
+                row: attempt,
+                body: json!({
+                    "attempt": attempt.to_string(), "campaign": row.int(1)?.to_string(),
+                    "lead": row.int(2)?.to_string(),
+                }),
+            });
+        }
     }
     Ok(())
 }
@@ -128,22 +145,39 @@ pub(crate) async fn connected(
     batch: &mut Batch<'_>,
     items: &[(usize, AgentJoined)],
 ) -> Result<(), StoreError> {
-    for round in rounds(items, |(_, joined)| vec![Key::Attempt(joined.attempt.0)]) {
-        let rows: Vec<_> = round
-            .iter()
-            .map(|(_, joined)| ConnectedRow {
-                attempt: joined.attempt.0,
-                agent: joined.agent.0,
-                at: joined.at.0,
-            })
-            .collect();
-        // The first connection counts; after the outcome the outcome knows best.
-        const CONNECT: Sql = sql_rows!(
-            [attempt int, agent int, at int],
-            "update attempt set connected_ms = coalesce(connected_ms, r.at), agent_id = r.agent \
-             from r where attempt.id = r.attempt and attempt.ended_ms is null"
-        );
-        batch.db.run("connecting an agent", &CONNECT, &[Bind::Text(&json_rows(&rows))]).await?;
+    // The first connection counts, and the last agent: an agent who is lost a moment later is no row of its own, so that a
+    // repeated batch finds everything as it left it.
+    let mut last: BTreeMap<i64, ConnectedRow> = BTreeMap::new();
+    for (_, joined) in items {
+        let (attempt, agent, at) = (joined.attempt.0, joined.agent.0, joined.at.0);
+        last.entry(attempt).and_modify(|row| row.agent = agent).or_insert(ConnectedRow {
+            attempt,
+            agent,
+            at,
+        });
+    }
+    let rows: Vec<_> = last.into_values().collect();
+    // After the outcome the outcome knows best.
+    const CONNECT: Sql = sql_rows!(
+        [attempt int, agent int, at int],
+        "update attempt set connected_ms = coalesce(connected_ms, r.at), agent_id = r.agent \
+         from r where attempt.id = r.attempt and attempt.ended_ms is null \
+           and (attempt.connected_ms is null or attempt.agent_id is distinct from r.agent) \
+         returning id, campaign_id, lead_id, agent_id"
+    );
+    let doing = "connecting an agent";
+    for row in batch.db.rows(doing, &CONNECT, &[Bind::Text(&json_rows(&rows))]).await? {
+        let attempt = row.int(0)?;
+        let at = rows.iter().find(|joined| joined.attempt == attempt).map_or(0, |joined| joined.at);
+        batch.events.push(Event {
+            at: UtcMs(at),
+            kind: EventKind::AttemptConnected,
+            row: attempt,
+            body: json!({
+                "attempt": attempt.to_string(), "campaign": row.int(1)?.to_string(),
+                "lead": row.int(2)?.to_string(), "agent": row.int(3)?.to_string(),
+            }),
+        });
     }
     Ok(())
 }

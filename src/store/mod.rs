@@ -41,6 +41,9 @@ pub use batch::{run_batch, run_batch_isolating};
 pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
 pub use db::{Checkpoint, Db, Engine};
 pub use error::{StoreError, Trouble};
+pub use events::{
+    EVENTS_PAGE, EventKind, EventNames, LoggedEvent, event_names, events_after, events_end,
+};
 pub use imports::{
     IMPORT_CHUNK, ImportJob, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
     finish_import, import_rows,

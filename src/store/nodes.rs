@@ -1,10 +1,13 @@
 //! Processes of the installation: their epochs, leases and ends.
 
+use serde_json::json;
+
 use crate::logic::dialer::StoreReply;
 use crate::logic::gate::Gate;
 use crate::logic::time::UtcMs;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::events::{Event, EventKind, append_to};
 use crate::store::migrations::unhex;
 use crate::store::sql::{Bind, Sql};
 
@@ -85,6 +88,9 @@ async fn register(db: &mut Db, new: &NewNode<'_>) -> Result<NodeIdentity, StoreE
         Bind::Int(new.lease_until.0),
     ];
     db.run("registering this start", &START, &binds).await?;
+    let body = json!({ "node": new.name, "epoch": epoch.to_string() });
+    let row = i64::from(epoch);
+    append_to(db, &[Event { at: new.now, kind: EventKind::NodeStarted, row, body }]).await?;
     const INSTALLATION: Sql = Sql::both("select id, secret from installation");
     let doing = "reading the installation";
     let rows = db.rows(doing, &INSTALLATION, &[]).await?;

@@ -10,7 +10,7 @@ use crate::logic::outcome::Outcome;
 use crate::store::batch::{Batch, Key, Placed, rounds};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
-use crate::store::events::Event;
+use crate::store::events::{Event, EventKind};
 use crate::store::leads::AfterColumns;
 use crate::store::ledger::{Booked, Changes};
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
@@ -132,11 +132,19 @@ impl<'a> Hit<'a> {
         let record = self.record;
         Event {
             at: record.ended_at,
-            kind: "outcome",
+            kind: EventKind::AttemptEnded,
             row: record.attempt.0,
             body: json!({
-                "attempt": record.attempt, "lead": record.lead, "outcome": record.outcome,
-                "was": self.before, "ended_ms": record.ended_at.0, "abandoned": record.booking.abandoned,
+                "attempt": record.attempt, "campaign": record.booking.window.campaign, "lead": record.lead,
+                "outcome": record.outcome, "was": self.before, "agent": record.agent,
+                "sip_status": record.sip_status, "q850": record.q850, "live": record.live,
+                "abandoned": record.booking.abandoned, "fault": record.booking.fault,
+                "number": record.phone.map(|change| match change {
+                    PhoneAfter::Suspect { .. } => "suspect",
+                    PhoneAfter::Invalid { .. } => "invalid",
+                    PhoneAfter::Good { .. } => "good",
+                }),
+                "refused": record.suppress.is_some(),
             }),
         }
     }

@@ -8,7 +8,7 @@ use crate::logic::ids::ContactId;
 use crate::store::audit::AuditEntry;
 use crate::store::batch::{Batch, Key, rounds};
 use crate::store::error::StoreError;
-use crate::store::events::Event;
+use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
 
 /// The key of a person in the table of suppressions; no number looks like it.
@@ -107,7 +107,7 @@ async fn write_round(batch: &mut Batch<'_>, items: &[&Suppress]) -> Result<(), S
         });
         batch.events.push(Event {
             at: item.at,
-            kind: "suppression",
+            kind: EventKind::Suppression,
             row: item.suppression.0,
             body,
         });

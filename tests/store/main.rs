@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod events;
 mod harness;
 mod imports;
 mod ledger;

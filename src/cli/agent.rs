@@ -22,12 +22,15 @@ pub(crate) fn run(socket: &Path, lang: Lang, verb: &AgentVerb) -> Result<Exit, F
         }
         AgentVerb::Logout(agent) => Command::AgentLogout { agent: agent.name.clone() },
         AgentVerb::Hangup(agent) => Command::AgentHangUp { agent: agent.name.clone() },
-        AgentVerb::Disposition { name, code, attempt, memo } => Command::AgentDisposition {
-            agent: name.clone(),
-            code: code.clone(),
-            attempt: attempt.clone(),
-            memo: memo.clone(),
-        },
+        AgentVerb::Disposition { name, code, attempt, memo, callback } => {
+            Command::AgentDisposition {
+                agent: name.clone(),
+                code: code.clone(),
+                attempt: attempt.clone(),
+                memo: memo.clone(),
+                callback: callback.clone(),
+            }
+        }
         AgentVerb::Watch { name, json } => {
             watch(client, name, *json, lang)?;
             return Ok(Exit::Ok);

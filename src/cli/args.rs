@@ -210,6 +210,9 @@ pub(crate) enum AgentVerb {
         /// Free text
         #[arg(long)]
         memo: Option<String>,
+        /// Promise a call at this time by the person's clock, such as 2026-11-23T10:30
+        #[arg(long, value_name = "TIME")]
+        callback: Option<String>,
     },
     /// Hang up the customer
     Hangup(AgentName),

@@ -148,7 +148,7 @@ async fn attempts(
                 callback_agent: row.callback_owner,
                 abandoned: row.abandoned,
                 live: row.live,
-                message: None,
+                message: row.message,
                 dnc_change: row.suppressed.map(|_| "added".to_owned()),
                 recording_url: None,
             })?;
@@ -180,7 +180,7 @@ async fn contacts(
                 state: state(row.state).to_owned(),
                 gate: row.gate,
                 attempts: i64::try_from(row.attempts).unwrap_or(i64::MAX),
-                first_attempt_ms: None,
+                first_attempt_ms: ms(row.first_started),
                 last_attempt_ms: ms(row.last_started),
                 last_outcome: row.last_outcome.map(|outcome| outcome.as_str().to_owned()),
                 last_disposition_label: label(wish, row.disposition.as_deref()),

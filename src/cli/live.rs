@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::cli::picture::{Campaign, Picture};
 use crate::cli::text::{Lang, Texts, pad, texts};
+use crate::logic::dialer::Promises;
 use crate::logic::dialer::command::AgentState;
 
 /// Where a run is shown.
@@ -153,6 +154,9 @@ fn fill_campaign(out: &mut String, t: &Texts, campaign: &Campaign) -> std::fmt::
     let list =
         [campaign.name.clone(), bar, format!("{over}/{all} {}", t.done), campaign.state.clone()];
     row(out, t.list, list.into_iter())?;
+    if let Some(promised) = promised(t, campaign.promises) {
+        row(out, t.promised, [promised].into_iter())?;
+    }
     let outcomes = campaign.outcomes.iter().filter(|(_, count)| *count > 0);
     row(out, t.outcomes, outcomes.map(|(text, count)| format!("{} {count}", t.outcome(text))))?;
     let ledger = [
@@ -163,6 +167,12 @@ fn fill_campaign(out: &mut String, t: &Texts, campaign: &Campaign) -> std::fmt::
     ];
     row(out, t.ledger, ledger.into_iter())?;
     row(out, t.held_by, campaign.held_by.clone().into_iter())
+}
+
+/// How promised calls stand; nothing where none is open.
+pub(crate) fn promised(t: &Texts, promises: Promises) -> Option<String> {
+    let Promises { open, due, overdue } = promises;
+    (open > 0).then(|| format!("{open}  {} {due}  {} {overdue}", t.due, t.overdue))
 }
 
 /// A label and its values, cut before a terminal of 80 columns would wrap them.

@@ -47,6 +47,9 @@ fn customer(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result 
         writeln!(out, "{}: {}", plain(key), plain(value))?;
     }
     writeln!(out, "{}", "-".repeat(72))?;
+    if let Some(promised) = &page.promised {
+        writeln!(out, "{}: {}", t.promised, plain(promised))?;
+    }
     for line in page.script.lines() {
         writeln!(out, "{}", plain(line))?;
     }
@@ -111,6 +114,7 @@ mod tests {
                     key("1", "SALE", "sale", "成約"),
                     key("9", "REFUSED", "refused", "断り"),
                 ],
+                promised: None,
                 hang_up_keys: "##".to_owned(),
                 chosen: Some("SALE".to_owned()),
                 saved: true,

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::logic::dialer::LeadCounts;
 use crate::logic::dialer::command::AgentState;
 use crate::logic::dialer::command::View;
+use crate::logic::dialer::{LeadCounts, Promises};
 
 /// What is shown of a [`View`].
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,6 +42,8 @@ pub(crate) struct Campaign {
     pub(crate) abandoned: u64,
     pub(crate) faults: u64,
     pub(crate) messages: u64,
+    #[serde(default)]
+    pub(crate) promises: Promises,
     pub(crate) held_by: Option<String>,
     pub(crate) gates: Vec<(String, u64)>,
 }

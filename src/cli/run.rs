@@ -12,6 +12,7 @@ use crate::cli::setup;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::config::check::{Level, check_against};
+use crate::runtime::clock::Clock;
 use crate::runtime::handle::Handle;
 use crate::runtime::{Ended, Running, StartError, StartSettings};
 use crate::store::{self, Db, StoreError};
@@ -102,7 +103,7 @@ pub(crate) fn with_final_counts(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
         let mut db = Db::open(&setup::database_url(&file.database)).await?;
-        let status = store::status(&mut db).await?;
+        let status = store::status(&mut db, Clock::utc()).await?;
         db.close().await?;
         Ok::<_, StoreError>(status)
     });

@@ -3,13 +3,14 @@
 use crate::cli::args::{Args, StatusArgs};
 use crate::cli::client::Client;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::live::{block_of, percent};
+use crate::cli::live::{block_of, percent, promised};
 use crate::cli::output::say;
 use crate::cli::picture::Picture;
 use crate::cli::setup;
 use crate::cli::text::{Lang, texts};
 use crate::config::OutdialFile;
 use crate::logic::dialer::command::Command;
+use crate::runtime::clock::Clock;
 use crate::store::{self, Status};
 
 /// Prints the status.
@@ -38,7 +39,7 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
         let mut db = setup::open_existing(file).await?;
-        let status = store::status(&mut db).await?;
+        let status = store::status(&mut db, Clock::utc()).await?;
         db.close().await?;
         Ok::<_, Failure>(status)
     })?;
@@ -61,6 +62,9 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
             leads.held,
             leads.blocked
         );
+        if let Some(promised) = promised(t, campaign.promises) {
+            say!("  {} {promised}", t.promised);
+        }
         for (outcome, count) in &campaign.outcomes {
             say!("  {} {count}", t.outcome(outcome.as_str()));
         }
@@ -99,7 +103,7 @@ fn json(status: &Status) -> serde_json::Value {
                 .collect();
             serde_json::json!({
                 "name": campaign.name, "seller": campaign.seller, "state": campaign.state,
-                "leads": campaign.leads, "open": campaign.open, "outcomes": outcomes,
+                "leads": campaign.leads, "promises": campaign.promises, "open": campaign.open, "outcomes": outcomes,
                 "windows": windows,
             })
         })

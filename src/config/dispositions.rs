@@ -81,12 +81,24 @@ fn keys(field: &Field<'_>, taken: &[String]) -> Option<String> {
 }
 
 fn effect(section: &Section<'_>, rules: &Rules) -> Option<DispositionEffect> {
-    let field = section.need("effect", "final, success, refusal, retry or wrong_number")?;
+    let field =
+        section.need("effect", "final, success, refusal, retry, callback or wrong_number")?;
     let word = field.choice(&EFFECTS)?;
+    let range = if rules.simulated_only { Duration::ZERO..=*AFTER.end() } else { AFTER };
+    if matches!(word, Effect::Callback) {
+        return callback(section, range);
+    }
+    for key in ["within", "personal"] {
+        if let Some(field) = section.get(key) {
+            field.unexpected(
+                format!("`{key}` with effect = \"callback\" only"),
+                "take one of them out",
+            );
+        }
+    }
     let after = section.get("after");
     match (word, after) {
         (Effect::Retry, after) => {
-            let range = if rules.simulated_only { Duration::ZERO..=*AFTER.end() } else { AFTER };
             let Some(field) = after else {
                 section.missing("after", "the time until the lead is due, for effect \"retry\"");
                 return None;
@@ -94,24 +106,44 @@ fn effect(section: &Section<'_>, rules: &Rules) -> Option<DispositionEffect> {
             Some(DispositionEffect::Retry { after: field.duration(range)? })
         }
         (Effect::Plain(effect), None) => Some(effect),
+        (Effect::Callback, _) => None,
         (Effect::Plain(_), Some(after)) => {
-            after.unexpected("`after` with effect = \"retry\" only", "take one of them out");
+            after.unexpected(
+                "`after` with effect = \"retry\" or \"callback\" only",
+                "take one of them out",
+            );
             None
         }
     }
+}
+
+/// A promised call: the agent gives the time; these are for the keys of the phone, which cannot say one.
+fn callback(section: &Section<'_>, range: RangeInclusive<Duration>) -> Option<DispositionEffect> {
+    let time = |key, usual: Duration| match section.get(key) {
+        Some(field) => field.duration(range.clone()),
+        None => Some(usual),
+    };
+    let (after, within) = (time("after", CALL_BACK_AFTER), time("within", CALL_BACK_WITHIN));
+    let personal = match section.get("personal") {
+        Some(field) => field.flag(),
+        None => Some(false),
+    };
+    Some(DispositionEffect::Callback { after: after?, within: within?, personal: personal? })
 }
 
 #[derive(Clone, Copy)]
 enum Effect {
     Plain(DispositionEffect),
     Retry,
+    Callback,
 }
 
-const EFFECTS: [(&str, Effect); 5] = [
+const EFFECTS: [(&str, Effect); 6] = [
     ("final", Effect::Plain(DispositionEffect::Final)),
     ("success", Effect::Plain(DispositionEffect::Success)),
     ("refusal", Effect::Plain(DispositionEffect::Refusal)),
     ("retry", Effect::Retry),
+    ("callback", Effect::Callback),
     ("wrong_number", Effect::Plain(DispositionEffect::WrongNumber)),
 ];
 
@@ -132,10 +164,16 @@ fn common() -> Vec<Disposition> {
             live,
         };
     let person = Some(true);
+    let promised = |personal| DispositionEffect::Callback {
+        after: CALL_BACK_AFTER,
+        within: CALL_BACK_WITHIN,
+        personal,
+    };
     vec![
         row("SALE", "1", "sale", "成約", DispositionEffect::Success, person),
         row("APPT", "2", "appointment", "アポ獲得", DispositionEffect::Success, person),
-        row("CALLBACK", "3", "call back tomorrow", "再コール", after(24), person),
+        row("CALLBACK", "3", "call back", "再コール", promised(false), person),
+        row("CALLBACK_AGENT", "0", "call back, by me", "再コール(自分)", promised(true), person),
         row("ABSENT", "4", "the right person is absent", "担当者不在", after(4), person),
         row(
             "REFUSED",
@@ -160,6 +198,8 @@ fn common() -> Vec<Disposition> {
 }
 
 const MOST: usize = 50;
+const CALL_BACK_AFTER: Duration = Duration::from_secs(86_400);
+const CALL_BACK_WITHIN: Duration = Duration::from_secs(1_800);
 const AFTER: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(365 * 86_400);
 
 #[cfg(test)]

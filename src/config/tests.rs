@@ -307,7 +307,7 @@ fn a_campaign_without_trouble_becomes_its_settings() {
     assert_eq!(settings.abandon.zone, "Asia/Tokyo");
     assert_eq!(settings.retry.get(&Outcome::Busy).unwrap().max, 2);
     assert_eq!(settings.language, "ja");
-    assert_eq!(settings.dispositions.len(), 9);
+    assert_eq!(settings.dispositions.len(), 10);
     assert_eq!(file.text, text);
     let CallingHours::Weekly(weekly) = &settings.hours else { panic!("{:?}", settings.hours) };
     // A number of either country is called when both are open: which one is not known yet.

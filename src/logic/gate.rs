@@ -35,11 +35,13 @@ pub enum Gate {
     NoNumber,
     /// Retry rule: not yet due.
     Retry,
+    /// A call is promised for later.
+    Callback,
 }
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LeaseLost,
         Self::NodeLease,
         Self::CampaignState,
@@ -56,6 +58,7 @@ impl Gate {
         Self::NeverDial,
         Self::NoNumber,
         Self::Retry,
+        Self::Callback,
     ];
 
     /// The stable text.
@@ -78,6 +81,7 @@ impl Gate {
             Self::NeverDial => "never_dial",
             Self::NoNumber => "no_number",
             Self::Retry => "retry",
+            Self::Callback => "callback",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::logic::dialer::{LeadCounts, StoreCommand, StoreHealth, StoreReply};
+use crate::logic::dialer::{LeadCounts, Promises, StoreCommand, StoreHealth, StoreReply};
 use crate::logic::gate::Gate;
 use crate::runtime::store_task::{BatchFailed, Batches};
 use crate::store::{Db, Engine, NodeIdentity, StoreError, Trouble, run_batch_isolating};
@@ -35,7 +35,9 @@ fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> Sto
     tracing::error!(%error, "the database refuses a command for good");
     match command {
         StoreCommand::Claim(_) => StoreReply::Claimed(Vec::new()),
-        StoreCommand::Promote { .. } => StoreReply::Promoted { promoted: 0, next_due: None },
+        StoreCommand::Promote { .. } => {
+            StoreReply::Promoted { promoted: 0, next_due: None, promises: Promises::default() }
+        }
         StoreCommand::Intent(_) => StoreReply::Refused { gate: Gate::LeaseLost, until: None },
         StoreCommand::Heartbeat { .. } => {
             StoreReply::Refused { gate: Gate::NodeLease, until: None }

@@ -5,16 +5,18 @@
 
 mod calls;
 mod gates;
+mod promises;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::calls::Calls;
 pub use self::calls::ModelWindow;
+use self::promises::Promised;
 use self::shelf::Shelf;
 use crate::logic::dialer::{
     CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadPhone, LeadState,
-    OutcomeRecord, PhoneAfter, Release, StoreCommand, StoreReply, Suppress, effect_order,
+    OutcomeRecord, PhoneAfter, Promises, Release, StoreCommand, StoreReply, Suppress, effect_order,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{
@@ -33,6 +35,7 @@ pub struct StoreModel {
     phones: BTreeMap<PhoneId, Phone>,
     leads: Shelf,
     calls: Calls,
+    promised: Promised,
     dispositions: BTreeMap<AttemptId, (UtcMs, AgentId, String, Option<String>)>,
     suppressions: BTreeSet<SuppressionId>,
     refused_contacts: BTreeSet<ContactId>,
@@ -220,7 +223,11 @@ impl StoreModel {
             return held;
         }
         let want = usize::try_from(claim.want).unwrap_or(usize::MAX);
-        for id in self.leads.next_ready(claim.campaign, &claim.open_classes, want) {
+        let mut taken = self.next_promised(claim);
+        let kept_back = |lead| self.promised.keeps_back(lead, claim.now) || taken.contains(&lead);
+        let ready = self.leads.next_ready(claim.campaign, &claim.open_classes, want, kept_back);
+        taken.extend(ready);
+        for id in taken {
             self.leads.change(id, |row| {
                 row.seen.state = LeadState::Claimed;
                 row.seen.gate = None;
@@ -229,6 +236,24 @@ impl StoreModel {
             });
         }
         self.claimed(epoch, claim)
+    }
+
+    fn next_promised(&self, claim: &Claim) -> Vec<LeadId> {
+        let most = usize::try_from(claim.promised.most).unwrap_or(usize::MAX);
+        let due = self.promised.due(&claim.promised, claim.now).into_iter().filter(|lead| {
+            self.leads.get(*lead).is_some_and(|row| {
+                row.campaign == claim.campaign
+                    && row.seen.state == LeadState::Ready
+                    && claim.open_classes.contains(&row.class)
+            })
+        });
+        let mut taken = vec![];
+        for lead in due.take(most) {
+            if !taken.contains(&lead) {
+                taken.push(lead);
+            }
+        }
+        taken
     }
 
     fn claimed(&self, epoch: u32, claim: &Claim) -> Vec<ClaimedLead> {
@@ -261,6 +286,7 @@ impl StoreModel {
             attempts: u32::try_from(row.seen.attempts).unwrap_or(0),
             same_outcome: row.seen.same_outcome,
             last_outcome: row.seen.last_outcome,
+            promise: self.promised.of(id),
         })
     }
 
@@ -276,7 +302,19 @@ impl StoreModel {
         StoreReply::Promoted {
             promoted: u32::try_from(due.len()).unwrap_or(u32::MAX),
             next_due: self.leads.first_due(campaign),
+            promises: self.promises(campaign, now),
         }
+    }
+
+    fn promises(&self, campaign: CampaignId, now: UtcMs) -> Promises {
+        let mut promises = Promises::default();
+        let ours = |lead| self.leads.get(lead).is_some_and(|row| row.campaign == campaign);
+        for (_, due, window_end) in self.promised.all().filter(|(lead, _, _)| ours(*lead)) {
+            promises.open += 1;
+            promises.due += u64::from(due <= now);
+            promises.overdue += u64::from(window_end <= now);
+        }
+        promises
     }
 
     fn release(&mut self, epoch: u32, release: &Release) {
@@ -326,6 +364,9 @@ impl StoreModel {
                 lead.leave(&record.after);
             }
         });
+        if counted {
+            self.promised.keep(record.attempt, record.lead);
+        }
         self.change_phone(record.phone);
         if let Some(suppress) = &record.suppress {
             self.suppress(suppress);
@@ -350,10 +391,15 @@ impl StoreModel {
             }
         });
         self.leads.change(record.lead, |lead| {
-            if lead.seen.fence == fence {
+            let free = !matches!(lead.seen.state, LeadState::Claimed | LeadState::Blocked);
+            if lead.seen.fence == fence || (record.callback.is_some() && free) {
                 lead.leave(&record.after);
             }
         });
+        let blocked =
+            self.leads.get(record.lead).is_none_or(|row| row.seen.state == LeadState::Blocked);
+        let promise = record.callback.as_ref().filter(|_| !blocked);
+        self.promised.replace(record.attempt, record.lead, promise);
         self.change_phone(record.phone);
         if let Some(suppress) = &record.suppress {
             self.suppress(suppress);
@@ -396,12 +442,17 @@ impl StoreModel {
         let leads: Vec<_> =
             blocked.iter().flat_map(|contact| self.leads.of_contact(*contact)).collect();
         for lead in leads {
+            let mut now_blocked = false;
             self.leads.change(lead, |row| {
                 if !matches!(row.seen.state, LeadState::Done | LeadState::Blocked) {
                     row.seen.state = LeadState::Blocked;
                     row.seen.gate = Some(Gate::Suppressed);
+                    now_blocked = true;
                 }
             });
+            if now_blocked {
+                self.promised.take_back(lead);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::logic::dialer::{DispositionRecord, PhoneAfter};
 use crate::store::audit::AuditEntry;
 use crate::store::batch::{Batch, Key, Placed, rounds};
+use crate::store::callbacks;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::leads::AfterColumns;
@@ -59,6 +60,7 @@ async fn write_round(
              attempt.booked_fault = 0 then r.window_start else attempt.window_ms end \
          from r where attempt.id = r.attempt"
     );
+    // A promise brings a lead back that was called again since, unless it is being called right now.
     const LEAD: Sql = sql_rows!(
         [attempt int, lead int, state int, due int, gate text, next_phone int, callback int, owner int],
         "update lead set state = case when lead.state = 5 then 5 else r.state end, \
@@ -66,13 +68,14 @@ async fn write_round(
            next_phone_id = coalesce(r.next_phone, next_phone_id), \
            owner_agent_id = case when r.callback is null then null else r.owner end, \
            claimed_by = null, claim_no = null \
-         from r join attempt a on a.id = r.attempt where lead.id = r.lead and lead.fence = a.fence"
+         from r join attempt a on a.id = r.attempt where lead.id = r.lead \
+           and (lead.fence = a.fence or (r.callback is not null and lead.state not in (2, 5)))"
     );
     let doing = "writing dispositions";
     for sql in [&DISPOSITION, &ATTEMPT, &LEAD] {
         batch.db.run(doing, sql, &[Bind::Text(&json)]).await?;
     }
-    write_callbacks(batch, &json).await?;
+    callbacks::promise(batch.db, &json).await?;
     book(batch, &news).await?;
     let phones: Vec<_> = news.iter().filter_map(|new| new.record.phone).collect();
     change_phones(batch.db, &phones).await?;
@@ -207,25 +210,6 @@ impl<'a> DispositionRow<'a> {
             after: AfterColumns::from(&record.after),
         }
     }
-}
-
-/// A corrected disposition takes back the promise of the one before.
-async fn write_callbacks(batch: &mut Batch<'_>, json: &str) -> Result<(), StoreError> {
-    const REPLACE: Sql = sql_rows!(
-        [attempt int, callback int],
-        "update callback set state = 1 from r where callback.attempt_id = r.attempt and callback.state = 0 \
-           and (r.callback is null or callback.id <> r.callback)"
-    );
-    const INSERT: Sql = sql_rows!(
-        [attempt int, lead int, callback int, owner int, callback_due int, window_end int],
-        "insert into callback (id, attempt_id, lead_id, owner_agent_id, due_ms, window_end_ms) \
-         select callback, attempt, lead, owner, callback_due, window_end from r where callback is not null \
-         on conflict (id) do nothing"
-    );
-    for sql in [&REPLACE, &INSERT] {
-        batch.db.run("writing callbacks", sql, &[Bind::Text(json)]).await?;
-    }
-    Ok(())
 }
 
 /// The first word that a person was there puts the call into A, unless its outcome did.

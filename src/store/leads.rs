@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::logic::dialer::{
-    Claim, ClaimedLead, LeadAfter, LeadCounts, LeadPhone, LeadState, Release, StoreReply,
+    Claim, ClaimedLead, LeadAfter, LeadCounts, LeadPhone, LeadState, Promise, Release, StoreReply,
 };
 use crate::logic::gate::Gate;
-use crate::logic::ids::{CampaignId, ClassId, ContactId, LeadId, PhoneId, SellerId};
+use crate::logic::ids::{AgentId, CampaignId, ClassId, ContactId, LeadId, PhoneId, SellerId};
 use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Key, Placed, Promote, rounds};
+use crate::store::callbacks;
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
@@ -18,7 +19,7 @@ use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
 /// Claims leads, or returns those this claim took before its reply was lost.
 pub(crate) async fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<StoreReply, StoreError> {
     let held = claimed(batch, claim).await?;
-    if !held.is_empty() || claim.want == 0 || claim.open_classes.is_empty() {
+    if !held.is_empty() || claim.open_classes.is_empty() {
         return Ok(StoreReply::Claimed(held));
     }
     if batch.db.engine() == Engine::Postgres {
@@ -27,41 +28,103 @@ pub(crate) async fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<StoreR
         const LOCK: Sql = Sql::both("select id from campaign where id = $1 for no key update");
         batch.db.rows("waiting for another claim", &LOCK, &[Bind::Int(claim.campaign.0)]).await?;
     }
+    let promised = claim_promised(batch, claim).await?;
+    let ready = claim_ready(batch, claim).await?;
+    if promised + ready == 0 {
+        return Ok(StoreReply::Claimed(vec![]));
+    }
+    Ok(StoreReply::Claimed(claimed(batch, claim).await?))
+}
+
+/// Promised calls whose time has come. There are few at any time, whatever the length of the list.
+async fn claim_promised(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, StoreError> {
+    if claim.promised.most == 0 {
+        return Ok(0);
+    }
+    const CLAIM: Sql = Sql {
+        sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+             where id in (select l.id from callback b indexed by callback_due cross join lead l on l.id = b.lead_id \
+               where b.state = 0 and b.due_ms <= $6 and l.campaign_id = $1 and l.state = 0 \
+                 and l.class_id in (select value from json_each($2)) \
+                 and (b.owner_agent_id is null or b.due_ms <= $7 \
+                   or b.owner_agent_id in (select value from json_each($8))) \
+               order by b.due_ms, b.id limit $3)",
+        postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+             where state = 0 and id in (select l.id from callback b join lead l on l.id = b.lead_id \
+               where b.state = 0 and b.due_ms <= $6 and l.campaign_id = $1 and l.state = 0 \
+                 and l.class_id in (select cast(value as bigint) from jsonb_array_elements_text($2::jsonb)) \
+                 and (b.owner_agent_id is null or b.due_ms <= $7 \
+                   or b.owner_agent_id in (select cast(value as bigint) from jsonb_array_elements_text($8::jsonb))) \
+               order by b.due_ms, b.id limit $3)",
+    };
+    let (classes, owners) = (class_list(claim), agent_list(&claim.promised.owners));
+    let binds = [
+        Bind::Int(claim.campaign.0),
+        Bind::Text(&classes),
+        Bind::Int(i64::from(claim.promised.most)),
+        Bind::Int(batch.epoch()),
+        Bind::Int(claim_no(claim)),
+        Bind::Int(claim.now.0),
+        Bind::Int(claim.promised.anybody_since.0),
+        Bind::Text(&owners),
+    ];
+    batch.db.run("claiming promised calls", &CLAIM, &binds).await
+}
+
+async fn claim_ready(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, StoreError> {
+    if claim.want == 0 {
+        return Ok(0);
+    }
     // SQLite walks the index once per class and leaves each class early by itself; PostgreSQL would sort every ready
     // row of the campaign, so it gets one index seek per class. `state = 0` again at the end: a refusal may have
     // blocked the lead while we waited. SQLite keeps no figures of its tables and would take the wrong index by itself.
+    // Promised calls of an agent, or of a later time, are none of this claim's: counted, so that PostgreSQL does not
+    // make a join of it and sort the list after all.
     const CLAIM: Sql = Sql {
         sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
              where id in (select id from lead indexed by lead_ready where state = 0 and campaign_id = $1 \
-               and class_id in (select value from json_each($2)) order by rank, id limit $3)",
+               and class_id in (select value from json_each($2)) \
+               and (select count(*) from callback b where b.lead_id = lead.id and b.state = 0 \
+                 and (b.owner_agent_id is not null or b.due_ms > $6)) = 0 \
+               order by rank, id limit $3)",
         postgres: "with picked as materialized (select l.id from \
                (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
                cross join lateral (select id, rank from lead where campaign_id = $1 and class_id = c.class_id \
-                 and state = 0 order by rank, id limit $3) l \
+                 and state = 0 and (select count(*) from callback b where b.lead_id = lead.id and b.state = 0 \
+                   and (b.owner_agent_id is not null or b.due_ms > $6)) = 0 \
+                 order by rank, id limit $3) l \
                order by l.rank, l.id limit $3) \
              update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
              from picked where lead.id = picked.id and lead.state = 0",
     };
-    let classes: Vec<i64> = claim.open_classes.iter().map(|class| class.0).collect();
+    let classes = class_list(claim);
     let binds = [
         Bind::Int(claim.campaign.0),
-        Bind::Text(&json_rows(&classes)),
+        Bind::Text(&classes),
         Bind::Int(i64::from(claim.want)),
         Bind::Int(batch.epoch()),
         Bind::Int(claim_no(claim)),
+        Bind::Int(claim.now.0),
     ];
-    if batch.db.run("claiming leads", &CLAIM, &binds).await? == 0 {
-        return Ok(StoreReply::Claimed(vec![]));
-    }
-    Ok(StoreReply::Claimed(claimed(batch, claim).await?))
+    batch.db.run("claiming leads", &CLAIM, &binds).await
+}
+
+fn class_list(claim: &Claim) -> String {
+    json_rows(&claim.open_classes.iter().map(|class| class.0).collect::<Vec<_>>())
+}
+
+fn agent_list(agents: &[AgentId]) -> String {
+    json_rows(&agents.iter().map(|agent| agent.0).collect::<Vec<_>>())
 }
 
 /// The leads that this claim holds.
 async fn claimed(batch: &mut Batch<'_>, claim: &Claim) -> Result<Vec<ClaimedLead>, StoreError> {
     const LEADS: Sql = Sql::both(
         "select l.id, l.fence, c.seller_id, c.id, c.external_id, c.name, c.language, c.custom, l.class_id, l.attempts, \
-           l.same_outcome, l.last_outcome, l.next_phone_id \
+           l.same_outcome, l.last_outcome, l.next_phone_id, b.due_ms, b.owner_agent_id \
          from lead l join contact c on c.id = l.contact_id \
+           left join callback b on b.id = (select p.id from callback p where p.lead_id = l.id and p.state = 0 \
+             order by p.due_ms, p.id limit 1) \
          where l.claimed_by = $1 and l.campaign_id = $2 and l.claim_no = $3 and l.state = 2 order by l.rank, l.id",
     );
     let binds = [Bind::Int(batch.epoch()), Bind::Int(claim.campaign.0), Bind::Int(claim_no(claim))];
@@ -125,6 +188,10 @@ fn lead(
             Some(_) => Some(row.word(11)?),
             None => None,
         },
+        promise: row
+            .opt_int(13)?
+            .map(|due| Ok(Promise { due: UtcMs(due), owner: row.opt_int(14)?.map(AgentId) }))
+            .transpose()?,
     })
 }
 
@@ -210,7 +277,9 @@ pub(crate) async fn promote(
     let binds = [campaign, Bind::Int(promote.now.0), Bind::Int(limit)];
     let promoted = batch.db.run(doing, &PROMOTE, &binds).await?;
     let next_due = first_due(batch.db, promote.campaign).await?;
-    Ok(StoreReply::Promoted { promoted: u32::try_from(promoted).unwrap_or(u32::MAX), next_due })
+    let promises = callbacks::promises(batch.db, promote.campaign, promote.now).await?;
+    let promoted = u32::try_from(promoted).unwrap_or(u32::MAX);
+    Ok(StoreReply::Promoted { promoted, next_due, promises })
 }
 
 /// Counts a campaign's leads: reads its whole index of states, about 30 ms for a million.

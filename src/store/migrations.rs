@@ -28,7 +28,8 @@ macro_rules! migration {
 }
 
 /// Every step, in order.
-pub const MIGRATIONS: &[Migration] = &[migration!(1, "0001_first.sql")];
+pub const MIGRATIONS: &[Migration] =
+    &[migration!(1, "0001_first.sql"), migration!(2, "0002_promises.sql")];
 
 impl Db {
     /// Brings the schema up to date, and on the first time writes the installation's identity.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `db`, `sql`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
 //! | `batch` | many commands in one transaction |
-//! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
+//! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `callbacks`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
 //! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
 //! | `recovery` | what earlier processes left open |
 //! | `imports` | contacts in |
@@ -17,6 +17,7 @@
 mod agents;
 mod audit;
 mod batch;
+mod callbacks;
 mod campaigns;
 mod db;
 mod dispositions;

@@ -5,9 +5,11 @@
 use serde::Serialize;
 use serde_json::json;
 
+use crate::logic::attempt::MessageKind;
 use crate::logic::dialer::{LeadState, OutcomeRecord, PhoneAfter};
 use crate::logic::outcome::Outcome;
 use crate::store::batch::{Batch, Key, Placed, rounds};
+use crate::store::callbacks;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
@@ -41,6 +43,7 @@ async fn write_round(batch: &mut Batch<'_>, records: &[&OutcomeRecord]) -> Resul
     let json = json_rows(&rows);
     write_attempts(batch, &json).await?;
     write_leads(batch, &json).await?;
+    callbacks::keep(batch.db, &json).await?;
     let mut changes = Changes::default();
     for hit in &hits {
         hit.book(&mut changes);
@@ -169,6 +172,7 @@ struct OutcomeRow {
     legs_closed: i64,
     sip_status: Option<u16>,
     q850: Option<u8>,
+    message: Option<&'static str>,
     live: Option<i64>,
     counted: i64,
     undelivered: i64,
@@ -201,6 +205,7 @@ impl OutcomeRow {
             legs_closed: i64::from(record.legs_closed),
             sip_status: record.sip_status,
             q850: record.q850,
+            message: record.message.map(MessageKind::as_str),
             live: record.live.map(i64::from),
             counted,
             undelivered: i64::from(record.outcome.is_undelivered()),
@@ -219,13 +224,13 @@ async fn write_attempts(batch: &mut Batch<'_>, json: &str) -> Result<(), StoreEr
     // What a disposition said of the person (`live`) is known better there.
     const ATTEMPT: Sql = sql_rows!(
         [attempt int, outcome text, early int, answered int, connected int, ended int, agent int, sip_status int,
-         q850 int, live int, counted int, undelivered int, window_start int, booked_answered int, booked_abandoned int,
+         q850 int, message text, live int, counted int, undelivered int, window_start int, booked_answered int, booked_abandoned int,
          booked_fault int],
         "update attempt set first_outcome = attempt.outcome, outcome = r.outcome, \
            early_ms = coalesce(r.early, early_ms), answered_ms = coalesce(r.answered, answered_ms), \
            connected_ms = coalesce(r.connected, connected_ms), ended_ms = r.ended, \
            agent_id = coalesce(r.agent, agent_id), sip_status = r.sip_status, q850 = r.q850, \
-           live = coalesce(attempt.live, r.live), counted = r.counted, undelivered = r.undelivered, \
+           message = coalesce(r.message, attempt.message), live = coalesce(attempt.live, r.live), counted = r.counted, undelivered = r.undelivered, \
            abandoned = r.booked_abandoned, window_ms = r.window_start, booked_answered = r.booked_answered, \
            booked_abandoned = r.booked_abandoned, booked_fault = r.booked_fault \
          from r where attempt.id = r.attempt"

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::logic::dialer::Suppress;
-use crate::logic::ids::ContactId;
+use crate::logic::ids::{ContactId, LeadId};
 use crate::store::audit::AuditEntry;
 use crate::store::batch::{Batch, Key, rounds};
+use crate::store::callbacks;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
@@ -90,9 +91,15 @@ async fn write_round(batch: &mut Batch<'_>, items: &[&Suppress]) -> Result<(), S
         [seller int, contact int, phone_key text],
         "update lead set state = 5, gate = 'suppressed' where state not in (3, 5) and contact_id in \
          (select r.contact from r where r.contact is not null \
-          union select p.contact_id from r join phone p on p.key = r.phone_key and +p.seller_id = r.seller)"
+          union select p.contact_id from r join phone p on p.key = r.phone_key and +p.seller_id = r.seller) \
+         returning id"
     );
-    batch.db.run("blocking refused leads", &BLOCK, &[Bind::Text(&json_rows(&blocks))]).await?;
+    let doing = "blocking refused leads";
+    let mut blocked = vec![];
+    for row in batch.db.rows(doing, &BLOCK, &[Bind::Text(&json_rows(&blocks))]).await? {
+        blocked.push(LeadId(row.int(0)?));
+    }
+    callbacks::take_back(batch.db, &blocked).await?;
     for item in fresh {
         // Never the number: it is in the row that the id names.
         let body = json!({

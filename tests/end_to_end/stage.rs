@@ -195,6 +195,7 @@ async fn work(handle: Handle, agents: Vec<String>, talk: Option<Duration>) {
                     code: "SALE".to_owned(),
                     attempt: None,
                     memo: None,
+                    callback: None,
                 };
                 (Duration::ZERO, vec![disposition, Command::AgentReady { agent }])
             }

@@ -32,7 +32,8 @@ pub(crate) fn deed(dice: &mut Dice, plan: &Plan) -> (Deed, Option<(Duration, Dee
         4 | 5 => {
             let codes = &plan.campaigns[0].dispositions;
             let code = codes[pick % codes.len()].code.clone();
-            ask(Command::AgentDisposition { agent, code, attempt: None, memo: None })
+            let (attempt, memo, callback) = (None, None, None);
+            ask(Command::AgentDisposition { agent, code, attempt, memo, callback })
         }
         6 => {
             let campaign = plan.campaigns[pick % plan.campaigns.len()].name.clone();

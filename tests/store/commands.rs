@@ -168,7 +168,8 @@ async fn claims_follow_rank_and_leave_closed_classes(world: &mut World) {
     assert_eq!(first, [6, 4, 3], "by rank; the fifth one's hours are closed");
     let (campaign, now) = (world.campaign, world.now);
     let open_classes = vec![CLASS, ClassId(78)];
-    let both = Claim { campaign, claim: 2, want: 2, open_classes, now };
+    let promised = PromisedClaim::default();
+    let both = Claim { campaign, claim: 2, want: 2, open_classes, promised, now };
     let StoreReply::Claimed(leads) = world.one(StoreCommand::Claim(both)).await else { panic!() };
     assert_eq!(leads.iter().map(|lead| lead.contact.0).collect::<Vec<_>>(), [5, 2]);
 }
@@ -183,6 +184,7 @@ async fn waiting_leads_become_ready_when_due(world: &mut World) {
     let promoted = |promoted, next: Option<i64>| StoreReply::Promoted {
         promoted,
         next_due: next.map(|by| UtcMs(T0.0 + by)),
+        promises: Promises::default(),
     };
     assert_eq!(world.one(promote(0, 9)).await, promoted(0, Some(1)));
     assert_eq!(world.one(promote(3, 2)).await, promoted(2, Some(3)));

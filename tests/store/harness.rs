@@ -190,7 +190,9 @@ impl World {
 
     pub(crate) fn claim_command(&self, claim: u64, want: u32) -> StoreCommand {
         let (campaign, now) = (self.campaign, self.now);
-        StoreCommand::Claim(Claim { campaign, claim, want, open_classes: vec![CLASS], now })
+        let promised = PromisedClaim::default();
+        let open_classes = vec![CLASS];
+        StoreCommand::Claim(Claim { campaign, claim, want, open_classes, promised, now })
     }
 
     /// An intent that every gate lets through, for `lead` as claimed.
@@ -233,6 +235,7 @@ impl World {
             legs_closed: true,
             sip_status: None,
             q850: None,
+            message: None,
             live: None,
             booking: self.booking(false, false),
             after: LeadAfter {

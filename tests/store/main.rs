@@ -7,6 +7,7 @@
     reason = "a failed setup is a failed test"
 )]
 
+mod callbacks;
 mod commands;
 mod events;
 mod harness;

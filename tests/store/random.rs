@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use outdial::logic::attempt::MessageKind;
 use outdial::logic::dialer::*;
 use outdial::logic::ids::*;
 use outdial::logic::outcome::Outcome;
@@ -234,7 +235,12 @@ impl Author {
                     _ => vec![ClassId(78), CLASS],
                 };
                 let (claim, want) = (self.claims[at], u32::try_from(self.dice.below(5)).unwrap());
-                StoreCommand::Claim(Claim { campaign, claim, want, open_classes, now })
+                let promised = PromisedClaim {
+                    most: u32::try_from(self.dice.below(3)).unwrap(),
+                    owners: if self.dice.below(2) == 0 { vec![AGENT] } else { vec![] },
+                    anybody_since: now - HOUR,
+                };
+                StoreCommand::Claim(Claim { campaign, claim, want, open_classes, promised, now })
             }
             3..=7 => StoreCommand::Intent(Box::new(self.intent()?)),
             8..=12 => StoreCommand::Outcome(Box::new(self.outcome()?)),
@@ -382,6 +388,7 @@ impl Author {
             agent: intent.agent,
             sip_status: Some(486),
             q850: None,
+            message: abandoned.then_some(MessageKind::SafeHarbour),
             legs_closed: self.dice.below(2) == 0,
             live: (self.dice.below(3) == 0).then_some(answered),
             booking: Booking { window, answered, abandoned, fault },

@@ -96,6 +96,7 @@ async fn the_results_hold_all_that_is_known_of_an_attempt(world: &mut World) {
         suppressed: Some("refused".to_owned()),
         live: Some(true),
         abandoned: false,
+        message: None,
     };
     assert_eq!(page, [expected]);
     let campaign = world.campaign;
@@ -104,6 +105,7 @@ async fn the_results_hold_all_that_is_known_of_an_attempt(world: &mut World) {
     let person = &persons[0];
     assert_eq!((person.state, &person.gate), (3, &None), "a lead that is done stays done");
     assert_eq!(person.last_ref, Some(intent.public_ref));
+    assert_eq!(person.first_started, Some(T0));
     assert_eq!(person.disposition.as_deref(), Some("REFUSED"));
     assert_eq!((person.attempts, person.last_outcome), (1, Some(Outcome::Connected)));
 }
@@ -159,7 +161,7 @@ async fn the_figures_of_a_run_add_up(world: &mut World) {
         [("on_call", 30_000), ("ready", ready), ("reserved", 4_200), ("wrap_up", 5_000)]
     );
     assert_eq!((kpis.agents[0].name.as_str(), kpis.agents[0].calls), ("ann", 1));
-    let status = status(&mut world.db).await.unwrap();
+    let status = status(&mut world.db, T0).await.unwrap();
     assert_eq!(status.campaigns[0].outcomes, outcomes);
     assert_eq!(status.campaigns[0].windows[0].answered, 1);
     assert_eq!((status.agents[0].state.as_str(), status.nodes.len()), ("ready", 1));
@@ -189,7 +191,7 @@ async fn a_campaign_that_a_person_paused_stays_paused(world: &mut World) {
         .await
         .unwrap();
     assert!(!again.paused);
-    let status = status(&mut world.db).await.unwrap();
+    let status = status(&mut world.db, T0).await.unwrap();
     assert_eq!(
         (status.campaigns[0].state.as_str(), status.campaigns[0].seller.as_str()),
         ("running", "Acme")

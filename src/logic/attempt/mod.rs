@@ -66,6 +66,17 @@ pub enum MessageKind {
     CallLost,
 }
 
+impl MessageKind {
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SafeHarbour => "safe_harbour",
+            Self::CallLost => "call_lost",
+        }
+    }
+}
+
 /// What happens to an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {

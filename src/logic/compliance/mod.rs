@@ -5,6 +5,7 @@
 //! - [`country`]: the allow-list of countries and `test_only`.
 //! - [`abandon_window`]: the fixed window in whose ledger a call is booked.
 //! - [`holidays`]: calendars that ship with the program.
+//! - [`local_time`]: moments as people write them.
 //!
 //! Numbers of law live in `data/`, each with its source and the day it was checked.
 
@@ -13,6 +14,7 @@ pub mod calling_class;
 pub mod calling_hours;
 pub mod country;
 pub mod holidays;
+pub mod local_time;
 mod zone;
 
 use crate::logic::gate::Gate;

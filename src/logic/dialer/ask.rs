@@ -78,15 +78,14 @@ impl Dialer {
                 self.call_event(now, attempt, attempt::Event::Stop, out);
                 Ok(Some(Reply::Ok))
             }
-            Command::AgentDisposition { agent, code, attempt, memo } => {
+            Command::AgentDisposition { agent, code, attempt, memo, callback } => {
                 let (id, attempt) = self.call_to_dispose(&agent, &code, attempt.as_deref())?;
-                self.dispose(
-                    now,
-                    id,
-                    attempt,
-                    Saying { code: &code, memo, asker: Some(asker) },
-                    out,
-                );
+                let callback = match callback {
+                    Some(text) => Some(self.promised_time(now, id, attempt, &code, &text)?),
+                    None => None,
+                };
+                let saying = Saying { code: &code, memo, callback, asker: Some(asker) };
+                self.dispose(now, id, attempt, saying, out).ok_or_else(used_up)?;
                 Ok(None)
             }
             Command::AgentPage { agent } => {
@@ -139,10 +138,7 @@ impl Dialer {
                     .parse()
                     .map_err(|error: NotE164| refuse("bad_number", error.to_string()))?;
                 let Some(suppression) = self.ids.make().map(SuppressionId) else {
-                    return Err(refuse(
-                        "restart",
-                        "this process has used up its ids; restart it".into(),
-                    ));
+                    return Err(used_up());
                 };
                 let phone_key = Some(number.reveal().to_owned());
                 let suppress = Suppress {
@@ -285,11 +281,15 @@ fn not_in(agent: &str) -> Refusal {
 }
 
 /// Why something is not done.
-struct Refusal {
+pub(super) struct Refusal {
     code: &'static str,
     message: String,
 }
 
-const fn refuse(code: &'static str, message: String) -> Refusal {
+fn used_up() -> Refusal {
+    refuse("restart", "this process has used up its ids; restart it".into())
+}
+
+pub(super) const fn refuse(code: &'static str, message: String) -> Refusal {
     Refusal { code, message }
 }

@@ -37,6 +37,8 @@ pub(super) struct Call {
     pub(super) leg_up: bool,
     /// The announcement being played.
     pub(super) play: Option<u64>,
+    /// Which announcement was begun.
+    pub(super) message: Option<MessageKind>,
     /// The disposition, if one was given while the call went on.
     pub(super) said: Option<Said>,
     pub(super) recorded: bool,
@@ -293,6 +295,7 @@ impl Dialer {
         };
         if let Some(call) = self.calls.get_mut(&attempt) {
             call.play = Some(play);
+            call.message = Some(kind);
             if let Some(room) = self.rooms.get_mut(&call.campaign) {
                 room.counts.messages += 1;
             }

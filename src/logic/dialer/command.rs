@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::logic::dialer::LeadCounts;
+use crate::logic::dialer::{LeadCounts, Promises};
 use crate::logic::time::UtcMs;
 
 /// A wish.
@@ -43,6 +43,9 @@ pub enum Command {
         attempt: Option<String>,
         /// Free text.
         memo: Option<String>,
+        /// When the person is promised a call, by the clock there: `2026-11-23T10:30`. Only with a code that promises
+        /// one.
+        callback: Option<String>,
     },
     /// The agent hangs up the customer.
     AgentHangUp {
@@ -91,6 +94,7 @@ pub enum Command {
 /// The answer to a [`Command`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one per command, and it travels in a box")]
 pub enum Reply {
     /// Done, or under way.
     Ok,
@@ -179,6 +183,8 @@ pub struct AgentPage {
     pub fields: Vec<(String, String)>,
     /// Script with the fields filled in.
     pub script: String,
+    /// When this call was promised, by the person's clock.
+    pub promised: Option<String>,
     /// Keys, code and labels of each disposition.
     pub dispositions: Vec<DispositionKey>,
     /// Keys that hang up the customer.
@@ -269,6 +275,8 @@ pub struct CampaignLine {
     pub faults: u64,
     /// Announcements (safe-harbour and call-lost messages) of which playing began in this run.
     pub messages: u64,
+    /// Promised calls not made yet, as last counted.
+    pub promises: Promises,
     /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `state`, `hours`.
     pub held_by: Option<&'static str>,
     /// Gates that refused leads in this run: text and count.

@@ -106,7 +106,7 @@ impl Dialer {
                         now,
                         agent,
                         attempt,
-                        Saying { code: &code, memo: None, asker: None },
+                        Saying { code: &code, memo: None, callback: None, asker: None },
                         out,
                     );
                 }
@@ -306,6 +306,7 @@ impl Dialer {
             number: call.phone.number.reveal().to_owned(),
             language: self.language_of(call),
             fields: call.lead.fields.clone(),
+            promised: room.promised_text(&call.lead),
             script: fill_in(&settings.script, call.lead.name.as_deref(), &call.lead.fields),
             dispositions: settings
                 .dispositions

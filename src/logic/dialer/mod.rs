@@ -7,6 +7,7 @@
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
+//! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
 //! | `ask` | what a person at the control socket wants |
 //! | `ending` | draining, hanging up, finishing |
@@ -19,6 +20,7 @@ mod desk;
 mod ending;
 mod line;
 mod pace;
+mod promise;
 mod room;
 mod rows;
 mod start;

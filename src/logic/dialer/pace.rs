@@ -74,7 +74,7 @@ impl Dialer {
         if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
             return Err("agents");
         }
-        let (place, agent) = self.match_lead(campaign).ok_or(if room.leads.is_empty() {
+        let (place, agent) = self.match_lead(now, campaign).ok_or(if room.leads.is_empty() {
             "list"
         } else {
             "agents"
@@ -99,11 +99,10 @@ impl Dialer {
     }
 
     /// The first lead, in order of rank, for which an agent is free; and that agent.
-    fn match_lead(&self, campaign: CampaignId) -> Option<(usize, AgentId)> {
+    fn match_lead(&self, now: Now, campaign: CampaignId) -> Option<(usize, AgentId)> {
         let room = self.rooms.get(&campaign)?;
         room.leads.iter().take(LOOK_PAST).enumerate().find_map(|(place, lead)| {
-            let language = lead.language.as_deref().unwrap_or(&room.settings.language);
-            self.free_agent(campaign, language).map(|agent| (place, agent))
+            self.agent_for(now, campaign, lead).map(|agent| (place, agent))
         })
     }
 
@@ -211,6 +210,7 @@ impl Dialer {
             leg_up: false,
             play: None,
             said: None,
+            message: None,
             recorded: false,
         };
         self.calls.insert(attempt, call);
@@ -247,7 +247,8 @@ impl Dialer {
             | Gate::MinGap
             | Gate::Undelivered
             | Gate::Hours
-            | Gate::Retry => wait(until.unwrap_or(next_day)),
+            | Gate::Retry
+            | Gate::Callback => wait(until.unwrap_or(next_day)),
         };
         let next_phone = lead.phones.first().map(|phone| phone.phone);
         self.release(campaign, lead, LeadAfter { state, due, gate: Some(gate), next_phone }, out);

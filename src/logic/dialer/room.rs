@@ -7,7 +7,8 @@ use crate::logic::compliance::abandon_window::AbandonWindows;
 use crate::logic::compliance::calling_class::ClassHours;
 use crate::logic::dialer::{
     Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
-    LeadState, LedgerWindow, Release, StoreCommand, StoreHealth, StoreReply, Timer, Waiting,
+    LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply, Timer,
+    Waiting,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{CampaignId, SellerId};
@@ -32,6 +33,12 @@ pub(super) struct Room {
     claims: u64,
     claiming: bool,
     promoting: bool,
+    /// The claim under way asks for more than promised calls.
+    claiming_ready: bool,
+    /// Promised calls as last counted.
+    pub(super) promises: Promises,
+    /// Some of them were due, and no claim has looked for them since.
+    promise_due: bool,
     /// The last claim came back empty and nothing has become ready since.
     pub(super) dry: bool,
     next_due: Option<UtcMs>,
@@ -80,6 +87,9 @@ impl Room {
             claims: 0,
             claiming: false,
             promoting: false,
+            claiming_ready: false,
+            promises: Promises::default(),
+            promise_due: false,
             dry: false,
             next_due: Some(now.utc),
             asked_due: false,
@@ -167,6 +177,7 @@ impl Dialer {
             .line_of(campaign)
             .and_then(|line| self.lines.get(line))
             .map(|l| l.settings.calls_per_second);
+        let owners = self.agents_at_work();
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         if room.state != CampaignState::Running || stopped || self.health != StoreHealth::Ok {
             return;
@@ -186,7 +197,8 @@ impl Dialer {
             commands.push((StoreCommand::Count { campaign }, Waiting::Count(campaign)));
         }
         let wanted = room.wanted(rate.unwrap_or(1));
-        if !room.claiming && !room.dry && room.leads.len() * 2 < wanted {
+        let runs_low = !room.dry && room.leads.len() * 2 < wanted;
+        if !room.claiming && (runs_low || room.promise_due) {
             let open_classes = room.hours.open(now.utc, room.longest_ring());
             if open_classes.is_empty() {
                 // Outside all hours: what is ready stays where it is.
@@ -194,10 +206,14 @@ impl Dialer {
                 room.held_by = Some("hours");
             } else {
                 room.claiming = true;
+                room.claiming_ready = runs_low;
+                room.promise_due = false;
                 room.claims += 1;
-                let want = u32::try_from(wanted - room.leads.len()).unwrap_or(u32::MAX);
-                let claim =
-                    Claim { campaign, claim: room.claims, want, open_classes, now: now.utc };
+                let lacking = if runs_low { wanted - room.leads.len() } else { 0 };
+                let want = u32::try_from(lacking).unwrap_or(u32::MAX);
+                let promised = room.promised_claim(now, owners);
+                let (claim, now) = (room.claims, now.utc);
+                let claim = Claim { campaign, claim, want, open_classes, promised, now };
                 commands.push((StoreCommand::Claim(claim), Waiting::Claim(campaign)));
             }
         }
@@ -217,8 +233,10 @@ impl Dialer {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         room.claiming = false;
         if let StoreReply::Claimed(leads) = reply {
-            room.dry = leads.is_empty();
-            room.leads.extend(leads);
+            if room.claiming_ready {
+                room.dry = leads.is_empty();
+            }
+            room.line_up(leads);
         }
         if room.state != CampaignState::Running || starts_nothing {
             self.release_all(now, campaign, out);
@@ -228,12 +246,14 @@ impl Dialer {
     pub(super) fn promoted(&mut self, now: Now, campaign: CampaignId, reply: StoreReply) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         room.promoting = false;
-        if let StoreReply::Promoted { promoted, next_due } = reply {
+        if let StoreReply::Promoted { promoted, next_due, promises } = reply {
+            room.promises = promises;
+            room.promise_due = promises.due > 0;
             room.asked_due = true;
             room.next_due = next_due;
             // Some became ready; or an import may have added leads since the last look.
             room.dry = false;
-            if promoted > 0 {
+            if promoted > 0 || room.promise_due {
                 self.deadlines.set(Timer::Room(campaign), Some(now.tick));
             }
         }

@@ -9,12 +9,14 @@ use crate::logic::dialer::call::Call;
 use crate::logic::dialer::command::AgentPage;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{
-    Action, Asker, Booking, Dialer, DispositionRecord, LeadAfter, LeadPhone, LeadState, LegEvent,
-    LegOwner, OpenAttempt, OutcomeRecord, PhoneAfter, StoreCommand, Suppress, Waiting,
+    Action, Asker, Booking, CallbackRecord, Dialer, DispositionRecord, LeadAfter, LeadPhone,
+    LeadState, LegEvent, LegOwner, OpenAttempt, OutcomeRecord, PhoneAfter, StoreCommand, Suppress,
+    Waiting,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{
-    AgentId, AttemptId, CampaignId, ContactId, LeadId, LegId, PhoneId, SellerId, SuppressionId,
+    AgentId, AttemptId, CallbackId, CampaignId, ClassId, ContactId, LeadId, LegId, PhoneId,
+    SellerId, SuppressionId,
 };
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::{Disposition, DispositionEffect};
@@ -33,6 +35,8 @@ pub(super) struct Saying<'a> {
     /// One of the campaign's codes.
     pub(super) code: &'a str,
     pub(super) memo: Option<String>,
+    /// When a call is promised, where the agent gave a time.
+    pub(super) callback: Option<UtcMs>,
     /// Who is told when it is durable, besides the agent's ear.
     pub(super) asker: Option<Asker>,
 }
@@ -45,7 +49,8 @@ pub(super) struct LastCall {
     lead: LeadId,
     seller: SellerId,
     contact: ContactId,
-    phone: LeadPhone,
+    pub(super) class: ClassId,
+    pub(super) phone: LeadPhone,
     other_phone: Option<PhoneId>,
     answered_at: Option<UtcMs>,
     pub(super) page: AgentPage,
@@ -59,6 +64,7 @@ impl LastCall {
             lead: call.lead.lead,
             seller: room.seller,
             contact: call.lead.contact,
+            class: call.class,
             phone: call.phone.clone(),
             other_phone: other_phone(call),
             answered_at: call.machine.answered_at(),
@@ -98,8 +104,9 @@ impl Dialer {
             Some(_) | None => lead_after(call, next, now.utc, next_day),
         };
         let live = match end.outcome {
+            // The agent's word goes before the length of the talk: a long message on a machine is no person.
             Outcome::Connected => {
-                end.long_talk.then_some(true).or_else(|| said.and_then(|said| said.live))
+                said.and_then(|said| said.live).or_else(|| end.long_talk.then_some(true))
             }
             Outcome::Abandoned if end.answered_at.is_some() => Some(true),
             Outcome::AgentLost => Some(true),
@@ -147,6 +154,7 @@ impl Dialer {
             legs_closed: !call.leg_open,
             sip_status: end.failure.status,
             q850: end.failure.q850,
+            message: call.message,
             live,
             booking,
             after,
@@ -175,22 +183,20 @@ impl Dialer {
         attempt: AttemptId,
         saying: Saying<'_>,
         out: &mut Vec<Action>,
-    ) {
-        let Some(suppression) = self.ids.make().map(SuppressionId) else { return };
-        let Some(last) = self.last_of(agent, attempt).cloned() else { return };
-        let Some(room) = self.rooms.get(&last.campaign) else { return };
-        let Some(chosen) =
-            room.settings.dispositions.iter().find(|d| d.code == saying.code).cloned()
-        else {
-            return;
-        };
+    ) -> Option<()> {
+        let suppression = self.ids.make().map(SuppressionId)?;
+        let callback = self.ids.make().map(CallbackId)?;
+        let last = self.last_of(agent, attempt).cloned()?;
+        let room = self.rooms.get(&last.campaign)?;
+        let chosen = room.settings.dispositions.iter().find(|d| d.code == saying.code).cloned()?;
         let (today, _) = room.day(now.utc);
         let answered_at = self
             .calls
             .get(&attempt)
             .and_then(|call| call.machine.answered_at())
             .or(last.answered_at);
-        let (after, phone) = after_disposition(&chosen, &last, now.utc);
+        let callback = room.promise(now, callback, agent, &chosen, &last, saying.callback);
+        let (after, phone) = after_disposition(&chosen, &last, now.utc, callback.as_ref());
         let suppress = (chosen.effect == DispositionEffect::Refusal).then(|| Suppress {
             suppression,
             seller: last.seller,
@@ -214,7 +220,7 @@ impl Dialer {
             after: after.clone(),
             phone: phone_after(phone, last.phone.phone, today),
             suppress,
-            callback: None,
+            callback,
         };
         if let Some(room) = self.rooms.get_mut(&last.campaign) {
             room.expect(&after);
@@ -239,6 +245,7 @@ impl Dialer {
         if let Some(refused) = refused {
             self.withdraw(now, refused.seller, refused.contact, refused.phone_key.as_deref(), out);
         }
+        Some(())
     }
 
     /// An attempt that an earlier process left open: sent, end not known. It counts, as abandoned, until proven
@@ -324,6 +331,7 @@ impl Dialer {
             legs_closed: false,
             sip_status: failure.and_then(|failure| failure.status),
             q850: failure.and_then(|failure| failure.q850),
+            message: None,
             live: None,
             booking,
             after: LeadAfter {
@@ -393,22 +401,25 @@ fn after_disposition(
     chosen: &Disposition,
     last: &LastCall,
     now: UtcMs,
+    promised: Option<&CallbackRecord>,
 ) -> (LeadAfter, NumberAfter) {
     let done = LeadAfter { state: LeadState::Done, due: now, gate: None, next_phone: None };
+    let wait = |due, gate| LeadAfter {
+        state: LeadState::Waiting,
+        due,
+        gate: Some(gate),
+        next_phone: Some(last.phone.phone),
+    };
     match chosen.effect {
         DispositionEffect::Final | DispositionEffect::Success => (done, NumberAfter::Same),
         DispositionEffect::Refusal => (
             LeadAfter { state: LeadState::Blocked, gate: Some(Gate::Suppressed), ..done },
             NumberAfter::Same,
         ),
-        DispositionEffect::Retry { after } => {
-            let wait = LeadAfter {
-                state: LeadState::Waiting,
-                due: now + after,
-                gate: Some(Gate::Retry),
-                next_phone: Some(last.phone.phone),
-            };
-            (wait, NumberAfter::Same)
+        DispositionEffect::Retry { after } => (wait(now + after, Gate::Retry), NumberAfter::Same),
+        DispositionEffect::Callback { after, .. } => {
+            let due = promised.map_or(now + after, |promised| promised.due);
+            (wait(due, Gate::Callback), NumberAfter::Same)
         }
         DispositionEffect::WrongNumber => {
             let after = match last.other_phone {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::logic::attempt::MessageKind;
 pub use crate::logic::gate::Gate;
 use crate::logic::ids::{
     AgentId, AttemptId, CallbackId, CampaignId, ClassId, ContactId, LeadId, LegId, PhoneId,
@@ -22,7 +23,8 @@ pub struct Ticket(pub u64);
 /// One order to the database. A batch of these runs in one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreCommand {
-    /// Claims up to `want` ready leads of the open classes, by rank, then id. Reply: `Claimed`.
+    /// Claims up to `want` ready leads of the open classes by rank, then id, and besides these the promised calls that
+    /// are due. Reply: `Claimed`.
     ///
     /// A repeated claim also returns what this node holds already for that campaign and `claim` number.
     Claim(Claim),
@@ -98,8 +100,21 @@ pub struct Claim {
     pub want: u32,
     /// Only these classes: their hours are open now. In order.
     pub open_classes: Vec<ClassId>,
+    /// Which promised calls.
+    pub promised: PromisedClaim,
     /// When.
     pub now: UtcMs,
+}
+
+/// Which promised calls a claim takes, the longest due first. All others are left where they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PromisedClaim {
+    /// At most this many.
+    pub most: u32,
+    /// Those of these agents, who work in this process.
+    pub owners: Vec<AgentId>,
+    /// Those of other agents that were due at or before this time: they go to anybody.
+    pub anybody_since: UtcMs,
 }
 
 /// A lead this process may dial.
@@ -133,6 +148,17 @@ pub struct ClaimedLead {
     pub same_outcome: u32,
     /// End of the last attempt.
     pub last_outcome: Option<Outcome>,
+    /// The call that was promised, until it has been made.
+    pub promise: Option<Promise>,
+}
+
+/// An open promise to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Promise {
+    /// From when on.
+    pub due: UtcMs,
+    /// By whom; `None`: by anybody.
+    pub owner: Option<AgentId>,
 }
 
 /// One number of a contact.
@@ -318,6 +344,8 @@ pub struct OutcomeRecord {
     pub sip_status: Option<u16>,
     /// Q.850 cause.
     pub q850: Option<u8>,
+    /// Which announcement was played.
+    pub message: Option<MessageKind>,
     /// Answered by a person: `None` until a disposition says so.
     pub live: Option<bool>,
     /// What it adds to the ledger.
@@ -407,16 +435,17 @@ pub struct DispositionRecord {
     pub callback: Option<CallbackRecord>,
 }
 
-/// A promised call.
+/// A promised call. It stands in the table of promises until a call that counts was made to the person, the disposition
+/// is corrected, or the person refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackRecord {
     /// The row.
     pub callback: CallbackId,
-    /// Only this agent; `None`: anyone.
+    /// By this agent, and after a while by anybody; `None`: by anybody at once.
     pub owner: Option<AgentId>,
     /// From when.
     pub due: UtcMs,
-    /// Until when.
+    /// Until when; later it is overdue, and made all the same.
     pub window_end: UtcMs,
 }
 
@@ -493,6 +522,8 @@ pub enum StoreReply {
         promoted: u32,
         /// When the next one is due.
         next_due: Option<UtcMs>,
+        /// How the campaign's promised calls stand.
+        promises: Promises,
     },
     /// The intent is durable: the INVITE may leave.
     Saved,
@@ -507,6 +538,17 @@ pub enum StoreReply {
     Counted(LeadCounts),
     /// The database refuses this command for good (text that it cannot hold): nothing was written, a repeat is useless.
     Rejected,
+}
+
+/// Promised calls of a campaign that were not made yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Promises {
+    /// All of them.
+    pub open: u64,
+    /// Their time has come.
+    pub due: u64,
+    /// Of these, whose window is over.
+    pub overdue: u64,
 }
 
 /// Leads of a campaign by state.

@@ -18,6 +18,9 @@ struct Run {
     dialer: Dialer,
     now: Now,
     leads: Vec<ClaimedLead>,
+    /// Promised calls, claimed when the list is asked for them.
+    promised: Vec<ClaimedLead>,
+    promises: Promises,
     /// Commands not answered because the database hangs.
     held: Vec<(Ticket, StoreCommand)>,
     hangs: bool,
@@ -69,6 +72,8 @@ impl Run {
             dialer,
             now,
             leads: (1..=contacts).map(lead).collect(),
+            promised: vec![],
+            promises: Promises::default(),
             held: vec![],
             hangs: false,
             refuse: None,
@@ -153,9 +158,13 @@ impl Run {
     fn answer(&mut self, ticket: Ticket, command: StoreCommand) {
         let reply = if let StoreCommand::Claim(claim) = &command {
             let want = usize::try_from(claim.want).unwrap().min(self.leads.len());
-            StoreReply::Claimed(self.leads.drain(..want).collect())
+            let mut leads: Vec<_> = self.leads.drain(..want).collect();
+            if claim.promised.most > 0 {
+                leads.append(&mut self.promised);
+            }
+            StoreReply::Claimed(leads)
         } else if matches!(command, StoreCommand::Promote { .. }) {
-            StoreReply::Promoted { promoted: 0, next_due: None }
+            StoreReply::Promoted { promoted: 0, next_due: None, promises: self.promises }
         } else if matches!(command, StoreCommand::Count { .. }) {
             StoreReply::Counted(LeadCounts::default())
         } else if matches!(command, StoreCommand::Intent(_)) {
@@ -279,6 +288,7 @@ fn lead(n: i64) -> ClaimedLead {
         attempts: 0,
         same_outcome: 0,
         last_outcome: None,
+        promise: None,
     }
 }
 
@@ -445,7 +455,8 @@ fn a_late_word_is_about_the_person_spoken_with_and_not_about_the_next_one() {
     let mut run = Run::new(2, &["a"], |_| {}).ready();
     let say = |run: &mut Run| {
         let (agent, code) = ("a".to_owned(), "REFUSED".to_owned());
-        run.command(Command::AgentDisposition { agent, code, attempt: None, memo: None });
+        let (attempt, memo, callback) = (None, None, None);
+        run.command(Command::AgentDisposition { agent, code, attempt, memo, callback });
     };
     say(&mut run);
     assert!(
@@ -683,3 +694,5 @@ fn what_the_database_refuses_for_good_is_never_confirmed() {
     let last = &run.replies[before..];
     assert!(matches!(last, [Reply::Refused { code: "not_stored", .. }]), "{last:?}");
 }
+
+mod promises;

@@ -82,6 +82,7 @@ impl Dialer {
                     abandoned: counts.abandoned,
                     faults: counts.faults,
                     messages: counts.messages,
+                    promises: room.promises,
                     held_by: room.held_by,
                     gates: counts.gates.iter().map(|(gate, n)| (gate.as_str(), *n)).collect(),
                 }

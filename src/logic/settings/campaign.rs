@@ -199,6 +199,15 @@ pub enum DispositionEffect {
         /// Time until due.
         after: Duration,
     },
+    /// A call is promised: at the time the agent gives, else after this one, within the calling hours.
+    Callback {
+        /// Time until due where the agent gives none.
+        after: Duration,
+        /// How long after its time the call still keeps the promise.
+        within: Duration,
+        /// The agent who promised it makes it, if he works then.
+        personal: bool,
+    },
     /// The number belongs to somebody else: it is not dialed again for this contact.
     WrongNumber,
 }

@@ -79,6 +79,18 @@ pub fn test_campaign() -> CampaignSettings {
                 effect: DispositionEffect::Refusal,
                 live: Some(true),
             },
+            Disposition {
+                code: "CALLBACK_AGENT".to_owned(),
+                label_en: "Call back, by me".to_owned(),
+                label_ja: "再コール(自分)".to_owned(),
+                digits: "3".to_owned(),
+                effect: DispositionEffect::Callback {
+                    after: Duration::from_secs(7_200),
+                    within: Duration::from_secs(1_800),
+                    personal: true,
+                },
+                live: Some(true),
+            },
         ],
         hang_up_keys: "##".to_owned(),
         messages: Messages::default(),

@@ -44,12 +44,13 @@ impl Shelf {
         campaign: CampaignId,
         classes: &[ClassId],
         want: usize,
+        kept_back: impl Fn(LeadId) -> bool,
     ) -> Vec<LeadId> {
         let classes: BTreeSet<_> = classes.iter().copied().collect();
         let mut next: Vec<_> = classes
             .into_iter()
             .filter_map(|class| self.ready.get(&(campaign, class)))
-            .flat_map(|ready| ready.iter().take(want))
+            .flat_map(|ready| ready.iter().filter(|(_, lead)| !kept_back(*lead)).take(want))
             .copied()
             .collect();
         next.sort_unstable();

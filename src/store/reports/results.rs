@@ -82,6 +82,8 @@ pub struct AttemptRecord {
     pub live: Option<bool>,
     /// Answered, and no agent in time.
     pub abandoned: bool,
+    /// Which announcement was begun.
+    pub message: Option<String>,
 }
 
 /// The next attempts after `after`, at most `limit`. The last one's id is the next `after`; an empty page is the end.
@@ -103,11 +105,12 @@ pub async fn attempts_page(
            (select min(x.reason) from suppression x where x.seller_id = a.seller_id and x.proof = a.public_ref \
               and x.key in (a.phone_key, 'c:' || cast(a.contact_id as text))), \
            a.live, a.abandoned, \
-           (select min(n.at_ms) from agent_state n where n.agent_id = a.agent_id and n.at_ms > w.at_ms) - w.at_ms \
+           (select min(n.at_ms) from agent_state n where n.agent_id = a.agent_id and n.at_ms > w.at_ms) - w.at_ms, a.message \
          from attempt a join campaign m on m.id = a.campaign_id join seller s on s.id = a.seller_id \
            left join contact c on c.id = a.contact_id left join list l on l.id = a.list_id \
            left join agent g on g.id = a.agent_id left join disposition d on d.attempt_id = a.id \
-           left join callback b on b.attempt_id = a.id and b.state <> 1 left join agent o on o.id = b.owner_agent_id \
+           left join callback b on b.id = (select max(x.id) from callback x where x.attempt_id = a.id and x.state <> 1) \
+           left join agent o on o.id = b.owner_agent_id \
            left join agent_state w on w.agent_id = a.agent_id and w.state = 'wrap_up' and a.connected_ms is not null \
              and w.at_ms = (select min(f.at_ms) from agent_state f where f.agent_id = a.agent_id \
                and f.state = 'wrap_up' and f.at_ms >= a.ended_ms and f.at_ms < a.ended_ms + 2000) \
@@ -158,6 +161,7 @@ fn attempt(row: &DbRow) -> Result<AttemptRecord, StoreError> {
         live: row.opt_int(27)?.map(|live| live != 0),
         abandoned: row.flag(28)?,
         wrap_up_ms: count(29)?,
+        message: row.opt_text(30)?,
     })
 }
 
@@ -188,6 +192,8 @@ pub struct LeadRecord {
     pub last_outcome: Option<Outcome>,
     /// Public reference of the last one.
     pub last_ref: Option<String>,
+    /// When the first one began.
+    pub first_started: Option<UtcMs>,
     /// When the last one began.
     pub last_started: Option<UtcMs>,
     /// Agent of the last one.
@@ -211,7 +217,8 @@ pub async fn leads_page(
     const PAGE: Sql = Sql::both(
         "select l.id, c.external_id, c.name, c.custom, i.name, \
            (select p.number from phone p where p.contact_id = c.id order by p.position, p.id limit 1), \
-           l.state, l.gate, l.due_ms, l.attempts, l.last_outcome, a.public_ref, a.started_ms, g.name, d.code, d.memo \
+           l.state, l.gate, l.due_ms, l.attempts, l.last_outcome, a.public_ref, a.started_ms, g.name, d.code, d.memo, \
+           (select min(f.started_ms) from attempt f where f.lead_id = l.id) \
          from lead l join contact c on c.id = l.contact_id left join list i on i.id = l.list_id \
            left join attempt a on a.lead_id = l.id \
              and a.fence = (select max(b.fence) from attempt b where b.lead_id = l.id) \
@@ -239,6 +246,7 @@ pub async fn leads_page(
                 agent: row.opt_text(13)?,
                 disposition: row.opt_text(14)?,
                 memo: row.opt_text(15)?,
+                first_started: row.opt_int(16)?.map(UtcMs),
             })
         })
         .collect()

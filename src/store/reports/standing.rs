@@ -1,9 +1,10 @@
 //! How everything stands, when no dialer is there to ask.
 
-use crate::logic::dialer::LeadCounts;
+use crate::logic::dialer::{LeadCounts, Promises};
 use crate::logic::ids::{CampaignId, SellerId};
 use crate::logic::outcome::Outcome;
 use crate::logic::time::UtcMs;
+use crate::store::callbacks;
 use crate::store::campaigns::CampaignRow;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
@@ -34,6 +35,8 @@ pub struct CampaignStatus {
     pub state: String,
     /// Its leads by state.
     pub leads: LeadCounts,
+    /// Promised calls not made yet.
+    pub promises: Promises,
     /// Attempts by outcome, in the order of the closed list.
     pub outcomes: Vec<(Outcome, u64)>,
     /// Attempts under way.
@@ -85,11 +88,11 @@ pub struct NodeRow {
     pub lease_until: UtcMs,
 }
 
-/// Reads the whole picture.
+/// Reads the whole picture at `now`.
 ///
 /// # Errors
 /// As every statement.
-pub async fn status(db: &mut Db) -> Result<Status, StoreError> {
+pub async fn status(db: &mut Db, now: UtcMs) -> Result<Status, StoreError> {
     const CAMPAIGNS: Sql = Sql::both(
         "select c.id, c.name, s.name, c.state from campaign c join seller s on s.id = c.seller_id order by c.name",
     );
@@ -103,6 +106,7 @@ pub async fn status(db: &mut Db) -> Result<Status, StoreError> {
             seller: row.text(2)?,
             state: row.text(3)?,
             leads: lead_counts(db, id).await?,
+            promises: callbacks::promises(db, id, now).await?,
             outcomes,
             open,
             windows: ledger_windows(db, id).await?,

@@ -1,0 +1,88 @@
+//! Moments as people say them: by a clock of one zone.
+
+use jiff::civil::DateTime;
+use jiff::tz::AmbiguousOffset;
+
+use crate::logic::compliance::zone;
+use crate::logic::time::UtcMs;
+
+/// What was written is no moment of that clock.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoMoment {
+    /// Not a date with a time.
+    #[error("`{0}` is no date with a time; write 2026-11-23T10:30")]
+    NotATime(String),
+    /// The clock skips it.
+    #[error("the clock in {zone} never shows {text}: it is set forward then")]
+    Skipped {
+        /// As written.
+        text: String,
+        /// The zone.
+        zone: String,
+    },
+    /// The zone is not known.
+    #[error(transparent)]
+    Zone(#[from] zone::UnknownZone),
+}
+
+/// The moment at which the clock of `zone` shows `text`; the first of the two where it is set back.
+///
+/// # Errors
+/// See [`NoMoment`].
+pub fn moment(zone: &str, text: &str) -> Result<UtcMs, NoMoment> {
+    let local: DateTime = text
+        .trim()
+        .parse()
+        .ok()
+        // A date alone would be midnight, which nobody means.
+        .filter(|_| text.contains(':'))
+        .ok_or_else(|| NoMoment::NotATime(text.to_owned()))?;
+    let at = zone::zone(zone)?.to_ambiguous_timestamp(local);
+    if matches!(at.offset(), AmbiguousOffset::Gap { .. }) {
+        return Err(NoMoment::Skipped { text: text.to_owned(), zone: zone.to_owned() });
+    }
+    at.earlier().map(zone::utc).map_err(|_| NoMoment::NotATime(text.to_owned()))
+}
+
+/// What the clock of `zone` shows: `2026-11-23T10:30 (Asia/Tokyo)`. In UTC where the zone is not known.
+#[must_use]
+pub fn shown(zone: &str, at: UtcMs) -> String {
+    let known = zone::zone(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let name = known.iana_name().unwrap_or("UTC").to_owned();
+    zone::timestamp(at).map_or_else(
+        || "-".to_owned(),
+        |at| format!("{} ({name})", at.to_zoned(known).strftime("%Y-%m-%dT%H:%M")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_by_the_clock_of_its_zone_and_shown_again() {
+        let at = moment("Asia/Tokyo", "2026-11-23T10:30").unwrap();
+        assert_eq!(at, UtcMs(1_795_397_400_000));
+        assert_eq!(moment("Asia/Tokyo", "2026-11-23 10:30:00"), Ok(at));
+        assert_eq!(shown("Asia/Tokyo", at), "2026-11-23T10:30 (Asia/Tokyo)");
+        assert_eq!(shown("Europe/London", at), "2026-11-23T01:30 (Europe/London)");
+    }
+
+    #[test]
+    fn what_no_clock_shows_is_refused() {
+        for text in ["tomorrow", "2026-11-23", "2026-13-01T10:00", "10:30", ""] {
+            assert_eq!(moment("Asia/Tokyo", text), Err(NoMoment::NotATime(text.to_owned())));
+        }
+        let skipped = moment("Europe/London", "2026-03-29T01:30");
+        assert!(matches!(skipped, Err(NoMoment::Skipped { .. })), "{skipped:?}");
+        assert!(matches!(moment("Asia/Edo", "2026-11-23T10:30"), Err(NoMoment::Zone(_))));
+    }
+
+    #[test]
+    fn of_an_hour_that_comes_twice_the_first_is_meant() {
+        let first = moment("Europe/London", "2026-10-25T01:30").unwrap();
+        assert_eq!(first, moment("Europe/London", "2026-10-25T00:30").unwrap() + HOUR);
+    }
+
+    const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
+}

@@ -1,0 +1,81 @@
+//! Promised calls of the model.
+
+use std::collections::BTreeMap;
+
+use crate::logic::dialer::{CallbackRecord, Promise, PromisedClaim};
+use crate::logic::ids::{AttemptId, CallbackId, LeadId};
+use crate::logic::time::UtcMs;
+
+#[derive(Clone, Debug)]
+struct Row {
+    attempt: AttemptId,
+    lead: LeadId,
+    promised: Promise,
+    window_end: UtcMs,
+}
+
+/// The open promises; what is kept or taken back is forgotten.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Promised {
+    open: BTreeMap<CallbackId, Row>,
+}
+
+impl Promised {
+    /// What a disposition promises takes the place of what it promised before.
+    pub(super) fn replace(
+        &mut self,
+        attempt: AttemptId,
+        lead: LeadId,
+        promise: Option<&CallbackRecord>,
+    ) {
+        self.open.retain(|_, row| row.attempt != attempt);
+        if let Some(record) = promise {
+            let promised = Promise { due: record.due, owner: record.owner };
+            let row = Row { attempt, lead, promised, window_end: record.window_end };
+            self.open.insert(record.callback, row);
+        }
+    }
+
+    /// A call that counts was made to the lead.
+    pub(super) fn keep(&mut self, attempt: AttemptId, lead: LeadId) {
+        self.open.retain(|_, row| row.lead != lead || row.attempt == attempt);
+    }
+
+    /// The lead is not called any more.
+    pub(super) fn take_back(&mut self, lead: LeadId) {
+        self.open.retain(|_, row| row.lead != lead);
+    }
+
+    /// The next promise to a lead.
+    pub(super) fn of(&self, lead: LeadId) -> Option<Promise> {
+        let mut rows: Vec<_> = self.open.iter().filter(|(_, row)| row.lead == lead).collect();
+        rows.sort_by_key(|(id, row)| (row.promised.due, **id));
+        rows.first().map(|(_, row)| row.promised)
+    }
+
+    /// Whether an ordinary claim leaves the lead alone.
+    pub(super) fn keeps_back(&self, lead: LeadId, now: UtcMs) -> bool {
+        let mut rows = self.open.values().filter(|row| row.lead == lead);
+        rows.any(|row| row.promised.owner.is_some() || row.promised.due > now)
+    }
+
+    /// Leads that are promised a call by now and that a claim may take, the longest due first.
+    pub(super) fn due(&self, claim: &PromisedClaim, now: UtcMs) -> Vec<LeadId> {
+        let mut rows: Vec<_> = self
+            .open
+            .iter()
+            .filter(|(_, row)| row.promised.due <= now)
+            .filter(|(_, row)| {
+                let late = row.promised.due <= claim.anybody_since;
+                row.promised.owner.is_none_or(|owner| late || claim.owners.contains(&owner))
+            })
+            .collect();
+        rows.sort_by_key(|(id, row)| (row.promised.due, **id));
+        rows.into_iter().map(|(_, row)| row.lead).collect()
+    }
+
+    /// Lead, time and end of the window of each.
+    pub(super) fn all(&self) -> impl Iterator<Item = (LeadId, UtcMs, UtcMs)> {
+        self.open.values().map(|row| (row.lead, row.promised.due, row.window_end))
+    }
+}

@@ -1,0 +1,83 @@
+//! Promised calls: made by a disposition, kept by the next call that counts, taken back by a correction or a refusal.
+
+use crate::logic::dialer::Promises;
+use crate::logic::ids::{CampaignId, LeadId};
+use crate::logic::time::UtcMs;
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+
+/// Writes the promises of dispositions. A corrected disposition takes back the one before; who has refused is promised
+/// nothing.
+pub(crate) async fn promise(db: &mut Db, dispositions: &str) -> Result<(), StoreError> {
+    const REPLACE: Sql = sql_rows!(
+        [attempt int, callback int],
+        "update callback set state = 1 from r where callback.attempt_id = r.attempt and callback.state = 0 \
+           and (r.callback is null or callback.id <> r.callback)"
+    );
+    const INSERT: Sql = sql_rows!(
+        [attempt int, lead int, callback int, owner int, callback_due int, window_end int],
+        "insert into callback (id, attempt_id, lead_id, owner_agent_id, due_ms, window_end_ms) \
+         select r.callback, r.attempt, r.lead, r.owner, r.callback_due, r.window_end \
+         from r join lead l on l.id = r.lead where r.callback is not null and l.state <> 5 \
+         on conflict (id) do nothing"
+    );
+    for sql in [&REPLACE, &INSERT] {
+        db.run("writing promised calls", sql, &[Bind::Text(dispositions)]).await?;
+    }
+    Ok(())
+}
+
+/// A call that counts was made: what was promised before it is kept, whatever came of it.
+pub(crate) async fn keep(db: &mut Db, outcomes: &str) -> Result<(), StoreError> {
+    const KEEP: Sql = sql_rows!(
+        [attempt int, lead int, counted int],
+        "update callback set state = 2 from r where callback.lead_id = r.lead and callback.state = 0 \
+           and callback.attempt_id <> r.attempt and r.counted = 1"
+    );
+    const FREE: Sql = sql_rows!(
+        [lead int, counted int],
+        "update lead set owner_agent_id = null from r \
+         where lead.id = r.lead and r.counted = 1 and lead.owner_agent_id is not null \
+           and not exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0)"
+    );
+    for sql in [&KEEP, &FREE] {
+        db.run("keeping promised calls", sql, &[Bind::Text(outcomes)]).await?;
+    }
+    Ok(())
+}
+
+/// Takes back what was promised to people who are not called any more.
+pub(crate) async fn take_back(db: &mut Db, leads: &[LeadId]) -> Result<(), StoreError> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    #[derive(serde::Serialize)]
+    struct LeadRow {
+        lead: i64,
+    }
+    let rows: Vec<_> = leads.iter().map(|lead| LeadRow { lead: lead.0 }).collect();
+    const CLOSE: Sql = sql_rows!(
+        [lead int],
+        "update callback set state = 1 from r where callback.lead_id = r.lead and callback.state = 0"
+    );
+    db.run("taking promised calls back", &CLOSE, &[Bind::Text(&json_rows(&rows))]).await?;
+    Ok(())
+}
+
+/// How the promises of a campaign stand.
+pub(crate) async fn promises(
+    db: &mut Db,
+    campaign: CampaignId,
+    now: UtcMs,
+) -> Result<Promises, StoreError> {
+    const COUNT: Sql = Sql::both(
+        "select count(*), cast(coalesce(sum(case when b.due_ms <= $2 then 1 else 0 end), 0) as bigint), \
+           cast(coalesce(sum(case when b.window_end_ms <= $2 then 1 else 0 end), 0) as bigint) \
+         from callback b join lead l on l.id = b.lead_id where b.state = 0 and l.campaign_id = $1",
+    );
+    let binds = [Bind::Int(campaign.0), Bind::Int(now.0)];
+    let rows = db.rows("counting promised calls", &COUNT, &binds).await?;
+    let Some(row) = rows.first() else { return Ok(Promises::default()) };
+    Ok(Promises { open: row.count(0)?, due: row.count(1)?, overdue: row.count(2)? })
+}

@@ -38,6 +38,11 @@ impl Leg {
             return;
         }
         let tag = response.to().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        if self.dialog.as_ref().is_some_and(|dialog| dialog.remote_tag == tag) {
+            // Overtaken: the far end has taken requests of ours since, so it has our ACK. No branch to be ended.
+            engine.counters.repeats_received += 1;
+            return;
+        }
         let known = outgoing.early.iter().position(|early| early.dialog.remote_tag == tag);
         let early = match known {
             Some(at) => {
@@ -170,7 +175,8 @@ impl Leg {
         let known = self.acks.iter_mut().find(|a| a.cseq == cseq && a.remote_tag == tag);
         let Some(acked) = known else { return false };
         engine.counters.repeats_received += 1;
-        if turn.now.since(acked.last_sent) < ACK_PAUSE || acked.times >= MAX_ACKS {
+        let held = acked.times == 0 && self.ack_held_until.is_some();
+        if held || turn.now.since(acked.last_sent) < ACK_PAUSE || acked.times >= MAX_ACKS {
             engine.counters.acks_withheld += 1;
             return true;
         }

@@ -11,6 +11,8 @@ use super::near;
 use super::pair::Pair;
 use super::pair::Who;
 use super::settings;
+use super::solo::Solo;
+use super::solo::answer;
 use crate::logic::sip::user_agent::SipCommand;
 use crate::logic::sip::user_agent::SipEvent;
 use crate::logic::sip::user_agent::UserAgent;
@@ -62,6 +64,23 @@ fn a_store_that_does_not_answer_holds_the_ack_for_a_moment_only() {
     assert_eq!(pair.ladder(), [">INVITE", "<200", ">ACK"]);
     let (acked_at, _, _) = pair.sent[2];
     assert_eq!(acked_at, answered_at + HOLD);
+}
+
+#[test]
+fn a_200_that_comes_twice_does_not_free_the_held_ack() {
+    let mut ours = settings(near(), far());
+    ours.hold_ack = Some(HOLD);
+    let mut solo = Solo::with(ours);
+    let ok = answer(&solo.invite(), 200, "far");
+    solo.receive(&ok);
+    solo.pass(Duration::from_millis(150));
+    solo.receive(&ok);
+    assert!(solo.sent().is_empty(), "the answer is not stored yet");
+    solo.order(SipCommand::Acknowledge { leg: LEG });
+    let ack = solo.one();
+    solo.pass(SECOND);
+    solo.receive(&ok);
+    assert_eq!(solo.one().to_bytes(), ack.to_bytes());
 }
 
 #[test]

@@ -171,6 +171,20 @@ fn a_repeated_200_is_acknowledged_again_but_never_in_a_loop() {
 }
 
 #[test]
+fn a_200_that_was_overtaken_by_a_reinvite_does_not_end_the_call() {
+    let mut solo = Solo::new();
+    let (_, ok) = solo.answered();
+    solo.order(SipCommand::Offer { leg: LEG, sdp: OFFER.to_vec() });
+    let ours = solo.request(Method::INVITE);
+    solo.receive(&answer(&ours, 200, "far"));
+    assert_eq!(words(&solo.sent()), ["ACK"]);
+    solo.events();
+    solo.receive(&ok);
+    assert!(solo.sent().is_empty(), "no branch to be ended");
+    assert_eq!((solo.events(), solo.agent.counters().extra_answers), (vec![], 0));
+}
+
+#[test]
 fn odd_2xx_are_answered_calls_all_the_same() {
     for status in [200, 202, 299] {
         let mut solo = Solo::new();

@@ -7,6 +7,7 @@ mod again;
 mod arbitrary;
 mod calls;
 mod digest;
+mod forms;
 mod held_ack;
 mod loss;
 mod offers;

@@ -39,12 +39,12 @@ impl Uas {
     pub(crate) fn end(mut self) -> UasSaw {
         self.0.finish();
         for _ in 0..PATIENCE {
-            if self.0.has_ended() {
+            if self.0.ended().is_some() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        assert!(self.0.has_ended(), "SIPp waits for the end of calls that do not end");
+        assert!(self.0.ended().is_some(), "SIPp waits for the end of calls that do not end");
         let account = self.0.account();
         assert_eq!(account.errors, "", "SIPp met what it did not expect");
         assert_eq!(account.code, Some(0), "SIPp is content");

@@ -104,12 +104,14 @@ impl Stage {
                 }
             }
             let ours_over = self.line.due.is_empty() && self.line.agent.legs() == 0;
-            if ours_over && self.sipp.has_ended() {
-                break;
-            }
-            if ours_over && !finished {
-                self.sipp.finish();
-                finished = true;
+            match self.sipp.ended() {
+                Some(_) if ours_over => break,
+                Some(code) => assert_eq!(code, 0, "{}", self.story()),
+                None if ours_over && !finished => {
+                    self.sipp.finish();
+                    finished = true;
+                }
+                None => {}
             }
             assert!(self.line.clock.tick() < give_up, "{}", self.story());
             self.line.turn();

@@ -70,8 +70,10 @@ impl Sipp {
         assert!(kill.unwrap().success());
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+    /// Its exit code, once it has ended.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().unwrap()?;
+        Some(status.code().unwrap_or(-1))
     }
 
     /// What it wrote until now; complete once it has ended.
@@ -79,7 +81,7 @@ impl Sipp {
         let statistics = self.file("statistics.csv");
         let count = |name: &str| column(&statistics, name).unwrap_or_default();
         Account {
-            code: self.child.try_wait().unwrap().and_then(|status| status.code()),
+            code: self.ended(),
             calls: count("TotalCallCreated"),
             successful: count("SuccessfulCall(C)"),
             failed: count("FailedCall(C)"),
@@ -100,7 +102,7 @@ impl Sipp {
             if UdpSocket::bind(self.address).is_err() {
                 return;
             }
-            assert!(!self.has_ended(), "SIPp ended at once: {}", self.file("errors.log"));
+            assert!(self.ended().is_none(), "SIPp ended at once: {}", self.file("errors.log"));
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("SIPp does not come up");

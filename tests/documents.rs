@@ -70,6 +70,24 @@ fn the_exit_codes_are_those_of_the_help() {
 }
 
 #[test]
+fn every_race_is_documented_with_the_tests_that_play_it() {
+    let races = tests_in("tests/races");
+    let mut virtual_time = tests_in("src/logic/sip/user_agent/tests");
+    virtual_time.extend(tests_in("src/logic/attempt"));
+    let page = read("docs/sip.md");
+    let rows: Vec<Vec<&str>> = (page.lines().filter(|line| line.starts_with("| ")).skip(1))
+        .map(|line| line.trim_matches('|').split(" | ").map(|cell| cell.trim()).collect())
+        .collect();
+    let mut told = BTreeSet::new();
+    for row in &rows {
+        let played = row[3].trim_matches('`');
+        assert!(virtual_time.contains(played), "{played} is no test in virtual time");
+        told.extend((row[4] != "-").then(|| row[4].trim_matches('`').to_owned()));
+    }
+    assert_eq!(told, races);
+}
+
+#[test]
 fn every_command_of_the_socket_has_an_example_that_is_understood() {
     let rows = table("Control socket", 0);
     let mut told = Vec::new();
@@ -221,6 +239,20 @@ fn section_of(document: &str, heading: &str) -> String {
 }
 
 /// The word in backquotes that begins each row.
+/// Names of the tests below a folder.
+fn tests_in(folder: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    rust_files(Path::new(folder), &mut |_, text| {
+        let tests = text.split("#[test]").skip(1);
+        names.extend(tests.filter_map(|test| {
+            let name = test.split("fn ").nth(1)?.split('(').next()?;
+            Some(name.to_owned())
+        }));
+    });
+    assert!(!names.is_empty(), "no tests in {folder}");
+    names
+}
+
 fn words(rows: &[Vec<String>]) -> Vec<&str> {
     rows.iter().map(|row| row[0].split('`').nth(1).unwrap_or_default()).collect()
 }

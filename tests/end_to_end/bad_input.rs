@@ -10,7 +10,7 @@ use outdial::simulation::callee::{Behaviour, BehaviourBook};
 use outdial::simulation::dice::{Dice, Law};
 
 use crate::alone;
-use crate::stage::{Plan, Stage};
+use crate::stage::{Plan, RINGS, Stage};
 
 #[test]
 fn garbage_at_every_port_is_dropped_and_counted_and_no_call_notices() {
@@ -25,6 +25,7 @@ fn garbage_at_every_port_is_dropped_and_counted_and_no_call_notices() {
         },
         trunk: None,
         calls_per_second: 10,
+        ring: RINGS,
         talk: None,
         rtp_ports: FIRST_RTP_PORT..=FIRST_RTP_PORT + 199,
     });

@@ -10,7 +10,7 @@ use outdial::simulation::dice::Law;
 use sqlx::Connection;
 
 use crate::alone;
-use crate::stage::{Plan, Stage, number};
+use crate::stage::{Plan, RINGS, Stage, number};
 
 #[test]
 fn talks_lose_no_packet_while_the_database_is_blocked_and_no_new_call_begins() {
@@ -29,6 +29,7 @@ fn talks_lose_no_packet_while_the_database_is_blocked_and_no_new_call_begins() {
         },
         trunk: None,
         calls_per_second: 10,
+        ring: RINGS,
         talk: None,
         rtp_ports: 26_000..=27_999,
     });

@@ -10,6 +10,7 @@
 mod bad_input;
 mod blocked_database;
 mod cpu;
+mod odd_trunk;
 #[path = "../sipp/mod.rs"]
 mod sipp;
 mod sound;

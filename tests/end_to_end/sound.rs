@@ -9,7 +9,7 @@ use outdial::simulation::callee::{Behaviour, BehaviourBook, digits};
 use outdial::simulation::carrier_record::HeardTone;
 use outdial::simulation::dice::Law;
 
-use crate::stage::{Plan, Stage};
+use crate::stage::{Plan, RINGS, Stage};
 use crate::{alone, full_proof};
 
 #[test]
@@ -27,6 +27,7 @@ fn callee_and_agent_hear_each_other_soon_after_the_answer() {
         },
         trunk: None,
         calls_per_second: 20,
+        ring: RINGS,
         talk: None,
         rtp_ports: 24_000..=25_999,
     });

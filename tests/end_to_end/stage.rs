@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) trunk: Option<SocketAddr>,
     /// INVITEs per second.
     pub(crate) calls_per_second: u32,
+    /// How long a phone may ring.
+    pub(crate) ring: Duration,
     /// When the agent hangs up; absent: the customer does.
     pub(crate) talk: Option<Duration>,
     /// Ports of the dialer's RTP.
@@ -92,7 +94,7 @@ impl Stage {
                 plan.calls_per_second,
             )],
             agents: carrier.phone_addrs().iter().map(|(name, peer)| agent(name, *peer)).collect(),
-            campaigns: vec![campaign()],
+            campaigns: vec![campaign(plan.ring)],
             until_idle: true,
             signals: false,
         };
@@ -229,7 +231,7 @@ async fn import(url: &str, contacts: u64) {
         .await
         .unwrap();
     let mut ids = IdMaker::new(next_epoch(&mut db).await.unwrap());
-    let settings = campaign();
+    let settings = campaign(RINGS);
     let row = upsert_campaign(&mut db, &mut ids, &settings.name, &settings.seller, UtcMs(0), false)
         .await
         .unwrap();
@@ -317,7 +319,7 @@ fn agent(name: &str, peer: SocketAddr) -> AgentSettings {
     }
 }
 
-fn campaign() -> CampaignSettings {
+fn campaign(ring: Duration) -> CampaignSettings {
     let sale = Disposition {
         code: "SALE".to_owned(),
         label_en: "Sale".to_owned(),
@@ -345,7 +347,7 @@ fn campaign() -> CampaignSettings {
         retry: BTreeMap::new(),
         default_retry: RetryRule { delay: Duration::from_secs(3_600), max: 0 },
         limits: CallLimits {
-            ring: Duration::from_secs(20),
+            ring,
             post_dial_delay: Duration::from_secs(15),
             set_up: Duration::from_secs(40),
             connect: Duration::from_secs(2),
@@ -376,4 +378,6 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
+/// Longer than anybody here lets a phone ring.
+pub(crate) const RINGS: Duration = Duration::from_secs(20);
 pub(crate) const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;

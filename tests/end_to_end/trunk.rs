@@ -7,7 +7,7 @@ use outdial::carrier::CarrierSettings;
 use outdial::logic::outcome::Outcome;
 use outdial::simulation::callee::BehaviourBook;
 
-use crate::stage::{Plan, Stage, number};
+use crate::stage::{Plan, RINGS, Stage, number};
 use crate::turnstile::Turnstile;
 use crate::uas::{Uas, most_in_a_second};
 use crate::{alone, full_proof};
@@ -27,6 +27,7 @@ fn sipp_sees_each_call_that_has_an_outcome_and_never_more_a_second_than_allowed(
         },
         trunk: Some(turnstile.address()),
         calls_per_second: LIMIT,
+        ring: RINGS,
         talk: Some(Duration::from_millis(200)),
         rtp_ports: 20_000..=23_999,
     });

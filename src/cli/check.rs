@@ -7,13 +7,16 @@ use crate::cli::args::{Args, CheckArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::output::say;
 use crate::cli::setup;
+use crate::cli::text::{Lang, texts};
 use crate::config::check::{Finding, Level, check};
 use crate::config::{Database, OutdialFile};
 use crate::files::sound::read_sound;
+use crate::logic::dialer::clocks_are_apart;
 use crate::logic::sip::user_agent::{
     Identity, SipAction, SipCommand, SipEvent, SipInput, UserAgent, UserAgentSettings,
 };
 use crate::runtime::clock::Clock;
+use crate::runtime::clock_ahead;
 use crate::runtime::dice::Dice;
 use crate::store::Db;
 use crate::wire::udp::{SIP_BUFFER, SendOutcome, SipSocket};
@@ -35,7 +38,7 @@ pub(crate) fn run(args: &Args, wanted: &CheckArgs) -> Result<Exit, Failure> {
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    findings.push(runtime.block_on(Box::pin(database(&file))));
+    findings.extend(runtime.block_on(Box::pin(database(&file, args.lang))));
     findings.extend(runtime.block_on(Box::pin(trunks(&file)))?);
     if wanted.json {
         let shown: Vec<_> = findings
@@ -60,22 +63,34 @@ pub(crate) fn run(args: &Args, wanted: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 /// Whether the database answers and has our schema. A file that is not there yet is made by the first import or run.
-async fn database(file: &OutdialFile) -> Finding {
+async fn database(file: &OutdialFile, lang: Lang) -> Vec<Finding> {
     let shown = match &file.database {
         Database::Sqlite(path) if !path.exists() => {
-            return fine(format!("{} will be made by the first import or run", path.display()));
+            let made = "will be made by the first import or run";
+            return vec![fine(format!("{} {made}", path.display()))];
         }
         Database::Sqlite(path) => path.display().to_string(),
         Database::Postgres { url, .. } => url.clone(),
     };
     let mut db = match Db::open(&setup::database_url(&file.database)).await {
         Ok(db) => db,
-        Err(error) => return problem(format!("{shown}: {error}")),
+        Err(error) => return vec![problem(format!("{shown}: {error}"))],
     };
-    match db.check_schema().await {
+    let schema = match db.check_schema().await {
         Ok(()) => fine(format!("{shown} answers, keeps what it commits, and has our schema")),
         Err(error) => problem(format!("{shown}: {error}")),
-    }
+    };
+    let clock = match clock_ahead(&mut db).await {
+        Ok(None) => None,
+        Ok(Some(ahead)) if clocks_are_apart(ahead) => {
+            Some(problem(texts(lang).clocks_apart(ahead)))
+        }
+        Ok(Some(ahead)) => {
+            Some(fine(format!("this machine's clock is {ahead} ms ahead of the database's")))
+        }
+        Err(error) => Some(problem(format!("{shown}: {error}"))),
+    };
+    [Some(schema), clock].into_iter().flatten().collect()
 }
 
 /// OPTIONS to every peer of every trunk (RFC 3261 §11).

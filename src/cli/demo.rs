@@ -80,8 +80,8 @@ fn dial(
     let ended =
         running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;
     carrier.stop()?;
-    let last = dialing::with_final_counts(file, pictures.last)?;
-    let report = Report::of(pictures.first_at, &last, &dialing::caps(campaigns));
+    let last = dialing::with_final_counts(file, pictures.first_at, pictures.last)?;
+    let report = Report::of(pictures.first_at, &last, &dialing::known(campaigns));
     Ok((report, dialing::exit_of(ended)?))
 }
 

@@ -6,8 +6,8 @@ use std::io::{IsTerminal, Write};
 
 use crate::cli::picture::{Campaign, Picture};
 use crate::cli::text::{Lang, Texts, pad, texts};
-use crate::logic::dialer::Promises;
 use crate::logic::dialer::command::AgentState;
+use crate::logic::dialer::{Promises, clocks_are_apart};
 
 /// Where a run is shown.
 #[derive(Debug)]
@@ -142,7 +142,11 @@ fn fill_block(
     }
     let unstored =
         if picture.unstored > 0 { format!("+{}", picture.unstored) } else { String::new() };
-    row(out, t.store, [picture.store.clone(), unstored].into_iter())
+    let clock = match clocks_are_apart(picture.clock_ahead_ms) {
+        true => format!("{} {:+} ms", t.clock, picture.clock_ahead_ms),
+        false => String::new(),
+    };
+    row(out, t.store, [picture.store.clone(), unstored, clock].into_iter())
 }
 
 fn fill_campaign(out: &mut String, t: &Texts, campaign: &Campaign) -> std::fmt::Result {

@@ -74,7 +74,7 @@ fn customer(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result 
 }
 
 /// A list is other people's text: nothing in it may steer the terminal.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

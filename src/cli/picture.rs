@@ -13,6 +13,8 @@ pub(crate) struct Picture {
     pub(crate) draining: bool,
     pub(crate) store: String,
     pub(crate) unstored: u64,
+    #[serde(default)]
+    pub(crate) clock_ahead_ms: i64,
     pub(crate) agents: Vec<Agent>,
     pub(crate) campaigns: Vec<Campaign>,
     pub(crate) trunks: Vec<Trunk>,
@@ -46,6 +48,9 @@ pub(crate) struct Campaign {
     pub(crate) promises: Promises,
     pub(crate) held_by: Option<String>,
     pub(crate) gates: Vec<(String, u64)>,
+    /// What agents said of the calls of this run: only the database knows, at the end.
+    #[serde(default)]
+    pub(crate) dispositions: Vec<(String, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -5,8 +5,20 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::cli::live::{per_second, percent};
-use crate::cli::picture::Picture;
+use crate::cli::page::plain;
+use crate::cli::picture::{Campaign, Picture};
 use crate::cli::text::{Lang, pad, texts};
+use crate::logic::settings::Disposition;
+
+/// What a campaign's file says.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    /// The cap on D / A in parts per million.
+    pub(crate) cap_ppm: u32,
+    /// In the order of the file.
+    pub(crate) dispositions: Vec<Disposition>,
+}
 
 /// The figures of one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,19 +73,30 @@ pub(crate) struct CampaignFigures {
     pub(crate) leads: u64,
     /// In the order of the closed list.
     pub(crate) outcomes: Vec<(String, u64)>,
+    /// What agents said, in the order of the campaign's file.
+    pub(crate) dispositions: Vec<SaidFigures>,
     /// What held leads back.
     pub(crate) gates: Vec<(String, u64)>,
 }
 
+/// Calls by the agents' last word.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct SaidFigures {
+    pub(crate) code: String,
+    pub(crate) label_en: String,
+    pub(crate) label_ja: String,
+    pub(crate) count: u64,
+}
+
 impl Report {
-    /// Of a run's first and last pictures; `caps` are the campaigns' caps by name.
-    pub(crate) fn of(first_at: i64, last: &Picture, caps: &[(String, u32)]) -> Self {
+    /// Of a run's first and last pictures.
+    pub(crate) fn of(first_at: i64, last: &Picture, known: &[Known]) -> Self {
         let duration_ms = last.at.saturating_sub(first_at).max(0);
         let calls: u64 = last.agents.iter().map(|agent| agent.calls).sum();
         let talk: u64 = last.agents.iter().map(|agent| agent.talk_ms).sum();
         let wrap_up: u64 = last.agents.iter().map(|agent| agent.wrap_up_ms).sum();
         let campaigns = last.campaigns.iter().map(|campaign| {
-            let cap = caps.iter().find(|(name, _)| *name == campaign.name);
+            let known = known.iter().find(|known| known.name == campaign.name);
             let connected = campaign.outcomes.iter().find(|(text, _)| text == "connected");
             let leads = campaign.leads;
             CampaignFigures {
@@ -84,11 +107,12 @@ impl Report {
                 live: campaign.live,
                 abandoned: campaign.abandoned,
                 faults: campaign.faults,
-                cap_ppm: cap.map_or(0, |(_, ppm)| *ppm),
+                cap_ppm: known.map_or(0, |known| known.cap_ppm),
                 messages: campaign.messages,
                 leads_over: leads.done + leads.held + leads.blocked,
                 leads: leads.all(),
                 outcomes: campaign.outcomes.iter().filter(|(_, n)| *n > 0).cloned().collect(),
+                dispositions: said(campaign, known.map_or(&[], |known| &known.dispositions)),
                 gates: campaign.gates.iter().filter(|(_, n)| *n > 0).cloned().collect(),
             }
         });
@@ -187,6 +211,18 @@ impl Report {
             for (text, count) in &campaign.outcomes {
                 writeln!(out, "  {}{count:>6}   {}", pad(t.outcome(text), 20), share(*count))?;
             }
+            if !campaign.dispositions.is_empty() {
+                writeln!(out, "{}", t.dispositions)?;
+            }
+            let all: u64 = campaign.dispositions.iter().map(|said| said.count).sum();
+            for said in &campaign.dispositions {
+                let label = match lang {
+                    Lang::Ja => &said.label_ja,
+                    Lang::En => &said.label_en,
+                };
+                let (count, share) = (said.count, percent(said.count, all));
+                writeln!(out, "  {}{count:>6}   {share}  {}", pad(&said.code, 20), plain(label))?;
+            }
             if !campaign.gates.is_empty() {
                 let gates: Vec<_> =
                     campaign.gates.iter().map(|(text, count)| format!("{text} {count}")).collect();
@@ -197,6 +233,27 @@ impl Report {
     }
 }
 
+/// In the order of the file; a code that is not in it any more comes last, under its own name.
+fn said(campaign: &Campaign, known: &[Disposition]) -> Vec<SaidFigures> {
+    let place = |code: &str| known.iter().position(|d| d.code == code).unwrap_or(known.len());
+    let mut said: Vec<_> = campaign
+        .dispositions
+        .iter()
+        .map(|(code, count)| {
+            let label = known.iter().find(|d| d.code == *code);
+            let text = |of: fn(&Disposition) -> &String| label.map_or(code, of).clone();
+            SaidFigures {
+                code: code.clone(),
+                label_en: text(|d| &d.label_en),
+                label_ja: text(|d| &d.label_ja),
+                count: *count,
+            }
+        })
+        .collect();
+    said.sort_by_key(|said| place(&said.code));
+    said
+}
+
 fn label(text: &str) -> String {
     pad(text, 22)
 }
@@ -204,6 +261,7 @@ fn label(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::settings::test_campaign;
 
     fn picture() -> Picture {
         serde_json::from_value(serde_json::json!({
@@ -216,7 +274,8 @@ mod tests {
                 "leads": {"ready": 0, "waiting": 1, "claimed": 0, "done": 7, "held": 1, "blocked": 1},
                 "outcomes": [["connected", 3], ["abandoned", 1], ["busy", 6], ["unknown", 0]],
                 "dialed": 10, "answered": 4, "live": 4, "abandoned": 1, "faults": 1, "messages": 1,
-                "held_by": null, "gates": [["hours", 2], ["country", 0]]}],
+                "held_by": null, "gates": [["hours", 2], ["country", 0]],
+                "dispositions": [["OLD_CODE", 1], ["REFUSED", 1], ["SALE", 2]]}],
             "trunks": [],
             "calls": {"dialing": 0, "ringing": 0, "waiting": 0, "talking": 0, "message": 0, "cancelling": 0}
         }))
@@ -225,7 +284,9 @@ mod tests {
 
     #[test]
     fn the_report_says_what_each_share_is_of() {
-        let report = Report::of(1_000, &picture(), &[("spring".to_owned(), 30_000)]);
+        let dispositions = test_campaign().dispositions;
+        let known = Known { name: "spring".to_owned(), cap_ppm: 30_000, dispositions };
+        let report = Report::of(1_000, &picture(), &[known]);
         assert_eq!(report.agents.average_talk_ms, 1_500);
         assert_eq!(report.campaigns[0].leads_over, 9);
         insta::assert_snapshot!(report.text(Lang::En));

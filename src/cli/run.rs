@@ -7,11 +7,12 @@ use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::live::Live;
 use crate::cli::output::say;
 use crate::cli::picture::Picture;
-use crate::cli::report::Report;
+use crate::cli::report::{Known, Report};
 use crate::cli::setup;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::config::check::{Level, check_against};
+use crate::logic::time::UtcMs;
 use crate::runtime::clock::Clock;
 use crate::runtime::handle::Handle;
 use crate::runtime::{Ended, Running, StartError, StartSettings};
@@ -32,8 +33,8 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     let pictures = runtime.block_on(follow(running.handle(), live.as_mut()))?;
     let ended =
         running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;
-    let last = with_final_counts(&file, pictures.last)?;
-    let report = Report::of(pictures.first_at, &last, &caps(&campaigns));
+    let last = with_final_counts(&file, pictures.first_at, pictures.last)?;
+    let report = Report::of(pictures.first_at, &last, &known(&campaigns));
     if run.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -95,31 +96,45 @@ pub(crate) fn exit_of(ended: Ended) -> Result<Exit, Failure> {
     Ok(if ended.forced { Exit::Forced } else { Exit::Ok })
 }
 
-/// The last picture with the lists as the database has them: the dialer counts them only now and then.
+/// The last picture with the lists as the database has them (the dialer counts them only now and then), and with what
+/// agents said since `first_at`.
 pub(crate) fn with_final_counts(
     file: &OutdialFile,
+    first_at: i64,
     mut picture: Picture,
 ) -> Result<Picture, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let status = runtime.block_on(async {
+    let counts = runtime.block_on(async {
         let mut db = Db::open(&setup::database_url(&file.database)).await?;
-        let status = store::status(&mut db, Clock::utc()).await?;
+        let mut counts = vec![];
+        for campaign in &picture.campaigns {
+            let Some(row) = store::find_campaign(&mut db, &campaign.name).await? else { continue };
+            let since = UtcMs(first_at);
+            let kpis = store::kpis(&mut db, row.id, since, Clock::utc()).await?;
+            counts.push((campaign.name.clone(), kpis));
+        }
         db.close().await?;
-        Ok::<_, StoreError>(status)
+        Ok::<_, StoreError>(counts)
     });
     // The report is worth having without them, if the database is away.
-    let Ok(status) = status else { return Ok(picture) };
-    for campaign in &mut picture.campaigns {
-        if let Some(row) = status.campaigns.iter().find(|row| row.name == campaign.name) {
-            campaign.leads = row.leads.into();
+    let Ok(counts) = counts else { return Ok(picture) };
+    for (name, kpis) in counts {
+        if let Some(campaign) = picture.campaigns.iter_mut().find(|one| one.name == name) {
+            campaign.leads = kpis.leads.into();
+            campaign.dispositions = kpis.dispositions;
         }
     }
     Ok(picture)
 }
 
-/// The caps of campaigns by name, for the report.
-pub(crate) fn caps(campaigns: &[CampaignFile]) -> Vec<(String, u32)> {
-    campaigns.iter().map(|c| (c.settings.name.clone(), c.settings.abandon.cap_ppm)).collect()
+/// What the report needs of the campaigns' files.
+pub(crate) fn known(campaigns: &[CampaignFile]) -> Vec<Known> {
+    let known = |file: &CampaignFile| Known {
+        name: file.settings.name.clone(),
+        cap_ppm: file.settings.abandon.cap_ppm,
+        dispositions: file.settings.dispositions.clone(),
+    };
+    campaigns.iter().map(known).collect()
 }
 
 /// Reads the campaigns and refuses those that this installation must not dial.

@@ -9,6 +9,7 @@ use crate::cli::picture::Picture;
 use crate::cli::setup;
 use crate::cli::text::{Lang, texts};
 use crate::config::OutdialFile;
+use crate::logic::dialer::clocks_are_apart;
 use crate::logic::dialer::command::Command;
 use crate::runtime::clock::Clock;
 use crate::store::{self, Status};
@@ -28,6 +29,9 @@ pub(crate) fn run(args: &Args, wanted: &StatusArgs) -> Result<Exit, Failure> {
     }
     let picture: Picture = serde_json::from_value(reply)?;
     say!("{}", block_of("outdial", args.lang, &picture).trim_end());
+    if clocks_are_apart(picture.clock_ahead_ms) {
+        say!("{}", texts(args.lang).clocks_apart(picture.clock_ahead_ms));
+    }
     for agent in &picture.agents {
         say!("  {:<20} {}", agent.name, texts(args.lang).agent_state(agent.state));
     }

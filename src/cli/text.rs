@@ -56,9 +56,11 @@ pub(crate) struct Texts {
     pub(crate) cancelling: &'static str,
     pub(crate) cap: &'static str,
     pub(crate) channels: &'static str,
+    pub(crate) clock: &'static str,
     pub(crate) connected: &'static str,
     pub(crate) customer_id: &'static str,
     pub(crate) dialing: &'static str,
+    pub(crate) dispositions: &'static str,
     pub(crate) done: &'static str,
     pub(crate) draining: &'static str,
     pub(crate) due: &'static str,
@@ -111,6 +113,24 @@ impl Texts {
             (Lang::En, AgentState::Reserved) => "reserved",
             (Lang::En, AgentState::OnCall) => "on call",
             (Lang::En, AgentState::WrapUp) => "wrap-up",
+        }
+    }
+
+    /// This machine's clock and the database's are so far apart that no call starts.
+    pub(crate) fn clocks_apart(&self, ahead_ms: i64) -> String {
+        let (whole, tenth) =
+            (ahead_ms.unsigned_abs() / 1_000, ahead_ms.unsigned_abs() % 1_000 / 100);
+        match (self.lang, ahead_ms > 0) {
+            (Lang::En, ahead) => format!(
+                "this machine's clock is {whole}.{tenth} s {} the database's: no call starts until they are within 1 s; \
+                 let both keep time by NTP",
+                if ahead { "ahead of" } else { "behind" }
+            ),
+            (Lang::Ja, ahead) => format!(
+                "この端末の時計がデータベースの時計より {whole}.{tenth} 秒{}います。差が1秒以内になるまで発信しません。\
+                 両方を NTP で合わせてください",
+                if ahead { "進んで" } else { "遅れて" }
+            ),
         }
     }
 
@@ -168,9 +188,11 @@ const EN: Texts = Texts {
     cancelling: "cancelling",
     cap: "cap",
     channels: "channels",
+    clock: "clock",
     connected: "connected",
     customer_id: "customer id",
     dialing: "dialing",
+    dispositions: "what agents said",
     done: "done",
     draining: "no new calls: shutting down",
     due: "due",
@@ -221,9 +243,11 @@ const JA: Texts = Texts {
     cancelling: "取消中",
     cap: "上限",
     channels: "チャネル",
+    clock: "時計の差",
     connected: "通話",
     customer_id: "顧客番号",
     dialing: "発信中",
+    dispositions: "対応結果",
     done: "完了",
     draining: "終了処理中: 新規発信なし",
     due: "予定時刻到来",

@@ -16,6 +16,7 @@ pub(super) fn input(input: &NodeInput<'_>) -> String {
         NodeInput::Media(event) => format!("media {event:?}"),
         NodeInput::Stored(ticket, reply) => format!("stored {} {}", ticket.0, store_reply(reply)),
         NodeInput::StoreHealth(health) => format!("store {health:?}"),
+        NodeInput::ClockAhead(millis) => format!("clock {millis} ms ahead"),
         NodeInput::Command(asker, wish) => format!("command of {}: {}", asker.0, command(wish)),
         NodeInput::Shutdown => "shutdown".to_owned(),
         NodeInput::Timeout => "timeout".to_owned(),

@@ -236,6 +236,7 @@ impl<M: MediaPort> Driver<M> {
                 self.store.answered();
                 self.feed(NodeInput::Stored(ticket, reply));
             }
+            StoreNews::ClockAhead(millis) => self.feed(NodeInput::ClockAhead(millis)),
             StoreNews::Health(health) => {
                 self.store.task = health;
                 self.settle();

@@ -16,3 +16,4 @@ mod store_task;
 
 pub use driver::Ended;
 pub use start::{Running, StartError, StartSettings, start};
+pub use store_link::clock_ahead;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::logic::dialer::{LeadCounts, Promises, StoreCommand, StoreHealth, StoreReply};
 use crate::logic::gate::Gate;
+use crate::runtime::clock::Clock;
 use crate::runtime::store_task::{BatchFailed, Batches};
 use crate::store::{Db, Engine, NodeIdentity, StoreError, Trouble, run_batch_isolating};
 
@@ -20,9 +21,28 @@ impl Batches for StoreLink {
         Ok(replies.into_iter().zip(batch).map(|(reply, command)| settled(reply, command)).collect())
     }
 
+    async fn clock_ahead(&mut self) -> Option<i64> {
+        clock_ahead(&mut self.db).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the database's clock cannot be read");
+            None
+        })
+    }
+
     async fn reconnect(&mut self) -> Result<(), BatchFailed> {
         self.db.reconnect().await.map_err(failed)
     }
+}
+
+/// By how many milliseconds this machine's clock is ahead of the database's; `None`: they are one.
+///
+/// # Errors
+/// As every statement.
+pub async fn clock_ahead(db: &mut Db) -> Result<Option<i64>, StoreError> {
+    let before = Clock::utc();
+    let Some(theirs) = db.clock().await? else { return Ok(None) };
+    // The question was answered about half-way.
+    let ours = before + Clock::utc().since(before) / 2;
+    Ok(Some(ours.0.saturating_sub(theirs.0)))
 }
 
 /// Repeats are pointless for a command that the database refuses by itself: text it cannot hold, a bug, a damaged schema.

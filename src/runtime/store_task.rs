@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::logic::dialer::{StoreCommand, StoreHealth, StoreReply, Ticket};
+use crate::logic::dialer::{StoreCommand, StoreHealth, StoreReply, Ticket, clocks_are_apart};
 use crate::telemetry::Metrics;
 
 /// What the driver hears from the task.
@@ -23,6 +23,8 @@ pub(super) enum StoreNews {
     Stored(Ticket, StoreReply),
     /// The database got better or worse.
     Health(StoreHealth),
+    /// By so many milliseconds this machine's clock is ahead of the database's.
+    ClockAhead(i64),
 }
 
 /// What the task needs of a database.
@@ -32,6 +34,9 @@ pub(super) trait Batches {
         &mut self,
         batch: &[StoreCommand],
     ) -> impl Future<Output = Result<Vec<StoreReply>, BatchFailed>> + Send;
+
+    /// By how many milliseconds this machine's clock is ahead of the database's; `None`: they are one, or nobody knows.
+    fn clock_ahead(&mut self) -> impl Future<Output = Option<i64>> + Send;
 
     /// Throws the connection away and makes a new one.
     fn reconnect(&mut self) -> impl Future<Output = Result<(), BatchFailed>> + Send;
@@ -86,13 +91,17 @@ pub(super) async fn run(
     metrics: Arc<Metrics>,
     times: StoreTimes,
 ) {
-    let mut task = Task { health: StoreHealth::Ok, news, metrics, times };
+    let mut task = Task { health: StoreHealth::Ok, clocks_apart: false, news, metrics, times };
     loop {
         let (tickets, batch) = collect(&mut orders, times.collect).await;
         if batch.is_empty() {
             return;
         }
         let replies = task.land(&mut database, &batch).await;
+        if batch.iter().any(|command| matches!(command, StoreCommand::Heartbeat { .. })) {
+            // Before the replies: what they allow is decided with the clock in mind.
+            task.compare_clocks(&mut database).await;
+        }
         for (ticket, reply) in tickets.into_iter().zip(replies) {
             if task.news.send(StoreNews::Stored(ticket, reply)).await.is_err() {
                 // The driver is gone; what it had ordered is written all the same.
@@ -124,6 +133,7 @@ async fn collect(
 
 struct Task {
     health: StoreHealth,
+    clocks_apart: bool,
     news: mpsc::Sender<StoreNews>,
     metrics: Arc<Metrics>,
     times: StoreTimes,
@@ -189,6 +199,29 @@ impl Task {
         })
     }
 
+    /// A clock that cannot be read is as it was: a database that is away is told by its health.
+    async fn compare_clocks(&mut self, database: &mut (impl Batches + Send)) {
+        let Ok(Some(ahead)) = timeout(self.times.slow, database.clock_ahead()).await else {
+            return;
+        };
+        let apart = clocks_are_apart(ahead);
+        if apart != self.clocks_apart {
+            self.clocks_apart = apart;
+            if apart {
+                tracing::error!(
+                    ahead_ms = ahead,
+                    "this machine's clock and the database's are more than 1 s apart: no call starts until they agree; \
+                     let both keep time by NTP"
+                );
+            } else {
+                tracing::warn!(ahead_ms = ahead, "the clocks agree again");
+            }
+        }
+        if self.news.send(StoreNews::ClockAhead(ahead)).await.is_err() {
+            tracing::debug!("nobody hears of the clock: the driver has ended");
+        }
+    }
+
     async fn set_health(&mut self, health: StoreHealth) {
         if self.health == health {
             return;
@@ -210,6 +243,7 @@ mod tests {
 
     use super::*;
     use crate::logic::ids::CampaignId;
+    use crate::logic::time::UtcMs;
 
     /// What the made-up database does with the next batch.
     enum Next {
@@ -237,6 +271,10 @@ mod tests {
             }
         }
 
+        async fn clock_ahead(&mut self) -> Option<i64> {
+            Some(1_234)
+        }
+
         async fn reconnect(&mut self) -> Result<(), BatchFailed> {
             Ok(())
         }
@@ -254,15 +292,19 @@ mod tests {
         (Ticket(u64::try_from(n).unwrap()), StoreCommand::Count { campaign: CampaignId(n) })
     }
 
-    /// Runs the orders to the end; what the driver heard, and each batch the database saw.
-    fn heard(next: Vec<Next>, orders: i64) -> (Vec<StoreNews>, Vec<Vec<StoreCommand>>) {
+    /// Runs counts to the end; what the driver heard, and each batch the database saw.
+    fn heard(next: Vec<Next>, counts: i64) -> (Vec<StoreNews>, Vec<Vec<StoreCommand>>) {
+        told(next, (1..=counts).map(count).collect())
+    }
+
+    fn told(next: Vec<Next>, orders: Vec<Order>) -> (Vec<StoreNews>, Vec<Vec<StoreCommand>>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (to_task, from_driver) = mpsc::channel(1_024);
             let (to_driver, mut from_task) = mpsc::channel(4_096);
             let (seen, mut batches) = mpsc::unbounded_channel();
-            for n in 1..=orders {
-                to_task.send(count(n)).await.unwrap();
+            for order in orders {
+                to_task.send(order).await.unwrap();
             }
             drop(to_task);
             let database = Scripted { next: next.into(), seen };
@@ -284,7 +326,7 @@ mod tests {
             .iter()
             .map(|news| match news {
                 StoreNews::Stored(Ticket(n), _) => *n,
-                StoreNews::Health(health) => panic!("{health:?}"),
+                StoreNews::Health(_) | StoreNews::ClockAhead(_) => panic!("{news:?}"),
             })
             .collect();
         assert_eq!(tickets, (1..=600).collect::<Vec<_>>());
@@ -301,6 +343,20 @@ mod tests {
             [
                 StoreNews::Health(StoreHealth::Gone),
                 StoreNews::Health(StoreHealth::Ok),
+                StoreNews::Stored(Ticket(1), StoreReply::Done),
+                StoreNews::Stored(Ticket(2), StoreReply::Done),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_clocks_are_compared_with_each_heartbeat_and_told_before_its_reply() {
+        let beat = StoreCommand::Heartbeat { until: UtcMs(10), now: UtcMs(0) };
+        let (news, _) = told(vec![], vec![(Ticket(1), beat), count(2)]);
+        assert_eq!(
+            news,
+            [
+                StoreNews::ClockAhead(1_234),
                 StoreNews::Stored(Ticket(1), StoreReply::Done),
                 StoreNews::Stored(Ticket(2), StoreReply::Done),
             ]

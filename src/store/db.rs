@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 
+use crate::logic::time::UtcMs;
 use crate::store::error::StoreError;
 use crate::store::sql::{Bind, DbRow, Sql};
 
@@ -115,6 +116,21 @@ impl Db {
             Conn::Sqlite(_) => Engine::Sqlite,
             Conn::Postgres(_) => Engine::Postgres,
         }
+    }
+
+    /// What the database's own clock shows; `None` on SQLite, which has none but this machine's. Only to be compared with
+    /// ours: every time in a row is handed in.
+    ///
+    /// # Errors
+    /// As every statement.
+    pub async fn clock(&mut self) -> Result<Option<UtcMs>, StoreError> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(None);
+        }
+        const CLOCK: Sql =
+            Sql::both("select cast(floor(extract(epoch from clock_timestamp()) * 1000) as bigint)");
+        let rows = self.rows("reading the database's clock", &CLOCK, &[]).await?;
+        rows.first().map(|row| row.int(0).map(UtcMs)).transpose()
     }
 
     /// Moves the log into the database file (SQLite; elsewhere nothing). Run it on a connection of its own, about once a

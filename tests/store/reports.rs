@@ -14,6 +14,7 @@ on_both! {
     the_figures_of_a_run_add_up
     a_talk_without_a_word_is_listed
     a_campaign_that_a_person_paused_stays_paused
+    the_clock_of_the_database_is_compared_with_ours
 }
 
 /// Connects one call for 30 s, with a wrap-up of 5 s and a disposition.
@@ -145,6 +146,8 @@ async fn the_figures_of_a_run_add_up(world: &mut World) {
     }
     let campaign = world.campaign;
     let until = world.now + HOUR;
+    let first = kpis(&mut world.db, campaign, T0, UtcMs(T0.0 + 60_000)).await.unwrap();
+    assert_eq!(first.outcomes, [(Outcome::Connected, 1)], "the others began later");
     let kpis = kpis(&mut world.db, campaign, T0, until).await.unwrap();
     assert_eq!((kpis.attempts, kpis.answered, kpis.connected, kpis.contacts), (2, 1, 1, 2));
     assert_eq!((kpis.live, kpis.abandoned, kpis.faults), (1, 0, 0));
@@ -196,4 +199,11 @@ async fn a_campaign_that_a_person_paused_stays_paused(world: &mut World) {
         (status.campaigns[0].state.as_str(), status.campaigns[0].seller.as_str()),
         ("running", "Acme")
     );
+}
+
+async fn the_clock_of_the_database_is_compared_with_ours(world: &mut World) {
+    let ahead = outdial::runtime::clock_ahead(&mut world.db).await.unwrap();
+    // The server of this suite runs on this machine, and SQLite has no clock of its own.
+    assert_eq!(ahead.is_some(), world.db.engine() == Engine::Postgres);
+    assert!(ahead.is_none_or(|ahead| ahead.abs() < 1_000), "{ahead:?}");
 }

@@ -26,6 +26,8 @@ pub struct Agent {
     wish: Option<Wish>,
     /// No RTP for 2 s: gets no new call.
     quiet: bool,
+    /// The phone has put us on hold, in whatever state: no customer is to hear its music.
+    on_hold: bool,
     pause_reason: Option<String>,
     totals: Totals,
 }
@@ -136,6 +138,7 @@ impl Agent {
             since: now,
             wish: None,
             quiet: false,
+            on_hold: false,
             pause_reason: None,
             totals: Totals::default(),
         }
@@ -158,6 +161,7 @@ impl Agent {
             Event::PhoneUp => {
                 if matches!(self.state, State::LoggingIn) {
                     self.quiet = false;
+                    self.on_hold = false;
                     self.change(now, State::Paused { held: false }, out);
                 }
             }
@@ -279,7 +283,7 @@ impl Agent {
     /// A call is settled: what was wished for during it happens now.
     fn settle(&mut self, now: Now, out: &mut Vec<Action>) {
         match self.wish.take() {
-            None => self.change(now, State::Ready, out),
+            None => self.free(now, out),
             Some(Wish::Pause(reason)) => {
                 self.pause_reason = reason;
                 self.change(now, State::Paused { held: false }, out);
@@ -291,20 +295,32 @@ impl Agent {
         }
     }
 
+    /// Takes calls, unless the phone is on hold.
+    fn free(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.on_hold {
+            self.pause_reason = Some("hold".to_owned());
+            self.change(now, State::Paused { held: true }, out);
+        } else {
+            self.change(now, State::Ready, out);
+        }
+    }
+
     fn ready(&mut self, now: Now, out: &mut Vec<Action>) {
         match self.state {
             State::Paused { held: false } => {
                 self.wish = None;
-                self.change(now, State::Ready, out);
+                self.free(now, out);
             }
             // The agent is done with the last call, or takes back a wish for a pause.
             State::WrapUp { attempt, .. } => {
                 self.wish = None;
                 out.push(Action::WrapUpOver(attempt));
-                self.change(now, State::Ready, out);
+                self.free(now, out);
             }
-            State::Reserved { .. } | State::OnCall { .. } => self.wish = None,
-            State::Paused { held: true } | State::Offline | State::LoggingIn | State::Ready => {}
+            State::Reserved { .. } | State::OnCall { .. } | State::Paused { held: true } => {
+                self.wish = None;
+            }
+            State::Offline | State::LoggingIn | State::Ready => {}
         }
     }
 
@@ -314,10 +330,11 @@ impl Agent {
                 self.pause_reason = reason;
                 self.change(now, State::Paused { held: false }, out);
             }
-            State::Reserved { .. } | State::OnCall { .. } | State::WrapUp { .. } => {
-                self.wish = Some(Wish::Pause(reason));
-            }
-            State::Offline | State::LoggingIn | State::Paused { held: true } => {}
+            State::Reserved { .. }
+            | State::OnCall { .. }
+            | State::WrapUp { .. }
+            | State::Paused { held: true } => self.wish = Some(Wish::Pause(reason)),
+            State::Offline | State::LoggingIn => {}
         }
     }
 
@@ -334,14 +351,12 @@ impl Agent {
         }
     }
 
-    /// Hold means paused; during a call it is the agent's business with the customer.
+    /// Hold means paused; during a call and its wrap-up it is the agent's business, and counts when they are over.
     fn held(&mut self, now: Now, held: bool, out: &mut Vec<Action>) {
+        self.on_hold = held;
         match self.state {
-            State::Ready if held => {
-                self.pause_reason = Some("hold".to_owned());
-                self.change(now, State::Paused { held: true }, out);
-            }
-            State::Paused { held: true } if !held => self.change(now, State::Ready, out),
+            State::Ready if held => self.free(now, out),
+            State::Paused { held: true } if !held => self.settle(now, out),
             State::Offline
             | State::LoggingIn
             | State::Paused { .. }

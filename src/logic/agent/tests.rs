@@ -100,6 +100,29 @@ fn hold_means_paused_and_coming_back_means_ready() {
 }
 
 #[test]
+fn a_phone_put_on_hold_after_the_call_gets_no_customer_when_wrap_up_ends() {
+    let mut run = Run::on_call();
+    run.event(Event::CallOver(A));
+    run.event(Event::Held(true));
+    run.wait(Duration::from_secs(20));
+    run.event(Event::Timeout);
+    assert_eq!((run.agent.kind(), run.agent.pause_reason()), (Kind::Paused, Some("hold")));
+    run.event(Event::Held(false));
+    assert!(run.agent.may_take_call());
+}
+
+#[test]
+fn a_pause_asked_for_on_hold_outlasts_it() {
+    let mut run = Run::ready();
+    run.event(Event::Held(true));
+    run.event(Event::Pause(Some("lunch".to_owned())));
+    run.event(Event::Held(false));
+    assert_eq!((run.agent.kind(), run.agent.pause_reason()), (Kind::Paused, Some("lunch")));
+    run.event(Event::Ready);
+    assert!(run.agent.may_take_call());
+}
+
+#[test]
 fn log_out_during_a_call_waits_for_the_end_of_wrap_up() {
     let mut run = Run::on_call();
     run.event(Event::LogOut);

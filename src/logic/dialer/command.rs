@@ -219,6 +219,8 @@ pub struct View {
     pub old_legs: u64,
     /// `ok`, `slow`, `gone`.
     pub store: &'static str,
+    /// This machine's clock before the database's; more than 1,000 either way, and no call starts.
+    pub clock_ahead_ms: i64,
     /// Facts that wait in memory to be written.
     pub unstored: u64,
     /// Every agent.
@@ -277,7 +279,7 @@ pub struct CampaignLine {
     pub messages: u64,
     /// Promised calls not made yet, as last counted.
     pub promises: Promises,
-    /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `state`, `hours`.
+    /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `clock`, `state`, `hours`.
     pub held_by: Option<&'static str>,
     /// Gates that refused leads in this run: text and count.
     pub gates: Vec<(&'static str, u64)>,

@@ -135,6 +135,7 @@ impl Dialer {
                     return false;
                 }
                 let may_go = self.health != StoreHealth::Gone
+                    && !self.clock_is_off()
                     && self.gate_in_memory(now, call.campaign, &call.phone, call.class).is_none()
                     && self.has_agent(attempt);
                 if !may_go {

@@ -6,6 +6,7 @@
 //! | `line` | one trunk: which INVITE leaves next |
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
+//! | `clock` | whether this machine's clock and the database's are apart |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
@@ -15,6 +16,7 @@
 
 mod ask;
 mod call;
+mod clock;
 pub mod command;
 mod desk;
 mod ending;
@@ -33,6 +35,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use clock::clocks_are_apart;
 pub use start::*;
 pub use store_command::*;
 pub use store_order::effect_order;
@@ -66,6 +69,8 @@ pub struct Dialer {
     said_at: UtcMs,
     deadlines: Deadlines<Timer>,
     health: StoreHealth,
+    /// This process's clock before the database's, as last measured.
+    clock_ahead_ms: i64,
     ending: Ending,
     sounds: BTreeMap<String, Arc<[i16]>>,
 }
@@ -146,6 +151,7 @@ impl Dialer {
             said_at: now.utc,
             deadlines: Deadlines::default(),
             health: StoreHealth::Ok,
+            clock_ahead_ms: 0,
             ending: Ending::No,
             sounds,
         };
@@ -164,6 +170,7 @@ impl Dialer {
         match input {
             Input::Stored(ticket, reply) => self.stored(now, ticket, reply, out),
             Input::StoreHealth(health) => self.health = health,
+            Input::ClockAhead(millis) => self.clock_ahead_ms = millis,
             Input::Leg(leg, event) => self.leg_event(now, leg, event, out),
             Input::Command(asker, command) => self.ask(now, asker, command, out),
             Input::Shutdown => self.shut_down(now, out),

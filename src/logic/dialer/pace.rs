@@ -60,6 +60,9 @@ impl Dialer {
         if self.health != StoreHealth::Ok {
             return Err("store");
         }
+        if self.clock_is_off() {
+            return Err("clock");
+        }
         if self.calls.len() >= self.max_lines {
             return Err("lines");
         }

@@ -346,6 +346,24 @@ fn no_invite_leaves_before_its_intent_is_durable() {
 }
 
 #[test]
+fn no_call_starts_while_the_clocks_are_apart() {
+    let mut run = Run::new(5, &["a", "b"], |_| {});
+    run.input(Input::ClockAhead(-1_001));
+    let mut run = run.ready();
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.dialed(), []);
+    assert_eq!(run.view().campaigns[0].held_by, Some("clock"));
+    assert_eq!(run.view().clock_ahead_ms, -1_001);
+    run.input(Input::ClockAhead(1_000));
+    assert_eq!(run.dialed().len(), 1);
+    // The second call waits for its turn when the clocks part again.
+    run.input(Input::ClockAhead(5_000));
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.dialed().len(), 1);
+    assert!(run.outcomes().contains(&Outcome::NotPlaced));
+}
+
+#[test]
 fn ports_are_asked_for_before_the_rate_limiter_so_that_the_invite_leaves_at_its_turn() {
     let mut run = Run::new(50, &["a", "b"], |_| {}).ready();
     let prepared = run.prepared();
@@ -693,6 +711,37 @@ fn what_the_database_refuses_for_good_is_never_confirmed() {
     }
     let last = &run.replies[before..];
     assert!(matches!(last, [Reply::Refused { code: "not_stored", .. }]), "{last:?}");
+}
+
+#[test]
+fn a_machine_that_an_agent_names_raises_no_credit_however_long_it_talked() {
+    let mut run = Run::new(1, &["a"], |settings| {
+        settings.dispositions[0].live = Some(false);
+    })
+    .ready();
+    let customer = run.dialed()[0];
+    run.leg(customer, LegEvent::Answered(dialog()));
+    run.pass(Duration::from_secs(30));
+    run.command(Command::AgentDisposition {
+        agent: "a".to_owned(),
+        code: "SALE".to_owned(),
+        attempt: None,
+        memo: None,
+        callback: None,
+    });
+    run.leg(customer, LegEvent::Ended { by_peer: true, q850: None });
+    let booked: Vec<_> = run
+        .rows
+        .iter()
+        .filter_map(|row| {
+            if let StoreCommand::Outcome(record) = row {
+                Some((record.live, record.booking.answered))
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(booked, [(Some(false), false)]);
 }
 
 mod promises;

@@ -20,6 +20,7 @@ impl Dialer {
                 StoreHealth::Slow => "slow",
                 StoreHealth::Gone => "gone",
             },
+            clock_ahead_ms: self.clock_ahead_ms,
             unstored: self.waiting.len().try_into().unwrap_or(u64::MAX),
             agents: self.agent_lines(now),
             campaigns: self.campaign_lines(),

@@ -18,6 +18,9 @@ pub enum Input {
     Stored(Ticket, StoreReply),
     /// The database got better or worse.
     StoreHealth(StoreHealth),
+    /// By so many milliseconds this process's clock is ahead of the database's. Measured with each heartbeat; where both
+    /// run on one clock (SQLite) never told.
+    ClockAhead(i64),
     /// Something happened on a leg.
     Leg(LegId, LegEvent),
     /// Somebody at the control socket (or the program itself) wants something.

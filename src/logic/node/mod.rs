@@ -45,6 +45,8 @@ pub enum NodeInput<'a> {
     Stored(Ticket, StoreReply),
     /// From the store task.
     StoreHealth(StoreHealth),
+    /// From the store task: this process's clock before the database's, in milliseconds.
+    ClockAhead(i64),
     /// From the control socket.
     Command(Asker, Command),
     /// A signal.
@@ -177,6 +179,9 @@ impl Node {
             }
             NodeInput::StoreHealth(health) => {
                 self.work.push_back(Work::Dialer(Input::StoreHealth(health)))
+            }
+            NodeInput::ClockAhead(millis) => {
+                self.work.push_back(Work::Dialer(Input::ClockAhead(millis)))
             }
             NodeInput::Command(asker, command) => {
                 self.work.push_back(Work::Dialer(Input::Command(asker, command)))

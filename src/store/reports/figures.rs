@@ -95,7 +95,7 @@ pub async fn kpis(
             ..kpis
         };
     }
-    kpis.outcomes = outcomes(db, campaign, since).await?.0;
+    kpis.outcomes = outcomes(db, campaign, since, until).await?.0;
     const SAID: Sql = Sql::both(
         "select d.code, count(*) from attempt a join disposition d on d.attempt_id = a.id \
          where a.campaign_id = $1 and a.started_ms >= $2 and a.started_ms < $3 group by d.code order by d.code",

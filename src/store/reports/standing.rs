@@ -99,7 +99,7 @@ pub async fn status(db: &mut Db, now: UtcMs) -> Result<Status, StoreError> {
     let mut campaigns = vec![];
     for row in db.rows("reading campaigns", &CAMPAIGNS, &[]).await? {
         let id = CampaignId(row.int(0)?);
-        let (outcomes, open) = outcomes(db, id, UtcMs(0)).await?;
+        let (outcomes, open) = outcomes(db, id, UtcMs(0), UtcMs(i64::MAX)).await?;
         campaigns.push(CampaignStatus {
             id,
             name: row.text(1)?,
@@ -164,16 +164,18 @@ pub async fn ledger_windows(
         .collect()
 }
 
-/// Attempts since `since` by outcome, and those under way.
+/// Attempts begun between `since` and `until` by outcome, and those under way.
 pub(super) async fn outcomes(
     db: &mut Db,
     campaign: CampaignId,
     since: UtcMs,
+    until: UtcMs,
 ) -> Result<(Vec<(Outcome, u64)>, u64), StoreError> {
     const COUNT: Sql = Sql::both(
-        "select outcome, count(*) from attempt where campaign_id = $1 and started_ms >= $2 group by outcome",
+        "select outcome, count(*) from attempt where campaign_id = $1 and started_ms >= $2 and started_ms < $3 \
+         group by outcome",
     );
-    let binds = [Bind::Int(campaign.0), Bind::Int(since.0)];
+    let binds = [Bind::Int(campaign.0), Bind::Int(since.0), Bind::Int(until.0)];
     let (mut outcomes, mut open) = (vec![], 0);
     for row in db.rows("counting outcomes", &COUNT, &binds).await? {
         match row.opt_text(0)? {

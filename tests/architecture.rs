@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["logic"]),
     ("store", &["logic"]),
     ("files", &["logic"]),
-    ("config", &["logic"]),
+    ("config", &["logic", "simulation"]),
     ("media", &["logic", "wire", "files", "telemetry"]),
     ("carrier", &["logic", "simulation", "wire", "media", "telemetry"]),
     ("runtime", &["logic", "store", "wire", "media", "files", "telemetry", "config"]),

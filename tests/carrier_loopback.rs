@@ -53,7 +53,7 @@ fn refused_calls_are_failures_for_sipp_and_busy_for_the_carrier() {
 
 #[test]
 fn a_phone_is_called_and_hears_what_it_says() {
-    let mut settings = CarrierSettings::on_loopback(BehaviourBook::demo(), 1);
+    let mut settings = CarrierSettings::on_loopback(BehaviourBook::default(), 1);
     settings.listen_for = vec![440];
     settings.phones = vec![PhonePlan {
         pick_up_after: Some(Duration::from_millis(20)),

@@ -1,8 +1,10 @@
 //! Every example in `campaigns/` is read as it stands, with the sounds it names.
 #![expect(clippy::panic, reason = "a failed setup is a failed test")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use outdial::config::CampaignFile;
 use outdial::config::Environment;
@@ -10,6 +12,8 @@ use outdial::config::OutdialFile;
 use outdial::config::check;
 use outdial::config::check::Level;
 use outdial::logic::settings::CallingHours;
+use outdial::simulation::callee::BehaviourBook;
+use outdial::simulation::callee::FateEnd;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns")
@@ -35,12 +39,79 @@ fn every_folder_holds_a_campaign_that_can_be_read_and_a_readme() {
         if entry.file_type().unwrap().is_dir() {
             let name = entry.file_name().into_string().unwrap();
             assert!(entry.path().join("README.md").is_file(), "{name}");
+            if name == "carrier" {
+                // Books of the simulated carrier, no campaign.
+                continue;
+            }
             assert!(!campaign(&name).lists.is_empty(), "{name}");
             names.push(name);
         }
     }
     names.sort();
     assert_eq!(names, ["collections-ja", "demo", "survey-en"]);
+}
+
+fn book(path: &str) -> BehaviourBook {
+    outdial::config::read_book(&folder().join(path)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn every_book_of_the_carrier_can_be_read_and_all_of_it_is_reached() {
+    let mut books = Vec::new();
+    for entry in std::fs::read_dir(folder().join("carrier")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !name.ends_with(".toml") {
+            continue;
+        }
+        let book = book(&format!("carrier/{name}"));
+        let text = std::fs::read_to_string(folder().join("carrier").join(&name)).unwrap();
+        let written = text.lines().filter(|line| *line == "[[behaviour]]").count();
+        let mut reached: Vec<&str> = book.behaviours().map(|b| b.name.as_str()).collect();
+        reached.sort_unstable();
+        reached.dedup();
+        assert_eq!(reached.len(), written, "{name}: {reached:?}");
+        books.push(name);
+    }
+    books.sort();
+    assert_eq!(books, ["everyday.toml", "races.toml", "storm.toml", "voicemail.toml"]);
+}
+
+#[test]
+fn every_number_that_the_races_promise_has_its_race() {
+    let text = std::fs::read_to_string(folder().join("carrier/races.toml")).unwrap();
+    let book = book("carrier/races.toml");
+    // The comment at its top is what a person reads.
+    let told: Vec<&str> = text.split("[auth]").next().unwrap().split_whitespace().collect();
+    for number in 7_101..=7_122 {
+        assert!(told.contains(&number.to_string().as_str()), "{number} is not told");
+        let name = book.fate(1, &format!("031234{number}"), 0).name;
+        assert_ne!(name, "person", "{number}");
+    }
+}
+
+#[test]
+fn the_callees_of_the_demo_keep_their_shares_and_times() {
+    let book = book("demo/carrier.toml");
+    let mut count = BTreeMap::<String, u32>::new();
+    let ms = Duration::from_millis;
+    for i in 0..10_000 {
+        let fate = book.fate(11, &format!("+8190{i:08}"), 0);
+        *count.entry(fate.name.clone()).or_default() += 1;
+        match fate.end {
+            FateEnd::Answer { after, talk, .. } => {
+                assert!((ms(300)..=ms(1000)).contains(&after));
+                assert!((ms(800)..=ms(1600)).contains(&talk.unwrap()));
+                assert!(fate.ring.is_some());
+            }
+            FateEnd::Refuse { after, .. } => assert!((ms(100)..=ms(300)).contains(&after)),
+            FateEnd::Nothing => assert!(fate.ring.is_some()),
+            FateEnd::AnswerOnCancel { .. } => panic!("the demo has no races"),
+        }
+    }
+    let count = |name: &str| count[name];
+    assert!((2_350..2_650).contains(&count("person")));
+    assert!((5_350..5_650).contains(&(count("busy") + count("dead_number"))));
+    assert!((1_850..2_150).contains(&count("no_answer")));
 }
 
 #[test]

@@ -162,6 +162,10 @@ impl Exchange {
                 }
             }
             // The asker may have lost its patience.
+            Order::Live(reply) => {
+                let now = self.clock.now();
+                reply.send(self.carrier.live(now)).ok();
+            }
             Order::Report(reply) | Order::Stop(reply) => {
                 reply.send(self.report()).ok();
             }

@@ -30,6 +30,7 @@ use crate::logic::media::IpNet;
 use crate::simulation::agent_brain::BrainSettings;
 use crate::simulation::callee::BehaviourBook;
 use crate::simulation::callee::Voice;
+use crate::simulation::carrier_record::LiveTotals;
 use crate::simulation::digest_user::DigestUser;
 use crate::simulation::phone::PhoneOrder;
 
@@ -58,6 +59,8 @@ pub struct CarrierSettings {
     pub digest: Option<DigestUser>,
     /// The carrier's channels: an INVITE beyond gets 503.
     pub channels: usize,
+    /// INVITEs let in within any second: one beyond gets 503. Absent: any number.
+    pub calls_per_second: Option<u32>,
     /// Agents' phones.
     pub phones: Vec<PhonePlan>,
     /// Tones that callees and phones listen for; empty: nobody listens.
@@ -105,6 +108,7 @@ enum Order {
     Phone(usize, PhoneOrder),
     Tell(String, AgentState),
     Report(SyncSender<CarrierReport>),
+    Live(SyncSender<LiveTotals>),
     Stop(SyncSender<CarrierReport>),
 }
 
@@ -121,15 +125,16 @@ impl CarrierSettings {
             seed,
             digest: None,
             channels: 2_000,
+            calls_per_second: None,
             phones: Vec::new(),
             listen_for: Vec::new(),
         }
     }
 
-    /// The world of `outdial demo`: its behaviour book, and one phone with an agent for each name.
+    /// The world of `outdial demo`: a carrier, and one phone with an agent for each name.
     #[must_use]
-    pub fn demo(seed: u64, agents: impl IntoIterator<Item = String>) -> Self {
-        let mut settings = Self::on_loopback(BehaviourBook::demo(), seed);
+    pub fn demo(book: BehaviourBook, seed: u64, agents: impl IntoIterator<Item = String>) -> Self {
+        let mut settings = Self::on_loopback(book, seed);
         let phones = agents.into_iter().map(|name| PhonePlan {
             brain: Some(BrainSettings::demo()),
             voice: Voice::Speech,
@@ -194,6 +199,16 @@ impl CarrierHandle {
     pub fn report(&self) -> Result<CarrierReport, CarrierGone> {
         let (reply, answer) = sync_channel(1);
         self.orders.try_send(Order::Report(reply)).map_err(|_| CarrierGone)?;
+        answer.recv_timeout(PATIENCE).map_err(|_| CarrierGone)
+    }
+
+    /// The figures of the moment; cheap enough to be asked for again and again. Waits a moment for them.
+    ///
+    /// # Errors
+    /// [`CarrierGone`] after 10 s.
+    pub fn live(&self) -> Result<LiveTotals, CarrierGone> {
+        let (reply, answer) = sync_channel(1);
+        self.orders.try_send(Order::Live(reply)).map_err(|_| CarrierGone)?;
         answer.recv_timeout(PATIENCE).map_err(|_| CarrierGone)
     }
 

@@ -59,6 +59,7 @@ pub fn start(settings: CarrierSettings) -> Result<CarrierHandle, CarrierStartErr
         seed: settings.seed,
         digest: settings.digest.clone(),
         channels: settings.channels,
+        calls_per_second: settings.calls_per_second,
     });
     let mut phones = Vec::new();
     let mut sockets = vec![Arc::new(trunk)];

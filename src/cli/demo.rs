@@ -22,6 +22,7 @@ use crate::cli::setup;
 use crate::cli::text::texts;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
+use crate::config::parse_book;
 use crate::runtime::lock::{DialerLock, LockError, beside};
 use crate::simulation::dice::Law;
 
@@ -29,7 +30,8 @@ use crate::simulation::dice::Law;
 pub(crate) fn run(args: &Args, demo: &DemoArgs) -> Result<Exit, Failure> {
     let folder = Folder::fresh(&demo.folder, demo.contacts)?;
     let agents: Vec<String> = (1..=AGENTS).map(|n| format!("agent{n:02}")).collect();
-    let mut settings = CarrierSettings::demo(demo.seed, agents);
+    let book = parse_book("campaigns/demo/carrier.toml", CALLEES)?;
+    let mut settings = CarrierSettings::demo(book, demo.seed, agents);
     for brain in settings.phones.iter_mut().filter_map(|phone| phone.brain.as_mut()) {
         // The key is a tenth of a second long, and the wrap-up of the demo's campaign ends after three.
         brain.wrap = Law::between(60, 150);
@@ -174,6 +176,8 @@ fn free_port() -> anyhow::Result<u16> {
 const AGENTS: u32 = 10;
 const CHANNELS: u32 = 40;
 const CALLS_PER_SECOND: u32 = 20;
+/// How the carrier's callees behave.
+const CALLEES: &str = include_str!("../../campaigns/demo/carrier.toml");
 const CONTACTS: &str = include_str!("../../campaigns/demo/contacts.csv");
 const CAMPAIGN: [(&str, &[u8]); 5] = [
     ("campaign/campaign.toml", include_bytes!("../../campaigns/demo/campaign.toml")),

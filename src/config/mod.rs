@@ -1,12 +1,13 @@
 //! The files a person writes, read in two steps: as written (`file.rs`), then checked (one file per section).
 //!
-//! `campaign.toml` becomes a [`CampaignFile`], `outdial.toml` an [`OutdialFile`]; both hold the settings of the pure
-//! floor. Every problem is reported, with file, line and column, and a file with a problem changes nothing.
+//! `campaign.toml` becomes a [`CampaignFile`], `outdial.toml` an [`OutdialFile`], a behaviour book the
+//! [`BehaviourBook`](crate::simulation::callee::BehaviourBook) of the simulated carrier; all hold what the pure floor takes. Every problem is reported, with file, line and column, and a file with a problem changes nothing.
 //! [`check`] looks at both together. Host names are not looked up here: [`OutdialFile::resolve`] is handed who does.
 
 mod abandon;
 mod agent;
 mod attempts;
+mod book;
 mod campaign;
 pub mod check;
 mod dispositions;
@@ -26,6 +27,7 @@ mod tests;
 mod trunk;
 
 pub use agent::AgentFile;
+pub use book::{parse_book, read_book};
 pub use campaign::{CampaignFile, parse_campaign, read_campaign};
 pub use host::HostPort;
 pub use lists::{LIST_ENCODINGS, LIST_FIELDS, ListSource};

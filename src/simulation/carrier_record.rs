@@ -24,7 +24,8 @@ pub struct CallRecord {
     pub caller: String,
     /// Name of the behaviour; absent while challenged only.
     pub behaviour: Option<String>,
-    /// Arrival of each INVITE: the second one answers a digest challenge. Repeats of one INVITE are not counted.
+    /// Arrival of each INVITE, at most [`MOST_INVITES`]: the second one answers a digest challenge. Repeats of one INVITE
+    /// are not counted.
     pub invites_us: Vec<u64>,
     /// How many of them were answered by 401 or 407.
     pub challenged: u32,
@@ -46,6 +47,8 @@ pub struct CallRecord {
     pub ended_by: Option<EndedBy>,
     /// Keys from the caller.
     pub digits: String,
+    /// Other branches of the call that answered and were ended by the caller, as they must be (RFC 3261 §13.2.2.4).
+    pub branches_ended: u32,
     /// The tone the callee plays.
     pub plays_hz: Option<u16>,
     /// The tones heard from the caller, each once, in the order they began.
@@ -98,10 +101,37 @@ pub struct CarrierTotals {
     pub by_behaviour: BTreeMap<String, u64>,
     /// Most INVITEs in any window of one second.
     pub most_invites_in_a_second: u64,
+    /// Most calls in any window of one second: each counts at its first INVITE.
+    pub most_calls_in_a_second: u64,
     /// Most calls at once.
     pub most_at_once: u64,
     /// Pairs of calls to one number that were up or ringing at the same time.
     pub overlaps: u64,
+}
+
+/// The figures of one moment, for whoever looks on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LiveTotals {
+    /// The moment, on the carrier's clock.
+    pub at_us: u64,
+    /// Call-IDs.
+    pub calls: u64,
+    /// Of these, answered.
+    pub answered: u64,
+    /// Of these, refused: by the callee, by a limit, by a challenge that was not met.
+    pub refused: u64,
+    /// Of these, given up by the caller before the answer.
+    pub cancelled: u64,
+    /// Calls that are up or ringing.
+    pub open: u64,
+    /// INVITEs in the last second.
+    pub invites_in_the_last_second: u64,
+    /// Most INVITEs in any second so far.
+    pub most_invites_in_a_second: u64,
+    /// Most calls at once so far.
+    pub most_at_once: u64,
+    /// When the last call came or ended.
+    pub last_activity_us: u64,
 }
 
 impl CarrierRecord {
@@ -131,7 +161,9 @@ impl CarrierRecord {
             }
         };
         let call = self.calls.get_mut(row)?;
-        call.invites_us.push(at_us);
+        if call.invites_us.len() < MOST_INVITES {
+            call.invites_us.push(at_us);
+        }
         Some(call)
     }
 
@@ -145,6 +177,22 @@ impl CarrierRecord {
     #[must_use]
     pub fn call(&self, call_id: &str) -> Option<&CallRecord> {
         self.calls.get(*self.by_call_id.get(call_id)?)
+    }
+
+    /// The counts that one look at each row gives; the rest is left at zero.
+    #[must_use]
+    pub fn counts(&self) -> LiveTotals {
+        let mut counts = LiveTotals { calls: count(self.calls.len()), ..LiveTotals::default() };
+        counts.calls += self.unrecorded;
+        for call in &self.calls {
+            counts.answered += u64::from(call.answered_us.is_some());
+            match call.ended_by {
+                Some(EndedBy::Refusal | EndedBy::Challenge) => counts.refused += 1,
+                Some(EndedBy::Cancel) => counts.cancelled += 1,
+                Some(EndedBy::Callee | EndedBy::Caller | EndedBy::Lost) | None => {}
+            }
+        }
+        counts
     }
 
     /// The record in figures.
@@ -167,6 +215,8 @@ impl CarrierRecord {
             }
         }
         totals.most_invites_in_a_second = self.most_invites_in(1_000_000);
+        let firsts = self.calls.iter().filter_map(|call| call.invites_us.first().copied());
+        totals.most_calls_in_a_second = most_in(1_000_000, firsts.collect());
         totals.most_at_once = self.most_at_once();
         totals.overlaps = self.overlaps();
         totals
@@ -175,20 +225,10 @@ impl CarrierRecord {
     /// Most INVITEs in any half-open window of this length.
     #[must_use]
     pub fn most_invites_in(&self, window_us: u64) -> u64 {
-        let mut times: Vec<u64> =
-            self.calls.iter().flat_map(|call| call.invites_us.iter().copied()).collect();
-        times.sort_unstable();
-        let mut most = 0;
-        let mut oldest = times.iter().copied().peekable();
-        let mut inside = 0;
-        for now in &times {
-            inside += 1;
-            while oldest.next_if(|old| old.saturating_add(window_us) <= *now).is_some() {
-                inside -= 1;
-            }
-            most = most.max(inside);
-        }
-        most
+        most_in(
+            window_us,
+            self.calls.iter().flat_map(|call| call.invites_us.iter().copied()).collect(),
+        )
     }
 
     /// Pairs of calls to one number that were up or ringing at the same time.
@@ -236,6 +276,25 @@ impl CallRecord {
         Some((*self.invites_us.first()?, self.ended_us.unwrap_or(u64::MAX)))
     }
 }
+
+/// Most of these moments in any half-open window of this length.
+fn most_in(window_us: u64, mut times: Vec<u64>) -> u64 {
+    times.sort_unstable();
+    let mut most = 0;
+    let mut oldest = times.iter().copied().peekable();
+    let mut inside = 0;
+    for now in &times {
+        inside += 1;
+        while oldest.next_if(|old| old.saturating_add(window_us) <= *now).is_some() {
+            inside -= 1;
+        }
+        most = most.max(inside);
+    }
+    most
+}
+
+/// INVITEs kept of one call: a caller who goes on and on with one Call-ID must not fill the memory.
+pub const MOST_INVITES: usize = 16;
 
 /// Rows kept: 200,000 calls take about 100 MB.
 pub const MOST_CALLS: usize = 200_000;

@@ -88,8 +88,7 @@ impl Dice {
 }
 
 /// A law of durations. Draws are cut at [`LONGEST`].
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
-#[serde(tag = "law", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Law {
     /// Always the same.
     Fixed {

@@ -65,6 +65,18 @@ impl Link {
         Self { delay: Law::between(1, 120), loss_ppm: 100_000, double_ppm: 20_000 };
 }
 
+impl Link {
+    /// When one datagram arrives, and when it arrives again; nothing for one that is lost. Each takes the same number of
+    /// throws, so that one loss more does not change all later fates.
+    pub(crate) fn arrivals(&self, dice: &mut Dice, now: Tick) -> [Option<Tick>; 2] {
+        let lost = dice.chance_ppm(self.loss_ppm);
+        let doubled = dice.chance_ppm(self.double_ppm);
+        let due = now + self.delay.draw(dice);
+        let due_again = now + self.delay.draw(dice);
+        [(!lost).then_some(due), (doubled && !lost).then_some(due_again)]
+    }
+}
+
 impl Network {
     /// Every pair of addresses is joined by `link` until told otherwise.
     #[must_use]
@@ -98,16 +110,13 @@ impl Network {
     pub fn send(&mut self, now: Tick, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         self.counts.sent += 1;
         let link = self.links.get(&(from, to)).copied().unwrap_or(self.link);
-        // Each datagram takes the same number of throws, so that one loss more does not change all later fates.
-        let lost = self.dice.chance_ppm(link.loss_ppm);
-        let doubled = self.dice.chance_ppm(link.double_ppm);
-        let due = now + link.delay.draw(&mut self.dice);
-        let due_again = now + link.delay.draw(&mut self.dice);
-        if lost || self.cut.contains(&from) || self.under_way.len() >= MOST_UNDER_WAY {
+        let [due, due_again] = link.arrivals(&mut self.dice, now);
+        let full = self.cut.contains(&from) || self.under_way.len() >= MOST_UNDER_WAY;
+        let Some(due) = due.filter(|_| !full) else {
             self.counts.lost += 1;
             return;
-        }
-        if doubled {
+        };
+        if let Some(due_again) = due_again {
             self.counts.doubled += 1;
             self.put(due_again, Datagram { from, to, bytes: bytes.clone() });
         }

@@ -29,18 +29,22 @@ pub(crate) const fn nowhere() -> RemoteMedia {
     }
 }
 
-/// The Call-ID of a CANCEL, by a look at the bytes: the user agent reads the message itself a moment later.
-pub(crate) fn cancelled_call_id(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (first, headers) = text.split_once('\n')?;
-    if !first.starts_with("CANCEL ") {
-        return None;
-    }
-    headers.lines().take_while(|line| !line.is_empty()).find_map(|line| {
-        let (name, value) = line.split_once(':')?;
+/// Start line and Call-ID of a datagram, by a look at the bytes: the user agent reads the message itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head<'a> {
+    pub(crate) start: &'a str,
+    pub(crate) call_id: &'a str,
+}
+
+/// See [`Head`]. Bytes that are no text may stand in other headers and in the body.
+pub(crate) fn head(bytes: &[u8]) -> Option<Head<'_>> {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let start = std::str::from_utf8(lines.next()?).ok()?;
+    lines.take_while(|line| !line.is_empty()).find_map(|line| {
+        let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
         let name = name.trim();
         (name.eq_ignore_ascii_case("call-id") || name.eq_ignore_ascii_case("i"))
-            .then(|| value.trim())
+            .then(|| Head { start, call_id: value.trim() })
     })
 }
 
@@ -57,12 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cancel_is_seen_and_nothing_else() {
+    fn start_line_and_call_id_are_found_among_anything() {
+        let seen = |bytes: &'static [u8]| head(bytes).map(|head| (head.start, head.call_id));
         let cancel = b"CANCEL sip:1@h SIP/2.0\r\nVia: x\r\nCall-ID: abc@h\r\n\r\n";
-        assert_eq!(cancelled_call_id(cancel), Some("abc@h"));
-        assert_eq!(cancelled_call_id(b"CANCEL sip:1@h SIP/2.0\r\ni:abc\r\n\r\n"), Some("abc"));
-        assert_eq!(cancelled_call_id(b"INVITE sip:1@h SIP/2.0\r\nCall-ID: abc\r\n\r\n"), None);
-        assert_eq!(cancelled_call_id(b"CANCEL sip:1@h SIP/2.0\r\n\r\nCall-ID: abc\r\n"), None);
-        assert_eq!(cancelled_call_id(&[0xff, 0xfe]), None);
+        assert_eq!(seen(cancel), Some(("CANCEL sip:1@h SIP/2.0", "abc@h")));
+        assert_eq!(seen(b"BYE sip:1@h SIP/2.0\r\ni : abc\r\n\r\n").unwrap().1, "abc");
+        let latin = b"SIP/2.0 200 OK\r\nSubject: caf\xe9\r\nCALL-ID: a\r\n\r\n\xff";
+        assert_eq!(seen(latin), Some(("SIP/2.0 200 OK", "a")));
+        assert_eq!(seen(b"CANCEL sip:1@h SIP/2.0\r\n\r\nCall-ID: abc\r\n"), None);
+        assert_eq!(seen(&[0xff, 0xfe]), None);
     }
 }

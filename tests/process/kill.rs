@@ -12,7 +12,6 @@ use outdial::carrier::PhonePlan;
 use outdial::simulation::agent_brain::BrainSettings;
 use outdial::simulation::callee::Behaviour;
 use outdial::simulation::callee::BehaviourBook;
-use outdial::simulation::callee::Row;
 use outdial::simulation::carrier_record::CallRecord;
 use outdial::simulation::dice::Dice;
 use outdial::simulation::dice::Law;
@@ -102,9 +101,7 @@ fn world() -> CarrierSettings {
         (5, Behaviour::late_answer(Some(Law::fixed(20_000)))),
         (5, Behaviour::hang_up_at_once(Law::between(100, 500))),
     ];
-    let rows = rows.map(|(share, behaviour)| Row { share, behaviour }).into();
-    let mut settings =
-        CarrierSettings::on_loopback(BehaviourBook { rows, numbers: BTreeMap::new() }, SEED);
+    let mut settings = CarrierSettings::on_loopback(BehaviourBook::shares(rows), SEED);
     let brain =
         BrainSettings { hang_up_after: Some(Law::between(400, 1500)), ..BrainSettings::demo() };
     settings.phones = (1..=AGENTS)

@@ -10,7 +10,7 @@ use outdial::logic::outcome::Outcome;
 use outdial::logic::settings::*;
 use outdial::logic::sip::user_agent::Credentials;
 use outdial::logic::time::UtcMs;
-use outdial::simulation::callee::{Behaviour, BehaviourBook, Row};
+use outdial::simulation::callee::{Behaviour, BehaviourBook};
 use outdial::simulation::dice::Law;
 use outdial::simulation::digest_user::DigestUser;
 use outdial::store::{ImportPhone, ImportRow};
@@ -205,8 +205,7 @@ pub(crate) fn mixed_callees() -> BehaviourBook {
         (4, Behaviour::hang_up_at_once(ring)),
         (5, Behaviour::late_answer(Some(talk))),
     ];
-    let rows = rows.map(|(share, behaviour)| Row { share, behaviour }).into();
-    BehaviourBook { rows, numbers: BTreeMap::new() }
+    BehaviourBook::shares(rows)
 }
 
 /// The row of person `n`; each seventh has a second number.

@@ -266,6 +266,7 @@ impl World {
             seed,
             digest: plan.digest_user(),
             channels: 1_000,
+            calls_per_second: None,
         });
         let phone = |at: usize| {
             Phone::new(PhoneSettings {

@@ -116,6 +116,14 @@ pub enum SipCommand {
         /// The offer.
         sdp: Vec<u8>,
     },
+    /// UPDATE with our offer, or without one (RFC 3311): in a confirmed leg, or in an incoming one before its answer. Not
+    /// sent while another request that changes the session is under way; its end is not reported.
+    Update {
+        /// The leg.
+        leg: LegId,
+        /// The offer.
+        sdp: Option<Vec<u8>>,
+    },
     /// OPTIONS outside a dialog; answered by [`SipEvent::OptionsDone`].
     Ping {
         /// The asker's own number for it.

@@ -132,6 +132,9 @@ impl UserAgent {
                     leg.offer(engine, turn, sdp);
                 });
             }
+            SipCommand::Update { leg, sdp } => {
+                self.with_leg(turn, leg, |leg, engine, turn| leg.update(engine, turn, sdp));
+            }
             SipCommand::Ping { ping, uri, peer } => self.ping(turn, ping, &uri, peer),
             SipCommand::Recover { leg, boot, call, dialog } => {
                 if self.legs.contains_key(&leg) {

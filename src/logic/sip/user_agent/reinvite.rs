@@ -64,6 +64,32 @@ impl Leg {
             }
             return;
         }
+        self.send_update(engine, turn, Some(session.refresh_value()), None);
+    }
+
+    /// UPDATE with or without an offer, where nothing else is under way (RFC 3311 §5.1).
+    pub(super) fn update(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let early = self.stage == Stage::Setup && matches!(self.side, Side::Incoming { .. });
+        let free = self.refresh.is_none() && self.asked.is_none();
+        if free && (early || self.stage == Stage::Up) {
+            let session = self.session.map(|session| session.renewal_value());
+            self.send_update(engine, turn, session, sdp);
+        }
+    }
+
+    fn send_update(
+        &mut self,
+        engine: &mut Engine,
+        turn: &mut Turn<'_>,
+        session_expires: Option<String>,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let Some(dialog) = &mut self.dialog else { return };
         let cseq = dialog.next_cseq();
         let mut update = dialog.request(Method::UPDATE, &self.call_id, cseq);
         let tag = &dialog.remote_tag;
@@ -72,8 +98,13 @@ impl Leg {
         engine.dress(&mut update, branch);
         update.push(name::CONTACT, engine.contact()).push(name::ALLOW, ALLOW);
         update.push(name::SUPPORTED, engine.supported());
-        update.push(name::SESSION_EXPIRES, session.refresh_value());
-        push_min_se(&mut update, self.min_se);
+        if let Some(session_expires) = session_expires {
+            update.push(name::SESSION_EXPIRES, session_expires);
+            push_min_se(&mut update, self.min_se);
+        }
+        if let Some(sdp) = sdp {
+            update.set_body(SDP_TYPE, sdp);
+        }
         if let Some(call) = self.call() {
             engine.credentials_for(&mut update, call);
         }

@@ -1,10 +1,4 @@
-//! The simulated carrier and phone against a plain user agent, on virtual time.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::wildcard_enum_match_arm,
-    reason = "a failed setup is a failed test"
-)]
+//! A caller, a carrier and a phone on one network, in virtual time.
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -16,6 +10,7 @@ use outdial::logic::media::IpNet;
 use outdial::logic::media::MediaCommand;
 use outdial::logic::media::MediaEvent;
 use outdial::logic::media::MediaStats;
+use outdial::logic::sip::message::Message;
 use outdial::logic::sip::user_agent::Credentials;
 use outdial::logic::sip::user_agent::FailureCause;
 use outdial::logic::sip::user_agent::Identity;
@@ -35,7 +30,6 @@ use outdial::simulation::carrier::CarrierAction;
 use outdial::simulation::carrier::CarrierInput;
 use outdial::simulation::carrier::CarrierSettings;
 use outdial::simulation::carrier_record::CallRecord;
-use outdial::simulation::carrier_record::EndedBy;
 use outdial::simulation::dice::Law;
 use outdial::simulation::digest_user::DigestUser;
 use outdial::simulation::network::Link;
@@ -48,258 +42,41 @@ use outdial::simulation::phone::PhoneInput;
 use outdial::simulation::phone::PhoneOrder;
 use outdial::simulation::phone::PhoneSettings;
 
-#[test]
-fn a_person_rings_answers_talks_and_hangs_up() {
-    let mut world =
-        World::new(BehaviourBook::all(Behaviour::person(Law::fixed(500), Law::fixed(900))));
-    let leg = world.call("0312345678");
-    world.run(10_000);
-    assert_eq!(world.story(leg), ["180", "answered", "ended by peer"]);
-    let call = world.only_call();
-    assert_eq!(call.called, "0312345678");
-    assert_eq!(call.behaviour.as_deref(), Some("person"));
-    assert_eq!((call.status, call.ended_by), (Some(200), Some(EndedBy::Callee)));
-    assert!(call.caller.contains("caller@"), "{}", call.caller);
-    let arrived = call.invites_us[0];
-    assert_eq!(call.ringing_us, Some(arrived + 20_000));
-    assert_eq!(call.answered_us, Some(arrived + 500_000));
-    assert!(call.confirmed_us.unwrap() <= arrived + 510_000);
-    assert!((1_400_000..1_420_000).contains(&(call.ended_us.unwrap() - arrived)));
-    assert!(world.opened > 0 && world.opened == world.closed, "every port is freed");
+/// Callees of four kinds.
+pub(crate) fn mixed() -> BehaviourBook {
+    let soon = Law::between(100, 300);
+    BehaviourBook::shares([
+        (25, Behaviour::person(Law::between(300, 1000), Law::between(800, 1600))),
+        (35, Behaviour::busy(soon)),
+        (20, Behaviour::dead_number(soon)),
+        (20, Behaviour::no_answer()),
+    ])
 }
 
-#[test]
-fn refusals_carry_their_status_cause_and_patience() {
-    let soon = Law::fixed(100);
-    for (behaviour, status, cause) in [
-        (Behaviour::busy(soon), 486, Some(17)),
-        (Behaviour::dead_number(soon), 404, Some(1)),
-        (Behaviour::nowhere(soon), 604, None),
-        (Behaviour::decline(soon), 603, Some(21)),
-        (Behaviour::unwanted(soon), 607, None),
-        (Behaviour::unavailable(soon), 480, Some(20)),
-        (Behaviour::congestion(soon, 7), 503, Some(34)),
-    ] {
-        let mut world = World::new(BehaviourBook::all(behaviour));
-        let leg = world.call("0312345678");
-        world.run(5_000);
-        let failed = world.events.iter().find_map(|(_, event)| match event {
-            SipEvent::Failed { leg: of, cause, q850, retry_after } if *of == leg => {
-                Some((*cause, *q850, *retry_after))
-            }
-            _ => None,
-        });
-        let patience = (status == 503).then_some(Duration::from_secs(7));
-        assert_eq!(failed, Some((FailureCause::Status(status), cause, patience)));
-        assert_eq!(world.only_call().status, Some(status));
-        assert_eq!(world.only_call().ended_by, Some(EndedBy::Refusal));
-    }
-}
-
-#[test]
-fn a_call_that_nobody_answers_ends_by_cancel() {
-    let mut world = World::new(BehaviourBook::all(Behaviour::no_answer()));
-    let leg = world.call("0312345678");
-    world.run(1_500);
-    world.hang_up(leg);
-    world.run(3_000);
-    assert_eq!(world.story(leg), ["180", "failed 487"]);
-    let call = world.only_call();
-    assert_eq!((call.status, call.ended_by), (Some(487), Some(EndedBy::Cancel)));
-    assert!(call.cancelled_us.unwrap() >= 1_500_000);
-}
-
-#[test]
-fn a_silent_carrier_sends_no_18x_at_all() {
-    let mut world = World::new(BehaviourBook::all(Behaviour::silent()));
-    let leg = world.call("0312345678");
-    world.run(15_000);
-    assert_eq!(world.story(leg), Vec::<String>::new());
-    world.hang_up(leg);
-    world.run(20_000);
-    assert_eq!(world.story(leg), ["failed 487"]);
-}
-
-#[test]
-fn an_announcement_comes_as_early_media_before_the_refusal() {
-    let mut world = World::new(BehaviourBook::all(Behaviour::dead_announcement(Law::fixed(3_000))));
-    let leg = world.call("0312345678");
-    world.run(2_000);
-    assert_eq!(world.story(leg), ["183 with sdp"]);
-    assert!(world.plays > 0);
-    world.run(5_000);
-    assert_eq!(world.story(leg), ["183 with sdp", "failed 404"]);
-    assert_eq!(world.opened, world.closed);
-}
-
-#[test]
-fn an_answer_crosses_the_cancel() {
-    let mut world = World::new(BehaviourBook::all(Behaviour::late_answer(Some(Law::fixed(800)))));
-    let leg = world.call("0312345678");
-    world.run(1_500);
-    world.hang_up(leg);
-    world.run(10_000);
-    let story = world.story(leg);
-    assert_eq!(story[..2], ["180", "answered"], "{story:?}");
-    let call = world.only_call();
-    assert!(call.cancelled_us.is_some() && call.answered_us.is_some());
-    assert_eq!(call.status, Some(200));
-    assert!(call.ended_us.is_some());
-}
-
-#[test]
-fn a_callee_hangs_up_at_once() {
-    let mut world = World::new(BehaviourBook::all(Behaviour::hang_up_at_once(Law::fixed(300))));
-    let leg = world.call("0312345678");
-    world.run(5_000);
-    assert_eq!(world.story(leg), ["180", "answered", "ended by peer"]);
-    let call = world.only_call();
-    assert!(call.ended_us.unwrap() - call.answered_us.unwrap() < 50_000);
-}
-
-#[test]
-fn the_caller_hangs_up_and_the_record_says_so() {
-    let mut world = World::new(BehaviourBook::all(Behaviour::tone(Law::fixed(300), None)));
-    let leg = world.call("0312345678");
-    world.run(5_000);
-    world.hang_up(leg);
-    world.run(6_000);
-    assert_eq!(world.only_call().ended_by, Some(EndedBy::Caller));
-    assert_eq!(world.only_call().plays_hz, Some(1000));
-}
-
-#[test]
-fn a_digest_challenge_makes_a_second_invite_of_the_same_call() {
-    let mut world = World::with_digest("secret");
-    let leg = world.call("0312345678");
-    world.run(5_000);
-    assert_eq!(world.story(leg)[..3], ["challenged", "180", "answered"]);
-    let call = world.only_call();
-    assert_eq!((call.invites_us.len(), call.challenged), (2, 1));
-    let totals = world.carrier.record().totals();
-    assert_eq!((totals.calls, totals.invites, totals.answered), (1, 2, 1));
-}
-
-#[test]
-fn a_wrong_password_is_not_admitted() {
-    let mut world = World::with_digest("wrong");
-    let leg = world.call("0312345678");
-    world.run(5_000);
-    assert!(!world.story(leg).contains(&"answered".to_owned()));
-    assert_eq!(world.only_call().ended_by, Some(EndedBy::Challenge));
-    assert!(world.only_call().challenged >= 2);
-}
-
-#[test]
-fn one_seed_gives_one_record_to_the_byte() {
-    let run = |seed, link| {
-        let mut world = World::build(BehaviourBook::demo(), None, seed, link);
-        for i in 0..150 {
-            let leg = world.call(&format!("0312{i:06}"));
-            world.run(world.elapsed_ms() + 40);
-            if i % 5 == 0 {
-                world.hang_up(leg);
-            }
-        }
-        let legs: Vec<LegId> = (1..=150).map(LegId).collect();
-        legs.iter().for_each(|leg| world.hang_up_if_ringing(*leg));
-        world.run(world.elapsed_ms() + 120_000);
-        let totals = world.carrier.record().totals();
-        assert_eq!((totals.open, totals.overlaps), (0, 0), "{totals:?}");
-        assert_eq!(world.carrier.open_calls(), 0);
-        assert_eq!(world.opened, world.closed);
-        (serde_json::to_string(world.carrier.record()).unwrap(), totals.calls)
-    };
-    let (first, calls) = run(1, Link::ROUGH);
-    assert_eq!(run(1, Link::ROUGH).0, first);
-    assert_ne!(run(2, Link::ROUGH).0, first);
-    assert!((140..=150).contains(&calls), "nearly every INVITE gets through in 32 s: {calls}");
-    assert_eq!(run(1, Link::PERFECT).1, 150);
-}
-
-#[test]
-fn a_phone_answers_at_once_when_a_header_asks_for_it() {
-    let mut world = World::new(BehaviourBook::demo());
-    let leg = world.call_phone(true);
-    world.run(500);
-    assert_eq!(world.story(leg), ["180", "answered"]);
-    assert!(world.phone.is_up());
-    assert!(world.phone.record().calls[0].auto_answer);
-    world.order(PhoneOrder::Press("##1".to_owned()));
-    assert!(world.media_log.contains(&"digits ##1".to_owned()));
-    world.order(PhoneOrder::HangUp);
-    world.run(2_000);
-    assert_eq!(world.story(leg), ["180", "answered", "ended by peer"]);
-    assert!(!world.phone.record().calls[0].by_caller);
-}
-
-#[test]
-fn a_phone_that_is_not_told_to_answer_rings_first_and_has_one_line() {
-    let mut world = World::new(BehaviourBook::demo());
-    let leg = world.call_phone(false);
-    world.run(900);
-    assert_eq!(world.story(leg), ["180"]);
-    let second = world.call_phone(true);
-    world.run(2_000);
-    assert_eq!(world.story(leg), ["180", "answered"]);
-    assert_eq!(world.story(second), ["failed 486"]);
-    world.hang_up(leg);
-    world.run(3_000);
-    let [first, refused] = &world.phone.record().calls[..] else { panic!("two calls came") };
-    assert!(first.by_caller && first.answered_us.is_some());
-    assert_eq!(refused.answered_us, None, "the call that was refused was never answered");
-    assert!(world.phone.record().calls.iter().all(|call| call.ended_us.is_some()));
-}
-
-#[test]
-fn a_phone_holds_and_comes_back() {
-    let mut world = World::new(BehaviourBook::demo());
-    let leg = world.call_phone(true);
-    world.run(500);
-    world.order(PhoneOrder::Hold);
-    world.run(1_000);
-    world.order(PhoneOrder::Resume);
-    world.run(1_500);
-    assert_eq!(world.story(leg), ["180", "answered", "offer sendonly", "offer sendrecv"]);
-    assert!(world.phone.is_up());
-}
-
-#[test]
-fn a_dead_phone_answers_nothing_until_it_is_switched_on() {
-    let mut world = World::new(BehaviourBook::demo());
-    let leg = world.call_phone(true);
-    world.run(500);
-    world.order(PhoneOrder::Die);
-    assert!(!world.phone.is_up());
-    world.hang_up(leg);
-    world.run(60_000);
-    assert_eq!(
-        world.story(leg),
-        ["180", "answered", "ended by us"],
-        "the BYE is given up after 32 s"
-    );
-    world.order(PhoneOrder::Revive);
-    let again = world.call_phone(true);
-    world.run(61_000);
-    assert_eq!(world.story(again), ["180", "answered"]);
-    assert_eq!(world.opened, world.closed + 1);
+fn peers() -> Vec<IpNet> {
+    vec![IpNet { addr: IpAddr::from([192, 0, 2, 0]), prefix: 24 }]
 }
 
 /// A caller, a carrier and a phone on one network.
-struct World {
-    now: Tick,
+pub(crate) struct World {
+    pub(crate) now: Tick,
     network: Network,
-    caller: UserAgent,
-    carrier: Carrier,
-    phone: Phone,
-    events: Vec<(Tick, SipEvent)>,
-    media_log: Vec<String>,
+    pub(crate) caller: UserAgent,
+    pub(crate) carrier: Carrier,
+    pub(crate) phone: Phone,
+    pub(crate) events: Vec<(Tick, SipEvent)>,
+    /// What reached the caller, and what it sent.
+    pub(crate) arrived: Vec<(Tick, Message)>,
+    pub(crate) sent: Vec<(Tick, Message)>,
+    pub(crate) media_log: Vec<String>,
     password: String,
+    /// Answers offers with 488.
+    pub(crate) refuses_offers: bool,
     legs: i64,
     ports: u16,
-    opened: u32,
-    closed: u32,
-    plays: u32,
+    pub(crate) opened: u32,
+    pub(crate) closed: u32,
+    pub(crate) plays: u32,
 }
 
 const CALLER: ([u8; 4], u16) = ([192, 0, 2, 1], 5060);
@@ -313,11 +90,11 @@ enum Todo {
 }
 
 impl World {
-    fn new(book: BehaviourBook) -> Self {
+    pub(crate) fn new(book: BehaviourBook) -> Self {
         Self::build(book, None, 1, Link::PERFECT)
     }
 
-    fn with_digest(password: &str) -> Self {
+    pub(crate) fn with_digest(password: &str) -> Self {
         let user = DigestUser {
             realm: "trunk".into(),
             username: "outdial".into(),
@@ -327,20 +104,47 @@ impl World {
         Self { password: password.to_owned(), ..Self::build(book, Some(user), 1, Link::PERFECT) }
     }
 
-    fn build(book: BehaviourBook, digest: Option<DigestUser>, seed: u64, link: Link) -> Self {
-        let peers = vec![IpNet { addr: IpAddr::from([192, 0, 2, 0]), prefix: 24 }];
-        let identity = Identity { installation: "test".into(), secret: vec![7; 16], boot: seed };
-        let mut caller = UserAgentSettings::new(CALLER.into(), identity);
-        caller.peers.clone_from(&peers);
-        let carrier = CarrierSettings {
+    pub(crate) fn build(
+        book: BehaviourBook,
+        digest: Option<DigestUser>,
+        seed: u64,
+        link: Link,
+    ) -> Self {
+        let settings = CarrierSettings {
             sip: CARRIER.into(),
             rtp: IpAddr::from(CARRIER.0),
-            peers: peers.clone(),
+            peers: peers(),
             book,
             seed,
             digest,
             channels: 1000,
+            calls_per_second: None,
         };
+        Self::around(settings, link)
+    }
+
+    /// A carrier that lets in no more than this.
+    pub(crate) fn with_limits(book: BehaviourBook, channels: usize, rate: Option<u32>) -> Self {
+        let mut world = Self::new(book.clone());
+        let settings = CarrierSettings {
+            sip: CARRIER.into(),
+            rtp: IpAddr::from(CARRIER.0),
+            peers: peers(),
+            book,
+            seed: 1,
+            digest: None,
+            channels,
+            calls_per_second: rate,
+        };
+        world.carrier = Carrier::new(settings);
+        world
+    }
+
+    fn around(settings: CarrierSettings, link: Link) -> Self {
+        let (seed, peers) = (settings.seed, peers());
+        let identity = Identity { installation: "test".into(), secret: vec![7; 16], boot: seed };
+        let mut caller = UserAgentSettings::new(CALLER.into(), identity);
+        caller.peers.clone_from(&peers);
         let phone = PhoneSettings {
             name: "agent1".into(),
             sip: PHONE.into(),
@@ -355,11 +159,14 @@ impl World {
             now: Tick::START,
             network: Network::new(seed, link),
             caller: UserAgent::new(caller, seed),
-            carrier: Carrier::new(carrier),
+            carrier: Carrier::new(settings),
             phone: Phone::new(phone),
             events: Vec::new(),
+            arrived: Vec::new(),
+            sent: Vec::new(),
             media_log: Vec::new(),
             password: "secret".into(),
+            refuses_offers: false,
             legs: 0,
             ports: 10_000,
             opened: 0,
@@ -368,16 +175,33 @@ impl World {
         }
     }
 
-    fn call(&mut self, number: &str) -> LegId {
+    pub(crate) fn call(&mut self, number: &str) -> LegId {
         self.invite(number, CARRIER.into(), Vec::new())
     }
 
-    fn call_phone(&mut self, auto_answer: bool) -> LegId {
+    pub(crate) fn call_phone(&mut self, auto_answer: bool) -> LegId {
         let header = ("Call-Info".to_owned(), "<sip:192.0.2.1>;answer-after=0".to_owned());
         self.invite("agent1", PHONE.into(), auto_answer.then_some(header).into_iter().collect())
     }
 
     fn invite(&mut self, user: &str, peer: SocketAddr, headers: Vec<(String, String)>) -> LegId {
+        let media = SocketAddr::from((CALLER.0, 4000));
+        let offer = peer_sdp::write(media, 1, Codec::Pcmu, Some(101), Direction::SendRecv);
+        self.invite_with(user, peer, headers, offer)
+    }
+
+    /// The same with any offer.
+    pub(crate) fn call_with(&mut self, number: &str, offer: &[u8]) -> LegId {
+        self.invite_with(number, CARRIER.into(), Vec::new(), offer.to_vec())
+    }
+
+    fn invite_with(
+        &mut self,
+        user: &str,
+        peer: SocketAddr,
+        headers: Vec<(String, String)>,
+        offer: Vec<u8>,
+    ) -> LegId {
         self.legs += 1;
         let leg = LegId(self.legs);
         let credentials =
@@ -390,40 +214,38 @@ impl World {
             headers,
             credentials: Some(credentials),
         };
-        let media = SocketAddr::from((CALLER.0, 4000));
-        let offer = peer_sdp::write(media, 1, Codec::Pcmu, Some(101), Direction::SendRecv);
         self.command(SipCommand::Invite { leg, call: Box::new(call), offer });
         leg
     }
 
-    fn hang_up(&mut self, leg: LegId) {
+    pub(crate) fn hang_up(&mut self, leg: LegId) {
         self.command(SipCommand::HangUp { leg });
     }
 
-    fn hang_up_if_ringing(&mut self, leg: LegId) {
+    pub(crate) fn hang_up_if_ringing(&mut self, leg: LegId) {
         if !self.story(leg).contains(&"answered".to_owned()) {
             self.hang_up(leg);
         }
     }
 
-    fn order(&mut self, order: PhoneOrder) {
+    pub(crate) fn order(&mut self, order: PhoneOrder) {
         let mut out = Vec::new();
         self.phone.handle(self.now, PhoneInput::Order(order), &mut out);
         self.perform(out.into_iter().map(Todo::Phone).collect());
     }
 
-    fn command(&mut self, command: SipCommand) {
+    pub(crate) fn command(&mut self, command: SipCommand) {
         let mut out = Vec::new();
         self.caller.handle(self.now, SipInput::Command(command), &mut out);
         self.perform(out.into_iter().map(Todo::Caller).collect());
     }
 
-    fn elapsed_ms(&self) -> u64 {
+    pub(crate) fn elapsed_ms(&self) -> u64 {
         self.now.micros_since_start() / 1000
     }
 
     /// Runs everything that happens until `ms` after the start.
-    fn run(&mut self, ms: u64) {
+    pub(crate) fn run(&mut self, ms: u64) {
         let end = Tick::START + Duration::from_millis(ms);
         for _ in 0..5_000_000 {
             let deadlines = [
@@ -449,6 +271,7 @@ impl World {
         if let Some(datagram) = self.network.pop_due(now) {
             let (from, bytes) = (datagram.from, &datagram.bytes[..]);
             let todo = if datagram.to == CALLER.into() {
+                self.arrived.push((now, Message::parse(bytes).unwrap()));
                 let mut out = Vec::new();
                 self.caller.handle(now, SipInput::Datagram { from, bytes }, &mut out);
                 out.into_iter().map(Todo::Caller).collect()
@@ -485,6 +308,7 @@ impl World {
         for action in todo {
             match action {
                 Todo::Caller(SipAction::Send { to, bytes }) => {
+                    self.sent.push((now, Message::parse(&bytes).unwrap()));
                     self.network.send(now, CALLER.into(), to, bytes)
                 }
                 Todo::Caller(SipAction::Event(event)) => self.react(event),
@@ -520,7 +344,8 @@ impl World {
             SipEvent::Offer { leg, .. } => {
                 let media = SocketAddr::from((CALLER.0, 4000));
                 let sdp = peer_sdp::write(media, 2, Codec::Pcmu, Some(101), Direction::SendRecv);
-                Some(SipCommand::AnswerOffer { leg: *leg, sdp: Some(sdp) })
+                let sdp = (!self.refuses_offers).then_some(sdp);
+                Some(SipCommand::AnswerOffer { leg: *leg, sdp })
             }
             _ => None,
         };
@@ -553,7 +378,22 @@ impl World {
         }
     }
 
-    fn only_call(&self) -> &CallRecord {
+    /// Statuses of the responses to INVITE that reached the caller, with the tag of each.
+    pub(crate) fn responses(&self) -> Vec<(u16, String)> {
+        let to_invite = |m: &&Message| m.first("CSeq").unwrap().ends_with("INVITE");
+        let messages = self.arrived.iter().map(|(_, message)| message).filter(to_invite);
+        let tag = |m: &Message| m.to().unwrap().tag().unwrap_or_default().to_owned();
+        messages.filter_map(|m| Some((m.status()?, tag(m)))).collect()
+    }
+
+    /// When the caller sent a request of this method, each time.
+    pub(crate) fn sent_at_ms(&self, method: &str) -> Vec<u64> {
+        let is = |m: &Message| m.method().is_some_and(|known| known.to_string() == method);
+        let sent = self.sent.iter().filter(|(_, message)| is(message));
+        sent.map(|(at, _)| at.micros_since_start() / 1000).collect()
+    }
+
+    pub(crate) fn only_call(&self) -> &CallRecord {
         let [call] = &self.carrier.record().calls[..] else {
             panic!("{:?}", self.carrier.record())
         };
@@ -561,7 +401,7 @@ impl World {
     }
 
     /// What the caller saw of a leg, in words; a 100 is left out.
-    fn story(&self, leg: LegId) -> Vec<String> {
+    pub(crate) fn story(&self, leg: LegId) -> Vec<String> {
         let words = self.events.iter().filter_map(|(_, event)| match event {
             SipEvent::Provisional { leg: of, status, sdp } if *of == leg && *status != 100 => {
                 Some(format!("{status}{}", if sdp.is_some() { " with sdp" } else { "" }))

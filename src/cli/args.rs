@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::cli::text::Lang;
+use crate::logic::settings::DialRatio;
 use crate::store::EventKind;
 
 /// Outbound campaign dialer: paces, places and records calls over SIP, with a hard bound on abandoned calls.
@@ -260,6 +261,15 @@ pub(crate) enum CampaignVerb {
     Resume {
         /// Campaign by name
         name: String,
+    },
+    /// Change how calls are started, until the dialer ends: `progressive`, or `ratio 1.5`
+    Mode {
+        /// Campaign by name
+        name: String,
+        /// progressive or ratio
+        mode: String,
+        /// Lines per free agent, for ratio: 1.0 to 10.0
+        ratio: Option<DialRatio>,
     },
 }
 

@@ -34,6 +34,7 @@ use crate::cli::client::Client;
 use crate::cli::exit::Failure;
 use crate::cli::output::ReaderGone;
 use crate::logic::dialer::command::Command;
+use crate::logic::settings::DialRatio;
 
 /// Parses the command line, does what it says and tells how it ended.
 #[must_use]
@@ -74,6 +75,14 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Campaign(CampaignVerb::Resume { name }) => {
             ask(args, &Command::CampaignResume { campaign: name.clone() })
         }
+        Verb::Campaign(CampaignVerb::Mode { name, mode, ratio }) => ask(
+            args,
+            &Command::CampaignMode {
+                campaign: name.clone(),
+                mode: mode.clone(),
+                ratio: ratio.map(DialRatio::thousandths),
+            },
+        ),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::logic::phone::PhoneNumber;
 use crate::logic::settings::CallingHours;
 use crate::logic::settings::CampaignSettings;
 use crate::logic::settings::DialMode;
+use crate::logic::settings::DialRatio;
 
 /// A campaign file in which nothing is wrong.
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
     let simulated_only = root.get("simulated_only").and_then(|f| f.flag()).unwrap_or(false);
     let name = root.need("name", "a name for this campaign").and_then(|f| f.line(64));
     let seller = root.need("seller", "the company for which you call").and_then(|f| f.line(64));
-    let mode = root.need("dial_mode", "\"progressive\"").and_then(|field| dial_mode(&field));
+    let mode = root.need("dial_mode", MODES_TEXT).and_then(|field| dial_mode(root, &field));
     let override_reason = root.get("override_reason").and_then(|f| f.line(400));
     let preset = presets::named(root);
     let rules = Rules { preset, simulated_only, override_reason, notes: RefCell::default() };
@@ -133,14 +134,35 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
     })
 }
 
-fn dial_mode(field: &Field<'_>) -> Option<DialMode> {
-    let later = ["manual", "preview", "ratio", "predictive", "agentless"];
+fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
+    let ratio = root.get("dial_ratio").map(|field| (dial_ratio(&field), field));
+    let later = ["manual", "preview", "predictive", "agentless"];
     if field.value().as_str().is_some_and(|word| later.contains(&word)) {
-        field.unexpected("\"progressive\"", "the other modes are not built yet");
+        field.unexpected(MODES_TEXT, "the other modes are not built yet");
         return None;
     }
-    field.choice(&[("progressive", DialMode::Progressive)])
+    if field.choice(&[("progressive", false), ("ratio", true)])? {
+        return ratio.map_or(Some(DEFAULT_RATIO), |(ratio, _)| ratio).map(DialMode::Ratio);
+    }
+    if let Some((_, field)) = ratio {
+        field.unexpected("no `dial_ratio`", "it belongs to dial_mode = \"ratio\"");
+    }
+    Some(DialMode::Progressive)
 }
+
+/// Lines per free agent: `1.5`.
+fn dial_ratio(field: &Field<'_>) -> Option<DialRatio> {
+    let advice = "such as 1.5: as many lines as there are free agents, and half as many again";
+    field.thousandths("lines per free agent from 1.0 to 10.0", advice, DialRatio::from_thousandths)
+}
+
+const MODES_TEXT: &str = "\"progressive\" or \"ratio\"";
+
+/// One and a half lines per free agent.
+const DEFAULT_RATIO: DialRatio = match DialRatio::from_thousandths(1_500) {
+    Some(ratio) => ratio,
+    None => DialRatio::ONE,
+};
 
 /// The country of the campaign first, then the others of `countries`.
 fn countries(root: &Section<'_>, rules: &Rules) -> Vec<&'static Country> {

@@ -18,6 +18,7 @@ use toml::de::DeValue;
 use crate::config::duration;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::logic::settings::fixed_point;
 
 /// A file while it is being checked.
 #[derive(Debug)]
@@ -351,22 +352,41 @@ impl<'a> Field<'a> {
 
     /// A percentage as parts per million: `2.5` is 25,000. Read as text, so that no rounding comes in.
     pub(super) fn percent(&self, most: u32) -> Option<u32> {
-        let text = match self.value() {
-            DeValue::Integer(n) if n.radix() == 10 => Some(n.as_str()),
-            DeValue::Float(x) => Some(x.as_str()),
-            DeValue::Integer(_)
-            | DeValue::String(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => None,
-        };
-        let parts = text.and_then(parts_per_million).filter(|parts| *parts <= most * 10_000);
+        let parts = self.fixed_point(4).filter(|parts| *parts <= most * 10_000);
         if parts.is_none() {
             let expected = format!("a percentage from 0 to {most} with at most four decimals");
             self.unexpected(expected, "write it without quotes and without %");
         }
         parts
+    }
+
+    /// A number with at most three decimals, in thousandths: `1.5` is 1,500. `read` says which are possible.
+    pub(super) fn thousandths<T>(
+        &self,
+        expected: &str,
+        advice: &str,
+        read: impl FnOnce(u32) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.fixed_point(3).and_then(read);
+        if value.is_none() {
+            self.unexpected(expected, advice);
+        }
+        value
+    }
+
+    /// A number as written, times ten to the power of `places`.
+    fn fixed_point(&self, places: usize) -> Option<u32> {
+        let text = match self.value() {
+            DeValue::Integer(n) if n.radix() == 10 => n.as_str(),
+            DeValue::Float(x) => x.as_str(),
+            DeValue::Integer(_)
+            | DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => return None,
+        };
+        fixed_point(text, places)
     }
 
     /// A duration such as `"90s"` within `range`.
@@ -463,18 +483,6 @@ pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// `2.5` as 25,000 parts per million; `None` for a sign, an exponent or more than four decimals.
-fn parts_per_million(text: &str) -> Option<u32> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) || decimals.len() > 4 {
-        return None;
-    }
-    let whole: u32 = whole.parse().ok()?;
-    let decimals: u32 = format!("{decimals:0<4}").parse().ok()?;
-    whole.checked_mul(10_000)?.checked_add(decimals)
-}
-
 fn described(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{}\"", shortened(text)),
@@ -540,16 +548,6 @@ const MAX_PROBLEMS: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_percentage_is_read_without_rounding() {
-        for (text, parts) in [("3", 30_000), ("2.5", 25_000), ("0.0001", 1), ("0", 0)] {
-            assert_eq!(parts_per_million(text), Some(parts), "{text}");
-        }
-        for text in ["-1", "1e2", "0.00001", "nan", "4294967295"] {
-            assert_eq!(parts_per_million(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn the_nearest_word_is_offered_only_when_near() {

@@ -37,11 +37,13 @@ pub enum Gate {
     Retry,
     /// A call is promised for later.
     Callback,
+    /// The abandonment ledger has no credit for a call without an agent of its own.
+    Credit,
 }
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::LeaseLost,
         Self::NodeLease,
         Self::CampaignState,
@@ -59,6 +61,7 @@ impl Gate {
         Self::NoNumber,
         Self::Retry,
         Self::Callback,
+        Self::Credit,
     ];
 
     /// The stable text.
@@ -82,6 +85,7 @@ impl Gate {
             Self::NoNumber => "no_number",
             Self::Retry => "retry",
             Self::Callback => "callback",
+            Self::Credit => "credit",
         }
     }
 }

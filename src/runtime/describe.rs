@@ -76,6 +76,9 @@ pub(super) fn milestone(command: &StoreCommand) {
         StoreCommand::CampaignState { campaign, state, by, .. } => {
             tracing::info!(%campaign, state = state.as_str(), by, "campaign");
         }
+        StoreCommand::CampaignMode { campaign, mode, by, .. } => {
+            tracing::info!(%campaign, ?mode, by, "dial mode");
+        }
         StoreCommand::AgentState(record) => {
             tracing::info!(agent = %record.agent, state = record.state, "agent");
         }
@@ -84,7 +87,9 @@ pub(super) fn milestone(command: &StoreCommand) {
         | StoreCommand::Release(_)
         | StoreCommand::AgentLeg(_)
         | StoreCommand::LegEnded(_)
+        | StoreCommand::Coverage { .. }
         | StoreCommand::Heartbeat { .. }
+        | StoreCommand::Account { .. }
         | StoreCommand::Count { .. } => {}
     }
 }
@@ -116,6 +121,7 @@ fn command(command: &Command) -> String {
             format!("trunk_rate {trunk} {calls_per_second}")
         }
         Command::Drain => "drain".to_owned(),
+        Command::CampaignMode { campaign, mode, .. } => format!("campaign_mode {campaign} {mode}"),
         Command::Suppress { seller, .. } => format!("suppress for {seller}"),
         Command::Status => "status".to_owned(),
     }
@@ -150,6 +156,9 @@ fn store_command(command: &StoreCommand) -> String {
         StoreCommand::AgentLeg(leg) => format!("agent_leg {:?}", leg.leg),
         StoreCommand::LegAnswered(leg) => format!("leg_answered {:?}", leg.leg),
         StoreCommand::LegEnded(leg) => format!("leg_ended {:?}", leg.leg),
+        StoreCommand::Coverage { attempt, covered } => {
+            format!("coverage {attempt:?} {covered}")
+        }
         StoreCommand::Connected { attempt, .. } => format!("connected {attempt:?}"),
         StoreCommand::Outcome(record) => {
             format!("outcome {:?} {}", record.attempt, record.outcome)
@@ -164,8 +173,12 @@ fn store_command(command: &StoreCommand) -> String {
         StoreCommand::CampaignState { campaign, state, .. } => {
             format!("campaign_state {campaign:?} {}", state.as_str())
         }
+        StoreCommand::CampaignMode { campaign, mode, .. } => {
+            format!("campaign_mode {campaign:?} {mode:?}")
+        }
         StoreCommand::Heartbeat { .. } => "heartbeat".to_owned(),
         StoreCommand::Count { campaign } => format!("count {campaign:?}"),
+        StoreCommand::Account { campaign, window } => format!("account {campaign:?} {window:?}"),
     }
 }
 
@@ -178,6 +191,7 @@ fn store_reply(reply: &StoreReply) -> String {
         StoreReply::Refused { gate, .. } => format!("refused {}", gate.as_str()),
         StoreReply::Counted(counts) => format!("counted {counts:?}"),
         StoreReply::Rejected => "rejected".to_owned(),
+        StoreReply::Account(account) => format!("{account:?}"),
     }
 }
 

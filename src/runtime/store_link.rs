@@ -67,11 +67,14 @@ fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> Sto
         | StoreCommand::AgentLeg(_)
         | StoreCommand::LegAnswered(_)
         | StoreCommand::LegEnded(_)
+        | StoreCommand::Coverage { .. }
         | StoreCommand::Connected { .. }
         | StoreCommand::Outcome(_)
         | StoreCommand::Disposition(_)
         | StoreCommand::Suppress(_)
         | StoreCommand::AgentState(_)
+        | StoreCommand::Account { .. }
+        | StoreCommand::CampaignMode { .. }
         | StoreCommand::CampaignState { .. } => StoreReply::Rejected,
     }
 }

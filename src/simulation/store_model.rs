@@ -14,6 +14,7 @@ use self::calls::Calls;
 pub use self::calls::ModelWindow;
 use self::promises::Promised;
 use self::shelf::Shelf;
+use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::{
     CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadPhone, LeadState,
     OutcomeRecord, PhoneAfter, Promises, Release, StoreCommand, StoreReply, Suppress, effect_order,
@@ -200,8 +201,21 @@ impl StoreModel {
             StoreCommand::AgentLeg(_)
             | StoreCommand::LegAnswered(_)
             | StoreCommand::LegEnded(_)
-            | StoreCommand::Connected { .. }
+            | StoreCommand::CampaignMode { .. }
             | StoreCommand::AgentState(_) => {}
+            StoreCommand::Coverage { attempt, covered } => self.calls.change(*attempt, |attempt| {
+                if attempt.ended.is_none() {
+                    attempt.uncovered = !covered;
+                }
+            }),
+            StoreCommand::Connected { attempt, .. } => self.calls.change(*attempt, |attempt| {
+                if attempt.ended.is_none() {
+                    attempt.connected = true;
+                }
+            }),
+            StoreCommand::Account { campaign, window } => {
+                return StoreReply::Account(self.account(*campaign, *window));
+            }
             StoreCommand::Outcome(outcome) => self.outcome(outcome),
             StoreCommand::Disposition(disposition) => self.disposition(disposition),
             StoreCommand::Suppress(suppress) => self.suppress(suppress),
@@ -215,6 +229,16 @@ impl StoreModel {
             }
         }
         StoreReply::Done
+    }
+
+    fn account(&self, campaign: CampaignId, window: UtcMs) -> Account {
+        let row = self.windows().get(&(campaign, window)).copied().unwrap_or_default();
+        let count = |booked: i64| u64::try_from(booked).unwrap_or(0);
+        Account {
+            answered: count(row.answered),
+            abandoned: count(row.abandoned),
+            fault: count(row.fault),
+        }
     }
 
     fn claim(&mut self, epoch: u32, claim: &Claim) -> Vec<ClaimedLead> {

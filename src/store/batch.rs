@@ -7,6 +7,7 @@ use crate::logic::dialer::{
     LegEnded, OutcomeRecord, Release, StoreCommand, StoreReply, Suppress, effect_order,
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
+use crate::logic::settings::DialMode;
 use crate::logic::time::UtcMs;
 use crate::store::audit::AuditEntry;
 use crate::store::db::Db;
@@ -14,7 +15,7 @@ use crate::store::error::StoreError;
 use crate::store::events::Event;
 use crate::store::nodes::NodeIdentity;
 use crate::store::{
-    agents, audit, campaigns, dispositions, events, intents, leads, legs, nodes, outcomes,
+    agents, audit, campaigns, dispositions, events, intents, leads, ledger, legs, nodes, outcomes,
     suppressions,
 };
 
@@ -102,9 +103,15 @@ impl Batch<'_> {
                         campaigns::set_state(self, &change).await?;
                     }
                 }
+                Group::CampaignMode(items) => {
+                    for (_, change) in items {
+                        campaigns::set_mode(self, &change).await?;
+                    }
+                }
                 Group::AgentLeg(items) => legs::agent_legs(self, &items).await?,
                 Group::LegAnswered(items) => legs::answered(self, &items).await?,
                 Group::LegEnded(items) => legs::ended(self, &items).await?,
+                Group::Coverage(items) => legs::coverage(self, &items).await?,
                 Group::Connected(items) => legs::connected(self, &items).await?,
                 Group::Outcome(items) => outcomes::write(self, &items).await?,
                 Group::Disposition(items) => dispositions::write(self, &items).await?,
@@ -134,6 +141,11 @@ impl Batch<'_> {
                         place(at, leads::count(self.db, campaign).await?);
                     }
                 }
+                Group::Account(items) => {
+                    for (at, reply) in ledger::read(self.db, &items).await? {
+                        place(at, reply);
+                    }
+                }
             }
         }
         audit::append(self).await?;
@@ -146,9 +158,11 @@ impl Batch<'_> {
 enum Group<'c> {
     Heartbeat(Vec<(usize, UtcMs)>),
     CampaignState(Vec<(usize, StateChange<'c>)>),
+    CampaignMode(Vec<(usize, ModeChange<'c>)>),
     AgentLeg(Vec<Placed<'c, AgentLeg>>),
     LegAnswered(Vec<Placed<'c, LegAnswered>>),
     LegEnded(Vec<Placed<'c, LegEnded>>),
+    Coverage(Vec<(usize, Covered)>),
     Connected(Vec<(usize, AgentJoined)>),
     Outcome(Vec<Placed<'c, OutcomeRecord>>),
     Disposition(Vec<Placed<'c, DispositionRecord>>),
@@ -159,6 +173,7 @@ enum Group<'c> {
     Intent(Vec<Placed<'c, Intent>>),
     AgentState(Vec<Placed<'c, AgentStateRecord>>),
     Count(Vec<(usize, CampaignId)>),
+    Account(Vec<ledger::Asked>),
 }
 
 /// See [`StoreCommand::CampaignState`].
@@ -168,6 +183,22 @@ pub(crate) struct StateChange<'c> {
     pub(crate) state: CampaignState,
     pub(crate) at: UtcMs,
     pub(crate) by: &'c str,
+}
+
+/// See [`StoreCommand::CampaignMode`].
+#[derive(Clone, Copy)]
+pub(crate) struct ModeChange<'c> {
+    pub(crate) campaign: CampaignId,
+    pub(crate) mode: DialMode,
+    pub(crate) at: UtcMs,
+    pub(crate) by: &'c str,
+}
+
+/// See [`StoreCommand::Coverage`].
+#[derive(Clone, Copy)]
+pub(crate) struct Covered {
+    pub(crate) attempt: AttemptId,
+    pub(crate) covered: bool,
 }
 
 /// See [`StoreCommand::Connected`].
@@ -205,9 +236,16 @@ fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
                 let change = StateChange { campaign: *campaign, state: *state, at: *when, by };
                 add!(groups, CampaignState, (at, change));
             }
+            StoreCommand::CampaignMode { campaign, mode, at: when, by } => {
+                let change = ModeChange { campaign: *campaign, mode: *mode, at: *when, by };
+                add!(groups, CampaignMode, (at, change));
+            }
             StoreCommand::AgentLeg(item) => add!(groups, AgentLeg, (at, item)),
             StoreCommand::LegAnswered(item) => add!(groups, LegAnswered, (at, item)),
             StoreCommand::LegEnded(item) => add!(groups, LegEnded, (at, item)),
+            StoreCommand::Coverage { attempt, covered } => {
+                add!(groups, Coverage, (at, Covered { attempt: *attempt, covered: *covered }));
+            }
             StoreCommand::Connected { attempt, agent, at: when } => {
                 let joined = AgentJoined { attempt: *attempt, agent: *agent, at: *when };
                 add!(groups, Connected, (at, joined));
@@ -224,6 +262,10 @@ fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
             StoreCommand::Intent(item) => add!(groups, Intent, (at, &**item)),
             StoreCommand::AgentState(item) => add!(groups, AgentState, (at, item)),
             StoreCommand::Count { campaign } => add!(groups, Count, (at, *campaign)),
+            StoreCommand::Account { campaign, window } => {
+                let asked = ledger::Asked { at, campaign: campaign.0, starts: window.0 };
+                add!(groups, Account, asked);
+            }
         }
     }
     groups

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use crate::logic::dialer::CampaignState;
 use crate::logic::ids::{CampaignId, ClassId, IdMaker, ListId, SellerId};
+use crate::logic::settings::DialMode;
 use crate::logic::time::UtcMs;
 use crate::store::audit::AuditEntry;
-use crate::store::batch::{Batch, StateChange};
+use crate::store::batch::{Batch, ModeChange, StateChange};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind, append_to};
@@ -49,6 +50,33 @@ pub(crate) async fn set_state(
             row: change.campaign.0,
             body,
         });
+    }
+    Ok(())
+}
+
+/// Writes a later dial mode, likewise.
+pub(crate) async fn set_mode(
+    batch: &mut Batch<'_>,
+    change: &ModeChange<'_>,
+) -> Result<(), StoreError> {
+    const SET: Sql = Sql::both(
+        "update campaign set mode = $2, mode_ms = $3 where id = $1 and coalesce(mode_ms, 0) < $3",
+    );
+    let mode = match change.mode {
+        DialMode::Progressive => change.mode.as_str().to_owned(),
+        DialMode::Ratio(ratio) => format!("{} {ratio}", change.mode.as_str()),
+    };
+    let binds = [Bind::Int(change.campaign.0), Bind::Text(&mode), Bind::Int(change.at.0)];
+    if batch.db.run("changing a campaign's dial mode", &SET, &binds).await? > 0 {
+        let body = json!({ "campaign": change.campaign, "mode": mode, "by": change.by });
+        batch.audit.push(AuditEntry {
+            at: change.at,
+            who: change.by.to_owned(),
+            what: "campaign_mode",
+            body: body.clone(),
+        });
+        let (at, row) = (change.at, change.campaign.0);
+        batch.events.push(Event { at, kind: EventKind::CampaignMode, row, body });
     }
     Ok(())
 }

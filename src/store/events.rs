@@ -42,6 +42,8 @@ kinds! {
     NodeStarted = "node_started";
     /// A campaign was started, paused or resumed.
     CampaignState = "campaign_state";
+    /// A person changed a campaign's dial mode.
+    CampaignMode = "campaign_mode";
     /// A list began to come in.
     ImportStarted = "import_started";
     /// A list was read to its end.

@@ -1,14 +1,17 @@
 //! The last gate before an INVITE: one attempt with its first leg, or a reason why not.
 //!
 //! A round is two questions (how things stand, what was called lately) and two inserts, for any number of intents that
-//! share neither lead, person nor number. On PostgreSQL the persons and numbers are locked first, so that two processes
-//! cannot both find a cap open; the unique index `attempt_live` has the last word on a number.
+//! share neither lead, person nor number. On PostgreSQL the persons, numbers and, for uncovered calls, the campaign's ledger
+//! are locked first, so that two processes cannot both find a cap open or spend the same credit; the unique index `attempt_live` has the last word on a number.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
+use crate::logic::compliance::abandon_ledger::Account;
+use crate::logic::compliance::abandon_ledger::allowance;
 use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
 use crate::logic::gate::Gate;
 use crate::logic::time::UtcMs;
@@ -16,6 +19,7 @@ use crate::store::batch::{Batch, Key, Placed, rounds};
 use crate::store::db::Engine;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
+use crate::store::ledger;
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
 use crate::store::suppressions::person_key;
 
@@ -38,6 +42,9 @@ struct IntentRow<'a> {
     call: &'a str,
     agent: Option<i64>,
     uncovered: i64,
+    /// Windows of the ledger in which an uncovered call can be answered.
+    first_window: i64,
+    last_window: i64,
     now: i64,
     since: i64,
 }
@@ -61,7 +68,9 @@ impl<'a> IntentRow<'a> {
             caller_id: intent.caller_id.reveal(),
             call: &intent.call,
             agent: intent.agent.map(|agent| agent.0),
-            uncovered: i64::from(intent.agent.is_none()),
+            uncovered: i64::from(intent.uncovered.is_some()),
+            first_window: intent.uncovered.map_or(0, |start| start.windows.first.0),
+            last_window: intent.uncovered.map_or(0, |start| start.windows.last.0),
             now: intent.now.0,
             since: (intent.now - MONTH.max(intent.min_gap)).0,
         }
@@ -115,6 +124,7 @@ async fn write_round(
     let json = json_rows(&rows);
     let standings = standings(batch, &json).await?;
     let mut history = history(batch, &json).await?;
+    let mut credits = credits(batch, round, &json).await?;
     let mut passed = vec![];
     for (((at, intent), row), (no, standing)) in
         round.iter().zip(rows).zip((0_i64..).zip(&standings))
@@ -122,6 +132,9 @@ async fn write_round(
         let calls: Vec<_> = history.extract_if(.., |call| call.row_no == no).collect();
         match verdict(batch.epoch(), lease_until, intent, standing, &calls) {
             Verdict::Known => replies.push((*at, StoreReply::Saved)),
+            Verdict::Pass if !take_credit(&mut credits, no, intent) => {
+                replies.push((*at, StoreReply::Refused { gate: Gate::Credit, until: None }));
+            }
             Verdict::Pass => passed.push((*at, row)),
             Verdict::Refuse(gate, until) => {
                 replies.push((*at, StoreReply::Refused { gate, until }));
@@ -201,7 +214,8 @@ async fn lock(batch: &mut Batch<'_>, round: &[Placed<'_, Intent>]) -> Result<(),
         .iter()
         .flat_map(|(_, intent)| {
             let number = format!("{}:{}", intent.seller, intent.phone.key);
-            [person_key(intent.contact), number]
+            let ledger = intent.uncovered.map(|_| format!("ledger:{}", intent.campaign));
+            [Some(person_key(intent.contact)), Some(number), ledger].into_iter().flatten()
         })
         .collect();
     batch.db.rows("locking persons and numbers", &LOCK, &[Bind::Text(&json_rows(&keys))]).await?;
@@ -298,6 +312,65 @@ async fn history(batch: &mut Batch<'_>, json: &str) -> Result<Vec<PastCall>, Sto
     );
     let rows = batch.db.rows("reading earlier calls", &HISTORY, &[Bind::Text(json)]).await?;
     rows.iter().map(PastCall::read).collect()
+}
+
+/// What the ledger of an uncovered intent's campaign bears.
+struct CreditOf {
+    campaign: i64,
+    /// Uncovered calls that are under way, those of this round included as they pass.
+    uncovered: u64,
+    /// What the windows in which the call can be answered have booked.
+    first: Account,
+    last: Account,
+}
+
+/// By place in the round; nothing where no intent of the round is uncovered.
+async fn credits(
+    batch: &mut Batch<'_>,
+    round: &[Placed<'_, Intent>],
+    json: &str,
+) -> Result<BTreeMap<i64, CreditOf>, StoreError> {
+    if round.iter().all(|(_, intent)| intent.uncovered.is_none()) {
+        return Ok(BTreeMap::new());
+    }
+    const CREDIT: Sql = sql_rows!(
+        [campaign int, uncovered int, first_window int, last_window int],
+        "select r.row_no, r.campaign, (select count(*) from attempt a where a.campaign_id = r.campaign \
+             and a.uncovered = 1 and a.connected_ms is null and a.ended_ms is null), \
+           coalesce(f.answered, 0), coalesce(f.abandoned, 0), coalesce(f.fault, 0), \
+           coalesce(l.answered, 0), coalesce(l.abandoned, 0), coalesce(l.fault, 0) \
+         from r left join abandon_window f on f.campaign_id = r.campaign and f.starts_ms = r.first_window \
+           left join abandon_window l on l.campaign_id = r.campaign and l.starts_ms = r.last_window \
+         where r.uncovered = 1 order by r.row_no"
+    );
+    let rows = batch.db.rows("asking the ledger", &CREDIT, &[Bind::Text(json)]).await?;
+    rows.iter()
+        .map(|row| {
+            let credit = CreditOf {
+                campaign: row.int(1)?,
+                uncovered: row.count(2)?,
+                first: ledger::account(row, 3)?,
+                last: ledger::account(row, 6)?,
+            };
+            Ok((row.int(0)?, credit))
+        })
+        .collect()
+}
+
+/// Whether the call may be under way without an agent of its own: then it is counted for those after it.
+fn take_credit(credits: &mut BTreeMap<i64, CreditOf>, no: i64, intent: &Intent) -> bool {
+    let Some(start) = intent.uncovered else { return true };
+    let Some(credit) = credits.get(&no) else { return false };
+    let bears = |account: Account| {
+        allowance(start.cap_ppm, account.answered, account.abandoned) > credit.uncovered
+    };
+    if !bears(credit.first) || !bears(credit.last) {
+        return false;
+    }
+    for other in credits.values_mut().filter(|other| other.campaign == intent.campaign.0) {
+        other.uncovered += 1;
+    }
+    true
 }
 
 enum Verdict {

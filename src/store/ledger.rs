@@ -4,10 +4,48 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::LedgerWindow;
+use crate::logic::dialer::StoreReply;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
+
+/// One window to be read, by place in the batch.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Asked {
+    #[serde(skip)]
+    pub(crate) at: usize,
+    pub(crate) campaign: i64,
+    pub(crate) starts: i64,
+}
+
+/// What windows have booked, by place in the batch; a window without a row has booked nothing.
+pub(crate) async fn read(
+    db: &mut Db,
+    asked: &[Asked],
+) -> Result<Vec<(usize, StoreReply)>, StoreError> {
+    const READ: Sql = sql_rows!(
+        [campaign int, starts int],
+        "select coalesce(w.answered, 0), coalesce(w.abandoned, 0), coalesce(w.fault, 0) \
+         from r left join abandon_window w on w.campaign_id = r.campaign and w.starts_ms = r.starts order by r.row_no"
+    );
+    let rows = db.rows("reading the ledger", &READ, &[Bind::Text(&json_rows(asked))]).await?;
+    asked
+        .iter()
+        .zip(&rows)
+        .map(|(asked, row)| Ok((asked.at, StoreReply::Account(account(row, 0)?))))
+        .collect()
+}
+
+/// A, D and faults, from three columns.
+pub(crate) fn account(row: &DbRow, at: usize) -> Result<Account, StoreError> {
+    Ok(Account {
+        answered: row.count(at)?,
+        abandoned: row.count(at + 1)?,
+        fault: row.count(at + 2)?,
+    })
+}
 
 /// What one attempt has booked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::logic::dialer::{AgentLeg, LegAnswered, LegEnded};
 use crate::logic::time::UtcMs;
-use crate::store::batch::{AgentJoined, Batch, Key, Placed, rounds};
+use crate::store::batch::{AgentJoined, Batch, Covered, Key, Placed, rounds};
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
@@ -178,6 +178,35 @@ pub(crate) async fn connected(
                 "lead": row.int(2)?.to_string(), "agent": row.int(3)?.to_string(),
             }),
         });
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct CoverageRow {
+    attempt: i64,
+    uncovered: i64,
+}
+
+pub(crate) async fn coverage(
+    batch: &mut Batch<'_>,
+    items: &[(usize, Covered)],
+) -> Result<(), StoreError> {
+    for round in rounds(items, |(_, change)| vec![Key::Attempt(change.attempt.0)]) {
+        let rows: Vec<_> = round
+            .iter()
+            .map(|(_, change)| CoverageRow {
+                attempt: change.attempt.0,
+                uncovered: i64::from(!change.covered),
+            })
+            .collect();
+        const COVER: Sql = sql_rows!(
+            [attempt int, uncovered int],
+            "update attempt set uncovered = r.uncovered from r \
+             where attempt.id = r.attempt and attempt.ended_ms is null"
+        );
+        let doing = "noting who has an agent";
+        batch.db.run(doing, &COVER, &[Bind::Text(&json_rows(&rows))]).await?;
     }
     Ok(())
 }

@@ -28,8 +28,11 @@ macro_rules! migration {
 }
 
 /// Every step, in order.
-pub const MIGRATIONS: &[Migration] =
-    &[migration!(1, "0001_first.sql"), migration!(2, "0002_promises.sql")];
+pub const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_first.sql"),
+    migration!(2, "0002_promises.sql"),
+    migration!(3, "0003_ledger.sql"),
+];
 
 impl Db {
     /// Brings the schema up to date, and on the first time writes the installation's identity.

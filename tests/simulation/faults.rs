@@ -162,6 +162,7 @@ const fn store_word(command: &StoreCommand) -> &'static str {
         StoreCommand::AgentLeg(_) => "agent leg",
         StoreCommand::LegAnswered(_) => "leg answered",
         StoreCommand::LegEnded(_) => "leg ended",
+        StoreCommand::Coverage { .. } => "coverage",
         StoreCommand::Connected { .. } => "connected",
         StoreCommand::Outcome(_) => "outcome",
         StoreCommand::Disposition(_) => "disposition",
@@ -169,7 +170,9 @@ const fn store_word(command: &StoreCommand) -> &'static str {
         StoreCommand::AgentState(_) => "agent state",
         StoreCommand::CampaignState { .. } => "campaign state",
         StoreCommand::Heartbeat { .. } => "heartbeat",
+        StoreCommand::CampaignMode { .. } => "campaign mode",
         StoreCommand::Count { .. } => "count",
+        StoreCommand::Account { .. } => "account",
     }
 }
 

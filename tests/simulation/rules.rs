@@ -311,9 +311,12 @@ impl Rules {
                 | StoreCommand::Intent(_)
                 | StoreCommand::AgentLeg(_)
                 | StoreCommand::LegEnded(_)
+                | StoreCommand::Coverage { .. }
                 | StoreCommand::Connected { .. }
                 | StoreCommand::AgentState(_)
                 | StoreCommand::CampaignState { .. }
+                | StoreCommand::CampaignMode { .. }
+                | StoreCommand::Account { .. }
                 | StoreCommand::Heartbeat { .. }
                 | StoreCommand::Count { .. } => None,
             };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use outdial::logic::dialer::*;
 use outdial::logic::ids::*;
 use outdial::logic::outcome::Outcome;
+use outdial::logic::settings::DialMode;
 use outdial::logic::sip::user_agent::RemoteDialog;
 use outdial::store::{
     Db, EVENTS_PAGE, EventKind, LoggedEvent, begin_import, events_after, events_end, finish_import,
@@ -87,7 +88,10 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     }
     let (state, by) = (CampaignState::Paused, "control".to_owned());
     let at = world.now + Duration::from_millis(1);
-    world.one(StoreCommand::CampaignState { campaign, state, at, by }).await;
+    world.one(StoreCommand::CampaignState { campaign, state, at, by: by.clone() }).await;
+    world
+        .twice(&[StoreCommand::CampaignMode { campaign, mode: DialMode::Progressive, at, by }])
+        .await;
 
     let events = all(world).await;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
@@ -104,13 +108,14 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
         EventKind::Disposition,
         EventKind::Suppression,
         EventKind::CampaignState,
+        EventKind::CampaignMode,
     ];
     assert_eq!(kinds, told.map(EventKind::as_str));
     for kind in EventKind::ALL {
         assert!(told.contains(kind), "{kind:?} has no change here");
     }
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (1..=12).collect::<Vec<_>>());
+    assert_eq!(seqs, (1..=13).collect::<Vec<_>>());
 
     let started = &events[4];
     assert_eq!(started.body["campaign"], campaign.to_string());
@@ -118,6 +123,7 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     assert_eq!(started.row, started.body["attempt"].as_str().unwrap());
     assert_eq!(events[8].body["outcome"], "connected");
     assert_eq!(events[11].body["state"], "paused");
+    assert_eq!(events[12].body["mode"], "progressive");
     for event in &events {
         let numbers = event.body.as_object().unwrap().iter().filter(|(_, value)| value.is_number());
         let ids: Vec<_> = numbers.map(|(key, _)| key.as_str()).collect();

@@ -212,6 +212,7 @@ impl World {
             caller_id: "+81311112222".parse().unwrap(),
             call: "{\"to\":\"x\"}".to_owned(),
             agent: Some(AGENT),
+            uncovered: None,
             now: self.now,
             per_day: 2,
             per_30_days: 10,

@@ -1,6 +1,8 @@
 //! The abandonment ledger always is the sum of what attempts and dispositions say.
 
+use outdial::logic::compliance::abandon_ledger::{Account, WindowSpan};
 use outdial::logic::dialer::*;
+use outdial::logic::gate::Gate;
 use outdial::logic::outcome::Outcome;
 use outdial::store::{WindowRow, ledger_windows};
 
@@ -13,6 +15,8 @@ on_both! {
     the_first_word_that_a_person_was_there_raises_a_once
     a_machine_never_raises_credit
     a_persons_word_outlives_a_revision
+    uncovered_calls_share_the_credit_of_both_windows
+    a_place_without_an_agent_is_handed_on_and_given_back
 }
 
 async fn ledger(world: &mut World) -> Vec<(u64, u64, u64)> {
@@ -126,4 +130,80 @@ async fn a_persons_word_outlives_a_revision(world: &mut World) {
         .numbers("select sum(case when booked_answered = 1 or booked_live = 1 then 1 else 0 end), count(*) from attempt")
         .await;
     assert_eq!(sums, [1, 1]);
+}
+
+/// A ledger that bears two uncovered calls today and none tomorrow.
+async fn book_credit(world: &mut World) -> UncoveredStart {
+    let (campaign, window) = (world.campaign, world.window());
+    world
+        .sql(&format!(
+            "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, answered, abandoned, fault) \
+             values ({campaign}, {}, {}, 30000, 99, 1, 1)",
+            window.starts.0, window.ends.0
+        ))
+        .await;
+    let windows = WindowSpan { first: window.starts, last: window.starts };
+    UncoveredStart { cap_ppm: window.cap_ppm, windows }
+}
+
+async fn uncovered(world: &mut World, n: i64, start: UncoveredStart) -> Intent {
+    world.lead(n).await;
+    let leads = world.claim(u64::try_from(n).unwrap(), 1).await;
+    Intent { agent: None, uncovered: Some(start), ..world.intent(&leads[0]) }
+}
+
+const NO_CREDIT: StoreReply = StoreReply::Refused { gate: Gate::Credit, until: None };
+
+async fn uncovered_calls_share_the_credit_of_both_windows(world: &mut World) {
+    let today = book_credit(world).await;
+    let (campaign, window) = (world.campaign, today.windows.first);
+    let account = StoreReply::Account(Account { answered: 99, abandoned: 1, fault: 1 });
+    assert_eq!(world.one(StoreCommand::Account { campaign, window }).await, account);
+    let last = window + DAY;
+    let nothing = StoreReply::Account(Account::default());
+    assert_eq!(world.one(StoreCommand::Account { campaign, window: last }).await, nothing);
+
+    let at_the_edge = UncoveredStart { windows: WindowSpan { first: window, last }, ..today };
+    let late = uncovered(world, 1, at_the_edge).await;
+    assert_eq!(world.one(StoreCommand::Intent(Box::new(late))).await, NO_CREDIT);
+    let mut batch = vec![];
+    for n in 2..=4 {
+        let intent = uncovered(world, n, today).await;
+        batch.push(StoreCommand::Intent(Box::new(intent)));
+    }
+    let replies = world.run(&batch).await;
+    assert_eq!(replies, [StoreReply::Saved, StoreReply::Saved, NO_CREDIT]);
+    let covered = uncovered(world, 5, today).await;
+    let covered = Intent { agent: Some(AGENT), uncovered: None, ..covered };
+    assert_eq!(world.one(StoreCommand::Intent(Box::new(covered))).await, StoreReply::Saved);
+}
+
+async fn a_place_without_an_agent_is_handed_on_and_given_back(world: &mut World) {
+    let today = book_credit(world).await;
+    let (one, two) = (uncovered(world, 1, today).await, uncovered(world, 2, today).await);
+    let kept = open(world, 3).await;
+    for intent in [&one, &two] {
+        let saved = world.one(StoreCommand::Intent(Box::new(intent.clone()))).await;
+        assert_eq!(saved, StoreReply::Saved);
+    }
+    // The first is answered and gets the agent who was kept for another call, which goes on without.
+    let at = world.now;
+    world
+        .twice(&[
+            StoreCommand::Coverage { attempt: kept.attempt, covered: false },
+            StoreCommand::Connected { attempt: one.attempt, agent: AGENT, at },
+        ])
+        .await;
+    let next = uncovered(world, 4, today).await;
+    assert_eq!(world.one(StoreCommand::Intent(Box::new(next.clone()))).await, NO_CREDIT);
+    // An agent became free for the second; the third is not answered.
+    world.twice(&[StoreCommand::Coverage { attempt: two.attempt, covered: true }]).await;
+    let nothing = world.booking(false, false);
+    end(world, &kept, Outcome::NoAnswer, nothing).await;
+    for n in 5..=6 {
+        let next = uncovered(world, n, today).await;
+        assert_eq!(world.one(StoreCommand::Intent(Box::new(next))).await, StoreReply::Saved);
+    }
+    let last = uncovered(world, 7, today).await;
+    assert_eq!(world.one(StoreCommand::Intent(Box::new(last))).await, NO_CREDIT);
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use outdial::logic::attempt::MessageKind;
+use outdial::logic::compliance::abandon_ledger::WindowSpan;
 use outdial::logic::dialer::*;
 use outdial::logic::ids::*;
 use outdial::logic::outcome::Outcome;
@@ -38,6 +39,7 @@ fn both_databases_and_the_model_agree_on_random_commands() {
         Gate::PerDay,
         Gate::Per30Days,
         Gate::MinGap,
+        Gate::Credit,
     ];
     // The commands are no use if every intent meets the same gate.
     for word in gates.map(Gate::as_str).into_iter().chain(["saved"]) {
@@ -223,7 +225,7 @@ impl Author {
         let now = self.now;
         let at = usize::try_from(self.dice.below(3)).unwrap();
         let campaign = self.campaigns[at].0;
-        Some(match self.dice.below(20) {
+        Some(match self.dice.below(23) {
             0..=2 => {
                 // Sometimes the last claim again.
                 if self.dice.below(3) > 0 {
@@ -252,6 +254,15 @@ impl Author {
             }
             16 => StoreCommand::Promote { campaign, now, limit: 3 },
             17 => StoreCommand::Count { campaign },
+            20 => StoreCommand::Account { campaign, window: self.window(campaign).starts },
+            21 => {
+                let covered = self.dice.below(2) == 0;
+                StoreCommand::Coverage { attempt: self.pick_intent()?.attempt, covered }
+            }
+            22 => {
+                let attempt = self.pick_intent()?.attempt;
+                StoreCommand::Connected { attempt, agent: AGENT, at: now }
+            }
             18 if self.dice.below(3) == 0 => {
                 let (contact, _) = self.contacts[usize::try_from(self.dice.below(14)).unwrap()];
                 StoreCommand::Suppress(self.refusal(ContactId(contact)))
@@ -291,6 +302,9 @@ impl Author {
             self.claimed.retain(|other| other.lead != lead.lead);
         }
         let attempt = self.id();
+        let window = self.window(lead.campaign).starts;
+        // Now and then near the end of the day.
+        let span = if self.dice.below(6) == 0 { DAY } else { Duration::ZERO };
         let small = |dice: &mut Dice, n| u32::try_from(dice.below(n)).unwrap();
         let intent = Intent {
             attempt: AttemptId(attempt),
@@ -306,6 +320,10 @@ impl Author {
             caller_id: "+81311112222".parse().unwrap(),
             call: "{}".to_owned(),
             agent: (self.dice.below(2) == 0).then_some(AGENT),
+            uncovered: (self.dice.below(3) == 0).then(|| UncoveredStart {
+                cap_ppm: 300_000 * small(&mut self.dice, 4),
+                windows: WindowSpan { first: window, last: window + span },
+            }),
             now: self.now,
             per_day: small(&mut self.dice, 7),
             per_30_days: 1 + small(&mut self.dice, 5),

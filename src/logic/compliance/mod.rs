@@ -4,11 +4,13 @@
 //! - [`calling_class`]: leads that share zones share a class; its hours are asked once for all of them.
 //! - [`country`]: the allow-list of countries and `test_only`.
 //! - [`abandon_window`]: the fixed window in whose ledger a call is booked.
+//! - [`abandon_ledger`]: how many calls may be under way without an agent of their own.
 //! - [`holidays`]: calendars that ship with the program.
 //! - [`local_time`]: moments as people write them.
 //!
 //! Numbers of law live in `data/`, each with its source and the day it was checked.
 
+pub mod abandon_ledger;
 pub mod abandon_window;
 pub mod calling_class;
 pub mod calling_hours;

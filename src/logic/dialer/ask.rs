@@ -1,5 +1,7 @@
 //! What a person or program at the control socket wants.
 
+use std::time::Duration;
+
 use crate::logic::agent;
 use crate::logic::agent::Kind;
 use crate::logic::attempt;
@@ -11,6 +13,7 @@ use crate::logic::dialer::{
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ContactId, SellerId, SuppressionId};
 use crate::logic::phone::{NotE164, PhoneNumber};
+use crate::logic::settings::{DialMode, DialRatio};
 use crate::logic::time::Now;
 
 impl Dialer {
@@ -132,6 +135,12 @@ impl Dialer {
                 self.drain(now, out);
                 Ok(Some(Reply::Ok))
             }
+            Command::CampaignMode { campaign, mode, ratio } => {
+                let id = self.campaign_named(&campaign)?;
+                let mode = dial_mode(&mode, ratio)?;
+                self.set_mode(now, id, mode, asker, out);
+                Ok(None)
+            }
             Command::Suppress { seller, number, reason, proof } => {
                 let seller = self.seller_named(&seller)?;
                 let number: PhoneNumber = number
@@ -231,6 +240,25 @@ impl Dialer {
         self.store(command, Waiting::Told(asker), out);
     }
 
+    /// Takes effect at once; a call that is under way stays what it is.
+    fn set_mode(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        mode: DialMode,
+        asker: Asker,
+        out: &mut Vec<Action>,
+    ) {
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            room.settings.mode = mode;
+        }
+        // The database takes an earlier change for a repeat.
+        self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
+        let by = "control".to_owned();
+        let command = StoreCommand::CampaignMode { campaign, mode, at: self.said_at, by };
+        self.store(command, Waiting::Told(asker), out);
+    }
+
     fn agent_named(&self, name: &str) -> Result<(AgentId, Kind), Refusal> {
         self.desks
             .values()
@@ -272,7 +300,27 @@ pub(super) fn told(reply: &StoreReply) -> Reply {
         | StoreReply::Promoted { .. }
         | StoreReply::Saved
         | StoreReply::Refused { .. }
-        | StoreReply::Counted(_) => Reply::Ok,
+        | StoreReply::Counted(_)
+        | StoreReply::Account(_) => Reply::Ok,
+    }
+}
+
+fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
+    match (word, ratio) {
+        ("progressive", None) => Ok(DialMode::Progressive),
+        ("ratio", Some(thousandths)) => DialRatio::from_thousandths(thousandths)
+            .map(DialMode::Ratio)
+            .ok_or_else(|| refuse("bad_ratio", "lines per free agent are 1.0 to 10.0".to_owned())),
+        ("ratio", None) => {
+            Err(refuse("bad_ratio", "say how many lines per free agent: ratio 1.5".to_owned()))
+        }
+        ("progressive", Some(_)) => {
+            Err(refuse("bad_mode", "progressive has one line per free agent".to_owned()))
+        }
+        (other, _) => {
+            let message = format!("`{other}` is no dial mode; there are progressive and ratio");
+            Err(refuse("bad_mode", message))
+        }
     }
 }
 

@@ -27,8 +27,6 @@ pub(super) struct Call {
     pub(super) line: usize,
     /// Kept for it, or speaking with the person.
     pub(super) agent: Option<AgentId>,
-    /// An agent was kept for it when it was started.
-    pub(super) covered: bool,
     /// Its ports are asked for, and it is not dialed yet.
     pub(super) prepared: bool,
     /// Dialed, and not closed yet.
@@ -59,6 +57,7 @@ impl Dialer {
                     return;
                 }
                 let Some(call) = self.drop_call(attempt) else { return };
+                self.release_credit(call.campaign, attempt);
                 if let Some(agent) = call.agent {
                     self.desk_event(now, agent, agent::Event::Release(attempt), out);
                 }
@@ -70,7 +69,8 @@ impl Dialer {
             | StoreReply::Claimed(_)
             | StoreReply::Promoted { .. }
             | StoreReply::Saved
-            | StoreReply::Counted(_) => self.call_event(now, attempt, attempt::Event::Saved, out),
+            | StoreReply::Counted(_)
+            | StoreReply::Account(_) => self.call_event(now, attempt, attempt::Event::Saved, out),
         }
     }
 
@@ -214,22 +214,18 @@ impl Dialer {
         })
     }
 
-    /// Before an INVITE leaves: is the agent who was kept still there, or another one free?
-    pub(super) fn has_agent(&self, attempt: AttemptId) -> bool {
-        let Some(call) = self.calls.get(&attempt) else { return false };
-        call.agent
-            .and_then(|agent| self.desks.get(&agent))
-            .is_some_and(|desk| desk.machine.is_kept_for(attempt))
-    }
-
-    /// An answered person wants an agent: the one kept for the call first, else the longest idle who fits.
+    /// An answered person wants an agent: the one kept for the call first, else the longest idle who fits, else one who
+    /// is kept for a call that still rings.
     fn find_agent(&mut self, now: Now, attempt: AttemptId, out: &mut Vec<Action>) {
         let Some(call) = self.calls.get(&attempt) else { return };
         let kept = call.agent.filter(|agent| {
             self.desks.get(agent).is_some_and(|desk| desk.machine.is_kept_for(attempt))
         });
         let language = self.language_of(call);
-        if let Some(agent) = kept.or_else(|| self.free_agent(call.campaign, &language)) {
+        let agent = kept
+            .or_else(|| self.free_agent(call.campaign, &language))
+            .or_else(|| self.take_kept_agent(now, attempt, out));
+        if let Some(agent) = agent {
             self.join(now, attempt, agent, out);
         }
     }
@@ -250,7 +246,7 @@ impl Dialer {
     fn join(&mut self, now: Now, attempt: AttemptId, agent: AgentId, out: &mut Vec<Action>) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         let before = call.agent.replace(agent);
-        let customer = call.leg;
+        let (customer, campaign) = (call.leg, call.campaign);
         let Some(room) = self.rooms.get(&call.campaign) else { return };
         let join = agent::Event::Join {
             attempt,
@@ -272,6 +268,7 @@ impl Dialer {
             desk.spoken.clone_from(&desk.last);
         }
         self.desk_event(now, agent, join, out);
+        self.release_credit(campaign, attempt);
         self.call_event(now, attempt, attempt::Event::AgentJoined, out);
         self.store(StoreCommand::Connected { attempt, agent, at: now.utc }, Waiting::Fact, out);
     }
@@ -323,6 +320,9 @@ impl Dialer {
                 room.expect(&after);
             }
             self.store(StoreCommand::Outcome(Box::new(record)), Waiting::Fact, out);
+            if let Some(campaign) = campaign {
+                self.read_ledger(now, campaign, out);
+            }
         }
         if end.outcome == Outcome::NotPlaced && stage == Stage::Starting {
             self.release_unplaced(now, attempt, out);

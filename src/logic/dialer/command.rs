@@ -76,6 +76,15 @@ pub enum Command {
     },
     /// As the first Ctrl-C: no new call, and the process ends when those in progress are over.
     Drain,
+    /// Changes how a campaign starts calls, for this run. Answered once it is durable.
+    CampaignMode {
+        /// Campaign by name.
+        campaign: String,
+        /// `progressive` or `ratio`.
+        mode: String,
+        /// Lines per free agent in thousandths, for `ratio`: 1,500 is one and a half.
+        ratio: Option<u32>,
+    },
     /// A refusal or do-not-call for a seller, from now on. Answered once it is durable.
     Suppress {
         /// Seller by name.
@@ -259,6 +268,12 @@ pub struct CampaignLine {
     pub name: String,
     /// State text.
     pub state: &'static str,
+    /// Dial mode text.
+    pub mode: &'static str,
+    /// Lines per free agent in thousandths, in ratio mode.
+    pub ratio: Option<u32>,
+    /// The window of the abandonment ledger that lasts now.
+    pub ledger: LedgerLine,
     /// Leads by state, as last counted.
     pub leads: LeadCounts,
     /// Leads held in memory, ready to be dialed.
@@ -279,10 +294,32 @@ pub struct CampaignLine {
     pub messages: u64,
     /// Promised calls not made yet, as last counted.
     pub promises: Promises,
-    /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `clock`, `state`, `hours`.
+    /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `state`,
+    /// `hours`, `clock`, `trunk`, `credit` (the abandonment ledger bears no further call without an agent of its own).
     pub held_by: Option<&'static str>,
     /// Gates that refused leads in this run: text and count.
     pub gates: Vec<(&'static str, u64)>,
+}
+
+/// A window of the abandonment ledger in the [`View`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LedgerLine {
+    /// Its start.
+    pub starts: UtcMs,
+    /// Its end, exclusive.
+    pub ends: UtcMs,
+    /// The cap in parts per million of live answers.
+    pub cap_ppm: u32,
+    /// A: resolved live answers.
+    pub answered: u64,
+    /// D: abandoned calls.
+    pub abandoned: u64,
+    /// Of these, faults.
+    pub fault: u64,
+    /// So many calls may be under way without an agent of their own.
+    pub uncovered_allowed: u64,
+    /// So many are.
+    pub uncovered: u64,
 }
 
 /// One trunk in the [`View`].

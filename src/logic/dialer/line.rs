@@ -137,7 +137,7 @@ impl Dialer {
                 let may_go = self.health != StoreHealth::Gone
                     && !self.clock_is_off()
                     && self.gate_in_memory(now, call.campaign, &call.phone, call.class).is_none()
-                    && self.has_agent(attempt);
+                    && self.may_still_go(attempt);
                 if !may_go {
                     self.call_event(now, attempt, crate::logic::attempt::Event::Withdrawn, out);
                 }

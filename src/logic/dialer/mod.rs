@@ -5,6 +5,7 @@
 //! | `room` | one campaign: which leads are at hand, when more are claimed |
 //! | `line` | one trunk: which INVITE leaves next |
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
+//! | `cover` | which call may do without an agent of its own; the credit for it |
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
 //! | `clock` | whether this machine's clock and the database's are apart |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
@@ -18,6 +19,7 @@ mod ask;
 mod call;
 mod clock;
 pub mod command;
+mod cover;
 mod desk;
 mod ending;
 mod line;
@@ -102,6 +104,12 @@ enum Waiting {
     },
     /// Somebody is told once it is durable.
     Told(Asker),
+    /// A window of the ledger, which will hold these losses.
+    Account {
+        campaign: CampaignId,
+        window: UtcMs,
+        held: Vec<AttemptId>,
+    },
     /// Nobody waits but the end of the process.
     Fact,
     Heartbeat,
@@ -250,6 +258,9 @@ impl Dialer {
                 }
             }
             Waiting::Told(asker) => out.push(Action::Reply(asker, Box::new(ask::told(&reply)))),
+            Waiting::Account { campaign, window, held } => {
+                self.ledger_read(now, campaign, window, &held, reply, out);
+            }
             Waiting::Fact => {}
             Waiting::Heartbeat => {
                 // Our row is gone or belongs to somebody else: no call may start any more.

@@ -1,4 +1,8 @@
-//! Which agent gets which lead now: progressive, one line per free agent, who is kept for it.
+//! Which lead is started now, and with which agent kept for it.
+//!
+//! Progressive: one line per free agent, who is kept for it. Ratio: beyond that, lines without an agent of their own.
+
+use std::time::Duration;
 
 use crate::logic::agent;
 use crate::logic::attempt::{Attempt, Stage};
@@ -6,7 +10,7 @@ use crate::logic::compliance::{Verdict, country};
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
-    StoreCommand, StoreHealth, Timer, Waiting, public_ref,
+    StoreCommand, StoreHealth, Timer, UncoveredStart, Waiting, public_ref,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
@@ -20,7 +24,16 @@ struct Start {
     line: usize,
     lead: ClaimedLead,
     phone: LeadPhone,
-    agent: AgentId,
+    cover: Cover,
+}
+
+/// Who is there for the person if the call is answered.
+#[derive(Clone, Copy)]
+enum Cover {
+    /// An agent, kept for this call.
+    Agent(AgentId),
+    /// Whoever is free or kept for another call; the ledger has credit for the case that nobody is.
+    Credit(UncoveredStart),
 }
 
 impl Dialer {
@@ -29,6 +42,7 @@ impl Dialer {
         if self.ending.starts_nothing() {
             return;
         }
+        self.cover(now, out);
         for campaign in self.rooms.keys().copied().collect::<Vec<_>>() {
             // Each turn starts one attempt or drops one lead: both are bounded by what is at hand.
             let held_by = loop {
@@ -74,14 +88,13 @@ impl Dialer {
         if let Some(refusal) = self.lines.get(line).ok_or("trunk")?.refusal(starting) {
             return Err(refusal);
         }
-        if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
-            return Err("agents");
-        }
-        let (place, agent) = self.match_lead(now, campaign).ok_or(if room.leads.is_empty() {
-            "list"
-        } else {
-            "agents"
-        })?;
+        let (place, cover) = match self.match_lead(now, campaign) {
+            Some((place, agent)) => (place, Cover::Agent(agent)),
+            None => {
+                let (place, uncovered) = self.match_uncovered(now, campaign)?;
+                (place, Cover::Credit(uncovered))
+            }
+        };
         let Some(lead) = self.rooms.get_mut(&campaign).and_then(|room| room.leads.remove(place))
         else {
             return Err("list");
@@ -97,7 +110,7 @@ impl Dialer {
             self.give_back(now, campaign, &lead, gate, until, out);
             return Ok(());
         }
-        self.start_attempt(now, Start { campaign, line, lead, phone, agent }, out);
+        self.start_attempt(now, Start { campaign, line, lead, phone, cover }, out);
         Ok(())
     }
 
@@ -162,7 +175,11 @@ impl Dialer {
     }
 
     fn start_attempt(&mut self, now: Now, start: Start, out: &mut Vec<Action>) {
-        let Start { campaign, line, lead, phone, agent } = start;
+        let Start { campaign, line, lead, phone, cover } = start;
+        let (agent, uncovered) = match cover {
+            Cover::Agent(agent) => (Some(agent), None),
+            Cover::Credit(uncovered) => (None, Some(uncovered)),
+        };
         let (Some(attempt), Some(leg)) =
             (self.ids.make().map(AttemptId), self.ids.make().map(LegId))
         else {
@@ -188,7 +205,8 @@ impl Dialer {
             trunk: trunk.settings.name.clone(),
             caller_id: settings.caller_id.clone(),
             call: String::new(),
-            agent: Some(agent),
+            agent,
+            uncovered,
             now: now.utc,
             per_day: settings.caps.per_day,
             per_30_days: settings.caps.per_30_days,
@@ -206,8 +224,7 @@ impl Dialer {
             phone,
             leg,
             line,
-            agent: Some(agent),
-            covered: true,
+            agent,
             prepared: false,
             leg_open: false,
             leg_up: false,
@@ -218,8 +235,15 @@ impl Dialer {
         };
         self.calls.insert(attempt, call);
         self.legs.insert(leg, LegOwner::Call(attempt));
-        self.turn_page(attempt, agent);
-        self.desk_event(now, agent, agent::Event::Reserve(attempt), out);
+        if let Some(room) = self.rooms.get_mut(&campaign)
+            && let Some(uncovered) = uncovered
+        {
+            room.credit.ledger.start(attempt, uncovered.windows);
+        }
+        if let Some(agent) = agent {
+            self.turn_page(attempt, agent);
+            self.desk_event(now, agent, agent::Event::Reserve(attempt), out);
+        }
         self.store(StoreCommand::Intent(Box::new(intent)), Waiting::Intent(attempt), out);
         self.arm_call(attempt);
     }
@@ -252,6 +276,7 @@ impl Dialer {
             | Gate::Hours
             | Gate::Retry
             | Gate::Callback => wait(until.unwrap_or(next_day)),
+            Gate::Credit => wait(now.utc + NO_CREDIT),
         };
         let next_phone = lead.phones.first().map(|phone| phone.phone);
         self.release(campaign, lead, LeadAfter { state, due, gate: Some(gate), next_phone }, out);
@@ -266,4 +291,6 @@ impl Dialer {
 }
 
 /// How many leads in order of rank are looked past when no agent speaks the first one's language.
-const LOOK_PAST: usize = 64;
+pub(super) const LOOK_PAST: usize = 64;
+/// Before a lead is tried again for which the database found no credit: another process was faster.
+const NO_CREDIT: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::logic::compliance::abandon_window::AbandonWindows;
 use crate::logic::compliance::calling_class::ClassHours;
+use crate::logic::dialer::cover::Credit;
 use crate::logic::dialer::{
     Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
     LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply, Timer,
@@ -27,6 +28,7 @@ pub(super) struct Room {
     state_at: UtcMs,
     pub(super) hours: ClassHours,
     windows: Option<AbandonWindows>,
+    pub(super) credit: Credit,
     days: Option<AbandonWindows>,
     /// Claimed and not yet dialed, in order.
     pub(super) leads: VecDeque<ClaimedLead>,
@@ -76,6 +78,7 @@ impl Room {
         let by_day = AbandonSettings { window: AbandonWindow::Day, ..abandon.clone() };
         Self {
             windows: AbandonWindows::new(abandon, start.first_run).ok(),
+            credit: Credit::new(abandon.cap_ppm),
             days: AbandonWindows::new(&by_day, start.first_run).ok(),
             id: start.id,
             seller: start.seller,
@@ -220,6 +223,7 @@ impl Dialer {
         for (command, waiting) in commands {
             self.store(command, waiting, out);
         }
+        self.read_ledger(now, campaign, out);
     }
 
     pub(super) fn claimed(

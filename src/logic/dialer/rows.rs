@@ -124,14 +124,11 @@ impl Dialer {
             | Outcome::Cancelled
             | Outcome::Unknown => None,
         };
+        let uncovered = room.credit.ledger.is_uncovered(attempt);
         let abandoned =
-            end.outcome == Outcome::Abandoned || (end.outcome == Outcome::Unknown && !call.covered);
-        let booking = Booking {
-            window: room.window(end.answered_at.unwrap_or(end.ended_at)),
-            answered: live == Some(true) || abandoned,
-            abandoned,
-            fault: abandoned && call.covered,
-        };
+            end.outcome == Outcome::Abandoned || (end.outcome == Outcome::Unknown && uncovered);
+        let window = room.window(end.answered_at.unwrap_or(end.ended_at));
+        let answered = live == Some(true) || abandoned;
         let suppress = (end.outcome == Outcome::Unwanted).then(|| Suppress {
             suppression,
             seller: room.seller,
@@ -156,15 +153,32 @@ impl Dialer {
             q850: end.failure.q850,
             message: call.message,
             live,
-            booking,
+            booking: Booking { window, answered, abandoned, fault: false },
             after,
             phone: phone_after(number, call.phone.phone, today),
             suppress,
         };
         let campaign = call.campaign;
+        let booking = self.book(campaign, attempt, record.booking);
+        let record = OutcomeRecord { booking, ..record };
         self.count(campaign, end.outcome);
         self.count_booking(campaign, booking);
         Some(record)
+    }
+
+    /// The ledger's side of an outcome: whether a loss is a fault, and what credit is free again.
+    fn book(&mut self, campaign: CampaignId, attempt: AttemptId, booking: Booking) -> Booking {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return booking };
+        let fault = if booking.abandoned {
+            room.credit.lose(attempt, booking.window.starts)
+        } else {
+            room.credit.ledger.release(attempt);
+            false
+        };
+        if booking.answered {
+            room.credit.booked(booking.window);
+        }
+        Booking { fault, ..booking }
     }
 
     fn count_booking(&mut self, campaign: CampaignId, booking: Booking) {
@@ -241,7 +255,12 @@ impl Dialer {
         let waiting =
             Waiting::Disposition { agent, attempt, code: chosen.code, asker: saying.asker };
         let refused = record.suppress.clone();
+        if let Some(room) = self.rooms.get_mut(&last.campaign).filter(|_| record.live == Some(true))
+        {
+            room.credit.booked(record.window);
+        }
         self.store(StoreCommand::Disposition(Box::new(record)), waiting, out);
+        self.read_ledger(now, last.campaign, out);
         if let Some(refused) = refused {
             self.withdraw(now, refused.seller, refused.contact, refused.phone_key.as_deref(), out);
         }
@@ -349,8 +368,10 @@ impl Dialer {
         }
         if let Some(room) = self.rooms.get_mut(&open.campaign) {
             room.expect(&record.after);
+            room.credit.booked(booking.window);
         }
         self.store(StoreCommand::Outcome(Box::new(record)), Waiting::Fact, out);
+        self.read_ledger(now, open.campaign, out);
     }
 }
 

@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use crate::logic::attempt::MessageKind;
+use crate::logic::compliance::abandon_ledger::Account;
+use crate::logic::compliance::abandon_ledger::WindowSpan;
 pub use crate::logic::gate::Gate;
 use crate::logic::ids::{
     AgentId, AttemptId, CallbackId, CampaignId, ClassId, ContactId, LeadId, LegId, PhoneId,
@@ -13,6 +15,7 @@ use crate::logic::ids::{
 };
 use crate::logic::outcome::Outcome;
 use crate::logic::phone::PhoneNumber;
+use crate::logic::settings::DialMode;
 use crate::logic::sip::user_agent::RemoteDialog;
 use crate::logic::time::UtcMs;
 
@@ -47,6 +50,14 @@ pub enum StoreCommand {
     LegAnswered(LegAnswered),
     /// A leg is closed: an agent's, or one whose attempt had its outcome before. Reply: `Done`.
     LegEnded(LegEnded),
+    /// Whether an attempt under way has an agent of its own changed: he was taken for a person who answered first, or one
+    /// became free. Reply: `Done`.
+    Coverage {
+        /// The attempt.
+        attempt: AttemptId,
+        /// It has one now.
+        covered: bool,
+    },
     /// An agent was connected to an attempt. Reply: `Done`.
     Connected {
         /// The attempt.
@@ -75,6 +86,17 @@ pub enum StoreCommand {
         /// Who or what changed it.
         by: String,
     },
+    /// A person changed how a campaign starts calls. Reply: `Done`.
+    CampaignMode {
+        /// The campaign.
+        campaign: CampaignId,
+        /// From now on, in this run.
+        mode: DialMode,
+        /// When.
+        at: UtcMs,
+        /// Who changed it.
+        by: String,
+    },
     /// This node lives. Reply: `Done`, or `Refused(Gate::NodeLease)` when the node's row is gone.
     Heartbeat {
         /// New end of the lease.
@@ -86,6 +108,13 @@ pub enum StoreCommand {
     Count {
         /// The campaign.
         campaign: CampaignId,
+    },
+    /// What a window of the abandonment ledger has booked, after everything else of the batch. Reply: `Account`.
+    Account {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Start of the window.
+        window: UtcMs,
     },
 }
 
@@ -259,8 +288,10 @@ pub struct Intent {
     pub caller_id: PhoneNumber,
     /// The call as the wire will see it, so that a restart can rebuild its CANCEL (JSON, without credentials).
     pub call: String,
-    /// The agent reserved for it; `None`: an uncovered call.
+    /// The agent reserved for it.
     pub agent: Option<AgentId>,
+    /// It has no agent of its own: only as far as the ledger has credit.
+    pub uncovered: Option<UncoveredStart>,
     /// When.
     pub now: UtcMs,
     /// Attempts per contact allowed since `now` - 24 h, this one included.
@@ -273,6 +304,16 @@ pub struct Intent {
     pub min_gap: Duration,
     /// Undelivered INVITEs of this lead allowed per hour.
     pub undelivered_per_hour: u32,
+}
+
+/// The credit that an uncovered start needs: in the windows where it can be answered, one more than all uncovered calls
+/// of the campaign that are under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UncoveredStart {
+    /// The cap in parts per million.
+    pub cap_ppm: u32,
+    /// Starts of these windows.
+    pub windows: WindowSpan,
 }
 
 /// See [`StoreCommand::AgentLeg`].
@@ -538,6 +579,8 @@ pub enum StoreReply {
     Counted(LeadCounts),
     /// The database refuses this command for good (text that it cannot hold): nothing was written, a repeat is useless.
     Rejected,
+    /// What the window has booked.
+    Account(Account),
 }
 
 /// Promised calls of a campaign that were not made yet.

@@ -43,25 +43,29 @@ fn rank(command: &StoreCommand, intended: &Intended) -> u8 {
     let late = |attempt: &AttemptId| after(intended.attempts.contains(attempt));
     match command {
         StoreCommand::Heartbeat { .. } => 0,
-        StoreCommand::CampaignState { .. } => 1,
+        StoreCommand::CampaignState { .. } | StoreCommand::CampaignMode { .. } => 1,
         StoreCommand::AgentLeg(_) => 2,
         StoreCommand::LegAnswered(leg) => 3 + leg.attempt.as_ref().map_or(0, late),
-        StoreCommand::Connected { attempt, .. } => 4 + late(attempt),
-        StoreCommand::Outcome(outcome) => 5 + late(&outcome.attempt),
-        StoreCommand::Disposition(disposition) => 6 + late(&disposition.attempt),
-        StoreCommand::LegEnded(leg) => 7 + after(intended.legs.contains(&leg.leg)),
-        StoreCommand::Suppress(_) => 8,
-        StoreCommand::Release(_) => 9,
-        StoreCommand::Promote { .. } => 10,
-        StoreCommand::Claim(_) => 11,
-        StoreCommand::Intent(_) => 12,
+        // Before the connection for which a call gave up its agent: in between there is one uncovered call too many,
+        // never one too few.
+        StoreCommand::Coverage { attempt, .. } => 4 + late(attempt),
+        StoreCommand::Connected { attempt, .. } => 5 + late(attempt),
+        StoreCommand::Outcome(outcome) => 6 + late(&outcome.attempt),
+        StoreCommand::Disposition(disposition) => 7 + late(&disposition.attempt),
+        StoreCommand::LegEnded(leg) => 8 + after(intended.legs.contains(&leg.leg)),
+        StoreCommand::Suppress(_) => 9,
+        StoreCommand::Release(_) => 10,
+        StoreCommand::Promote { .. } => 11,
+        StoreCommand::Claim(_) => 12,
+        StoreCommand::Intent(_) => 13,
         StoreCommand::AgentState(_) => 30,
         StoreCommand::Count { .. } => 31,
+        StoreCommand::Account { .. } => 32,
     }
 }
 
 /// Lifts the facts of an attempt above its intent.
-const AFTER_INTENTS: u8 = 12;
+const AFTER_INTENTS: u8 = 13;
 
 #[cfg(test)]
 mod tests {

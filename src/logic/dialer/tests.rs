@@ -1,6 +1,9 @@
 //! The dialer in virtual time, against a made-up database that keeps leads in memory and agents' phones that answer.
 
+mod ratio;
+
 use super::*;
+use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::command::{Command, Reply, View};
 use crate::logic::ids::{ClassId, ContactId, LeadId, PhoneId, SellerId};
 use crate::logic::outcome::Outcome;
@@ -25,6 +28,8 @@ struct Run {
     held: Vec<(Ticket, StoreCommand)>,
     hangs: bool,
     refuse: Option<Gate>,
+    /// The one window of the ledger.
+    account: Account,
     rows: Vec<StoreCommand>,
     legs: Vec<(LegId, LegCommand)>,
     media: Vec<crate::logic::media::MediaCommand>,
@@ -36,11 +41,22 @@ use crate::logic::gate::Gate;
 
 impl Run {
     fn new(contacts: i64, agents: &[&str], change: impl FnOnce(&mut CampaignSettings)) -> Self {
-        Self::start(contacts, agents, change, None)
+        Self::start(Account::default(), contacts, agents, change, None)
+    }
+
+    /// The window of the ledger holds something already.
+    fn with_ledger(
+        account: Account,
+        contacts: i64,
+        agents: &[&str],
+        change: impl FnOnce(&mut CampaignSettings),
+    ) -> Self {
+        Self::start(account, contacts, agents, change, None)
     }
 
     /// `left_open`: by an earlier process; such a run goes on until it is told to stop.
     fn start(
+        account: Account,
         contacts: i64,
         agents: &[&str],
         change: impl FnOnce(&mut CampaignSettings),
@@ -77,6 +93,7 @@ impl Run {
             held: vec![],
             hangs: false,
             refuse: None,
+            account,
             rows: vec![],
             legs: vec![],
             media: vec![],
@@ -169,7 +186,14 @@ impl Run {
             StoreReply::Counted(LeadCounts::default())
         } else if matches!(command, StoreCommand::Intent(_)) {
             self.refuse.map_or(StoreReply::Saved, |gate| StoreReply::Refused { gate, until: None })
+        } else if matches!(command, StoreCommand::Account { .. }) {
+            StoreReply::Account(self.account)
         } else {
+            if let StoreCommand::Outcome(record) = &command {
+                self.account.answered += u64::from(record.booking.answered);
+                self.account.abandoned += u64::from(record.booking.abandoned);
+                self.account.fault += u64::from(record.booking.fault);
+            }
             StoreReply::Done
         };
         self.rows.push(command);
@@ -635,7 +659,7 @@ fn left_open(now: UtcMs) -> OpenAttempt {
 
 /// A run that has to end what an earlier process left open.
 fn after_a_crash(agents: &[&str]) -> Run {
-    Run::start(0, agents, |_| {}, Some(left_open(UtcMs(1_790_000_000_000))))
+    Run::start(Account::default(), 0, agents, |_| {}, Some(left_open(UtcMs(1_790_000_000_000))))
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The whole picture, for `status` and the live view.
 
 use crate::logic::attempt::Stage;
-use crate::logic::dialer::command::{AgentLine, CallStages, CampaignLine, TrunkLine, View};
+use crate::logic::dialer::command::{
+    AgentLine, CallStages, CampaignLine, LedgerLine, TrunkLine, View,
+};
 use crate::logic::dialer::desk::state_word;
+use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{Dialer, StoreHealth};
 use crate::logic::outcome::Outcome;
+use crate::logic::settings::DialMode;
 use crate::logic::time::Now;
 
 impl Dialer {
@@ -23,7 +27,7 @@ impl Dialer {
             clock_ahead_ms: self.clock_ahead_ms,
             unstored: self.waiting.len().try_into().unwrap_or(u64::MAX),
             agents: self.agent_lines(now),
-            campaigns: self.campaign_lines(),
+            campaigns: self.campaign_lines(now),
             trunks: self
                 .lines
                 .iter()
@@ -60,7 +64,7 @@ impl Dialer {
             .collect()
     }
 
-    fn campaign_lines(&self) -> Vec<CampaignLine> {
+    fn campaign_lines(&self, now: Now) -> Vec<CampaignLine> {
         self.rooms
             .values()
             .map(|room| {
@@ -74,6 +78,12 @@ impl Dialer {
                 CampaignLine {
                     name: room.settings.name.clone(),
                     state: room.state.as_str(),
+                    mode: room.settings.mode.as_str(),
+                    ratio: match room.settings.mode {
+                        DialMode::Progressive => None,
+                        DialMode::Ratio(ratio) => Some(ratio.thousandths()),
+                    },
+                    ledger: ledger_line(room, now),
                     leads: room.listed,
                     prefetched: room.leads.len().try_into().unwrap_or(u64::MAX),
                     outcomes,
@@ -105,5 +115,21 @@ impl Dialer {
             }
         }
         stages
+    }
+}
+
+fn ledger_line(room: &Room, now: Now) -> LedgerLine {
+    let window = room.window(now.utc);
+    let ledger = &room.credit.ledger;
+    let account = ledger.account(window.starts).unwrap_or_default();
+    LedgerLine {
+        starts: window.starts,
+        ends: window.ends,
+        cap_ppm: window.cap_ppm,
+        answered: account.answered,
+        abandoned: account.abandoned,
+        fault: account.fault,
+        uncovered_allowed: ledger.allowed(window.starts),
+        uncovered: ledger.used(),
     }
 }

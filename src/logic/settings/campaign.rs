@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::logic::outcome::Outcome;
 use crate::logic::phone::PhoneNumber;
+use crate::logic::settings::DialMode;
 
 /// One campaign.
 #[derive(Clone, Debug)]
@@ -53,13 +54,6 @@ pub struct CampaignSettings {
     pub script: String,
     /// Short limits and `hours = always` are allowed, and no real trunk is ever used.
     pub simulated_only: bool,
-}
-
-/// How calls are started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DialMode {
-    /// One line per free agent, who is reserved first.
-    Progressive,
 }
 
 /// How a number is written towards a carrier.

@@ -4,14 +4,18 @@
 
 mod agent;
 mod campaign;
+mod dial_mode;
+mod fixed_point;
 mod trunk;
 
 pub use agent::{AgentSettings, AutoAnswer};
 pub use campaign::{
     AbandonSettings, AbandonWindow, Calendar, CallLimits, CallingHours, CampaignSettings,
-    CapSettings, DialMode, Disposition, DispositionEffect, Messages, NumberFormat, RetryRule,
-    TimeRange, Weekly,
+    CapSettings, Disposition, DispositionEffect, Messages, NumberFormat, RetryRule, TimeRange,
+    Weekly,
 };
+pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
+pub use fixed_point::fixed_point;
 pub use trunk::{FromFormat, TrunkSettings};
 
 /// Limits of the whole process.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::StoreModel;
 use super::calls::Attempt;
+use crate::logic::compliance::abandon_ledger::allowance;
 use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
 use crate::logic::gate::Gate;
 use crate::logic::time::UtcMs;
@@ -22,6 +23,9 @@ impl StoreModel {
             seller: intent.seller,
             contact: intent.contact,
             key: intent.phone.key.clone(),
+            campaign: intent.campaign,
+            uncovered: intent.uncovered.is_some(),
+            connected: false,
             started: intent.now,
             ended: None,
             outcome: None,
@@ -64,7 +68,22 @@ impl StoreModel {
         if to_number.chain(to_person).any(|attempt| attempt.ended.is_none()) {
             return Some((Gate::NumberBusy, None));
         }
-        self.cap(intent)
+        self.cap(intent).or_else(|| (!self.has_credit(intent)).then_some((Gate::Credit, None)))
+    }
+
+    fn has_credit(&self, intent: &Intent) -> bool {
+        let Some(start) = intent.uncovered else { return true };
+        let in_flight = self.calls.all().filter(|(_, attempt)| {
+            attempt.campaign == intent.campaign
+                && attempt.uncovered
+                && !attempt.connected
+                && attempt.ended.is_none()
+        });
+        let after = u64::try_from(in_flight.count()).unwrap_or(u64::MAX).saturating_add(1);
+        [start.windows.first, start.windows.last].into_iter().all(|window| {
+            let account = self.account(intent.campaign, window);
+            allowance(start.cap_ppm, account.answered, account.abandoned) >= after
+        })
     }
 
     fn cap(&self, intent: &Intent) -> Option<(Gate, Option<UtcMs>)> {

@@ -1,0 +1,314 @@
+//! Calls with and without an agent of their own, and the credit of those without.
+//!
+//! Cover goes with the agent, not with the call: whoever answers first is joined to an agent who was kept for a call that
+//! still rings, and that call goes on uncovered in the place of the one that was answered. The number of uncovered calls,
+//! which is all the ledger asks about, stays the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::logic::agent::Kind;
+use crate::logic::attempt::{self, Stage};
+use crate::logic::compliance::abandon_ledger::{AbandonLedger, Account, WindowSpan};
+use crate::logic::dialer::call::Call;
+use crate::logic::dialer::room::Room;
+use crate::logic::dialer::{
+    Action, ClaimedLead, Dialer, LedgerWindow, StoreCommand, StoreReply, UncoveredStart, Waiting,
+};
+use crate::logic::ids::{AgentId, AttemptId, CampaignId};
+use crate::logic::outcome::Outcome;
+use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
+use crate::logic::settings::DialMode;
+use crate::logic::time::{Now, UtcMs};
+
+/// A campaign's ledger, and what of it the database has yet to confirm.
+#[derive(Debug)]
+pub(super) struct Credit {
+    pub(super) ledger: AbandonLedger,
+    /// Losses that were given to the database, with their window.
+    lost: BTreeMap<AttemptId, UtcMs>,
+    /// Windows in which something was booked since they were last read.
+    unread: BTreeSet<UtcMs>,
+    /// Windows being read.
+    reading: BTreeSet<UtcMs>,
+}
+
+impl Credit {
+    pub(super) const fn new(cap_ppm: u32) -> Self {
+        Self {
+            ledger: AbandonLedger::new(cap_ppm),
+            lost: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            reading: BTreeSet::new(),
+        }
+    }
+
+    /// An abandoned call is about to be booked: is it a fault?
+    pub(super) fn lose(&mut self, attempt: AttemptId, window: UtcMs) -> bool {
+        self.lost.insert(attempt, window);
+        self.ledger.lost(attempt, window)
+    }
+
+    /// Something is being booked in a window: it is to be read again.
+    pub(super) fn booked(&mut self, window: LedgerWindow) {
+        self.unread.insert(window.starts);
+    }
+
+    /// A window that is to be read now, with the losses that its account will hold.
+    fn next_read(&mut self, span: WindowSpan) -> Option<(UtcMs, Vec<AttemptId>)> {
+        let unknown = [span.first, span.last]
+            .into_iter()
+            .filter(|window| self.ledger.account(*window).is_none());
+        let window = self
+            .unread
+            .iter()
+            .copied()
+            .chain(unknown)
+            .find(|window| !self.reading.contains(window))?;
+        self.unread.remove(&window);
+        self.reading.insert(window);
+        let held = self.lost.extract_if(.., |_, of| *of == window).map(|(id, _)| id).collect();
+        Some((window, held))
+    }
+
+    fn read(&mut self, window: UtcMs, account: Account, held: &[AttemptId]) {
+        self.reading.remove(&window);
+        self.ledger.learn(window, account);
+        for attempt in held {
+            self.ledger.settle(*attempt);
+        }
+    }
+
+    /// The window could not be read: what it will hold stays in flight until the next look.
+    fn not_read(&mut self, window: UtcMs, held: &[AttemptId]) {
+        self.reading.remove(&window);
+        self.unread.insert(window);
+        self.lost.extend(held.iter().map(|attempt| (*attempt, window)));
+    }
+}
+
+impl Room {
+    /// The windows in which a call started now can be answered.
+    pub(super) fn span(&self, now: Now) -> WindowSpan {
+        let longest = BEFORE_INVITE + self.settings.limits.set_up + AFTER_CANCEL;
+        WindowSpan {
+            first: self.window(now.utc).starts,
+            last: self.window(now.utc + longest).starts,
+        }
+    }
+
+    /// May one more call of this campaign be under way without an agent of its own?
+    fn admits_uncovered(&self, now: Now) -> bool {
+        match self.settings.mode {
+            DialMode::Progressive => false,
+            DialMode::Ratio(_) => self.credit.ledger.admits(self.span(now)),
+        }
+    }
+}
+
+impl Dialer {
+    /// The first lead that may be started without an agent of its own, or what holds that back.
+    pub(super) fn match_uncovered(
+        &self,
+        now: Now,
+        campaign: CampaignId,
+    ) -> Result<(usize, UncoveredStart), &'static str> {
+        let room = self.rooms.get(&campaign).ok_or("state")?;
+        if room.leads.is_empty() {
+            return Err("list");
+        }
+        let DialMode::Ratio(ratio) = room.settings.mode else { return Err("agents") };
+        let (mut lines, mut agents) = (0, 0);
+        for call in self.calls.values().filter(|call| call.campaign == campaign && call.rings()) {
+            lines += 1;
+            agents += usize::from(call.agent.is_some());
+        }
+        if lines >= ratio.lines(agents) {
+            return Err("agents");
+        }
+        if !room.admits_uncovered(now) {
+            return Err("credit");
+        }
+        let place = room
+            .leads
+            .iter()
+            .take(super::pace::LOOK_PAST)
+            .position(|lead| {
+                let language = lead.language.as_deref().unwrap_or(&room.settings.language);
+                !needs_own_agent(lead) && self.has_kept_agent(campaign, language)
+            })
+            .ok_or("agents")?;
+        let cap_ppm = room.settings.abandon.cap_ppm;
+        Ok((place, UncoveredStart { cap_ppm, windows: room.span(now) }))
+    }
+
+    /// Before an INVITE leaves: is the agent who was kept still there, or, for an uncovered call, anybody at all?
+    pub(super) fn may_still_go(&self, attempt: AttemptId) -> bool {
+        let Some(call) = self.calls.get(&attempt) else { return false };
+        let kept = call.agent.and_then(|agent| self.desks.get(&agent));
+        kept.is_some_and(|desk| desk.machine.is_kept_for(attempt))
+            || (self.is_uncovered(call)
+                && self.has_kept_agent(call.campaign, &self.language_of(call)))
+    }
+
+    pub(super) fn is_uncovered(&self, call: &Call) -> bool {
+        self.rooms
+            .get(&call.campaign)
+            .is_some_and(|room| room.credit.ledger.is_uncovered(call.attempt))
+    }
+
+    /// Agents who became free are kept for calls that are under way without one, the oldest first.
+    pub(super) fn cover(&mut self, now: Now, out: &mut Vec<Action>) {
+        if self.rooms.values().all(|room| room.credit.ledger.used() == 0)
+            || !self.desks.values().any(|desk| desk.machine.may_take_call())
+        {
+            return;
+        }
+        let uncovered: Vec<AttemptId> = self
+            .calls
+            .values()
+            .filter(|call| call.agent.is_none() && call.rings() && self.is_uncovered(call))
+            .map(|call| call.attempt)
+            .collect();
+        for attempt in uncovered {
+            self.keep_agent(now, attempt, out);
+            let Some(call) = self.calls.get(&attempt).filter(|call| call.agent.is_some()) else {
+                continue;
+            };
+            let campaign = call.campaign;
+            self.release_credit(campaign, attempt);
+            let covered = StoreCommand::Coverage { attempt, covered: true };
+            self.store(covered, Waiting::Fact, out);
+        }
+    }
+
+    /// Somebody answered and nobody is free: the agent kept for a call that still rings, if that call may do without.
+    /// One that has not left yet is not started at all; of the others the latest goes on uncovered.
+    pub(super) fn take_kept_agent(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        out: &mut Vec<Action>,
+    ) -> Option<AgentId> {
+        let call = self.calls.get(&attempt)?;
+        let language = self.language_of(call);
+        let given_up = self
+            .calls
+            .values()
+            .filter(|other| other.attempt != attempt && other.rings())
+            .filter(|other| {
+                self.keeps_fit(other, call.campaign, &language)
+                    && (other.machine.stage() == Stage::Starting
+                        || self.may_give_up_agent(now, other, call))
+            })
+            .max_by_key(|other| (other.machine.stage() == Stage::Starting, other.attempt))?;
+        let (given_up, agent) = (given_up.attempt, given_up.agent?);
+        let other = self.calls.get_mut(&given_up)?;
+        // The desk learns by the join: a pause that was asked for waits for the end of the talk.
+        other.agent = None;
+        if other.machine.stage() == Stage::Starting {
+            self.call_event(now, given_up, attempt::Event::Withdrawn, out);
+            return Some(agent);
+        }
+        let campaign = other.campaign;
+        self.release_credit(campaign, attempt);
+        let room = self.rooms.get_mut(&campaign)?;
+        let span = room.span(now);
+        room.credit.ledger.start(given_up, span);
+        let uncovered = StoreCommand::Coverage { attempt: given_up, covered: false };
+        self.store(uncovered, Waiting::Fact, out);
+        Some(agent)
+    }
+
+    /// May `other` go on uncovered so that `answered` gets its agent?
+    fn may_give_up_agent(&self, now: Now, other: &Call, answered: &Call) -> bool {
+        let Some(room) = self.rooms.get(&other.campaign) else { return false };
+        if needs_own_agent(&other.lead) {
+            return false;
+        }
+        let passed_on = other.campaign == answered.campaign
+            && matches!(room.settings.mode, DialMode::Ratio(_))
+            && room.credit.ledger.may_pass_on(answered.attempt, room.span(now));
+        passed_on || room.admits_uncovered(now)
+    }
+
+    /// Whether the agent kept for `other` could take a call of this campaign and language.
+    fn keeps_fit(&self, other: &Call, campaign: CampaignId, language: &str) -> bool {
+        let Some(room) = self.rooms.get(&campaign) else { return false };
+        let wanted = Wanted { skills: &room.settings.skills, language };
+        let desk = other.agent.and_then(|agent| self.desks.get(&agent));
+        let kept = desk.filter(|desk| desk.machine.is_kept_for(other.attempt)).map(|desk| {
+            let offered =
+                Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
+            (desk.machine.since().tick, desk.id, offered)
+        });
+        longest_idle(kept.into_iter(), wanted).is_some()
+    }
+
+    /// Whether anybody who is free or kept for a call fits.
+    fn has_kept_agent(&self, campaign: CampaignId, language: &str) -> bool {
+        let Some(room) = self.rooms.get(&campaign) else { return false };
+        let wanted = Wanted { skills: &room.settings.skills, language };
+        let waiting = self
+            .desks
+            .values()
+            .filter(|desk| matches!(desk.machine.kind(), Kind::Ready | Kind::Reserved))
+            .map(|desk| {
+                let offered =
+                    Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
+                (desk.machine.since().tick, desk.id, offered)
+            });
+        longest_idle(waiting, wanted).is_some()
+    }
+
+    pub(super) fn release_credit(&mut self, campaign: CampaignId, attempt: AttemptId) {
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            room.credit.ledger.release(attempt);
+        }
+    }
+
+    /// Asks the database what the windows of now hold, where that is not known or has changed.
+    pub(super) fn read_ledger(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
+        while let Some(room) = self.rooms.get_mut(&campaign)
+            && let Some((window, held)) = room.credit.next_read(room.span(now))
+        {
+            let read = StoreCommand::Account { campaign, window };
+            self.store(read, Waiting::Account { campaign, window, held }, out);
+        }
+    }
+
+    pub(super) fn ledger_read(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        window: UtcMs,
+        held: &[AttemptId],
+        reply: StoreReply,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        if let StoreReply::Account(account) = reply {
+            room.credit.read(window, account, held);
+            self.read_ledger(now, campaign, out);
+        } else {
+            room.credit.not_read(window, held);
+        }
+    }
+}
+
+/// A person who was promised this call, or who may have met silence in a crash: not a second time.
+fn needs_own_agent(lead: &ClaimedLead) -> bool {
+    lead.promise.is_some() || lead.last_outcome == Some(Outcome::Unknown)
+}
+
+impl Call {
+    /// Under way and not answered yet.
+    fn rings(&self) -> bool {
+        matches!(self.machine.stage(), Stage::Starting | Stage::Dialing | Stage::Ringing)
+    }
+}
+
+/// From the decision to the INVITE: an older intent is not sent.
+const BEFORE_INVITE: Duration = Duration::from_secs(2);
+/// From our CANCEL until nothing can come of the call any more: 64·T1 (RFC 3261 §9.1), and a margin for clocks.
+const AFTER_CANCEL: Duration = Duration::from_secs(32 + 10);

@@ -1,0 +1,177 @@
+//! More lines than free agents, as far as the ledger bears it.
+
+use super::*;
+use crate::logic::settings::{DialMode, DialRatio};
+
+/// A run in ratio mode whose ledger holds so many answers and nothing abandoned.
+fn ratio(agents: &[&str], thousandths: u32, answered: u64) -> Run {
+    let account = Account { answered, ..Account::default() };
+    let run = Run::with_ledger(account, 100, agents, |campaign| {
+        campaign.mode = DialMode::Ratio(DialRatio::from_thousandths(thousandths).unwrap());
+    });
+    let mut run = run.ready();
+    run.pass(Duration::from_secs(2));
+    run
+}
+
+fn answer(run: &mut Run, leg: LegId) {
+    run.leg(leg, LegEvent::Answered(dialog()));
+}
+
+fn coverage(run: &Run) -> Vec<bool> {
+    run.rows
+        .iter()
+        .filter_map(|row| {
+            if let StoreCommand::Coverage { covered, .. } = row { Some(*covered) } else { None }
+        })
+        .collect()
+}
+
+fn used(run: &Run) -> (u64, u64) {
+    let ledger = run.view().campaigns[0].ledger;
+    (ledger.uncovered, ledger.uncovered_allowed)
+}
+
+#[test]
+fn a_new_window_has_no_credit_so_the_first_calls_all_have_an_agent() {
+    let run = ratio(&["a", "b"], 2_000, 0);
+    assert_eq!(run.dialed().len(), 2);
+    assert_eq!(run.view().campaigns[0].held_by, Some("credit"));
+}
+
+#[test]
+fn lines_beyond_the_agents_are_opened_as_far_as_ratio_and_credit_go() {
+    let run = ratio(&["a", "b", "c", "d"], 1_500, 1_000);
+    assert_eq!(run.dialed().len(), 6);
+    assert_eq!(run.view().campaigns[0].held_by, Some("agents"));
+    assert_eq!(used(&run), (2, 30));
+    let run = ratio(&["a", "b", "c", "d"], 2_000, 33);
+    assert_eq!(run.dialed().len(), 5, "one call may be lost among thirty-four answers");
+    assert_eq!(used(&run), (1, 1));
+}
+
+#[test]
+fn an_uncovered_intent_names_the_windows_in_which_it_may_be_answered() {
+    let run = ratio(&["a"], 2_000, 1_000);
+    let starts: Vec<_> = run
+        .rows
+        .iter()
+        .filter_map(|row| {
+            if let StoreCommand::Intent(intent) = row {
+                Some((intent.agent, intent.uncovered.map(|start| start.cap_ppm)))
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(starts, [(Some(AgentId(1)), None), (None, Some(30_000))]);
+}
+
+#[test]
+fn whoever_answers_first_gets_the_agent_and_the_other_call_goes_on_in_the_free_place() {
+    let mut run = ratio(&["a"], 2_000, 40);
+    let (kept, other) = (run.dialed()[0], run.dialed()[1]);
+    run.leg(kept, LegEvent::Ringing);
+    answer(&mut run, other);
+    assert_eq!(run.view().calls.talking, 1);
+    assert_eq!(coverage(&run), [false]);
+    assert_eq!(used(&run), (1, 1));
+    // The one that gave up its agent is answered too: nobody is there, and the ledger had credit for it.
+    answer(&mut run, kept);
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.account, Account { answered: 41, abandoned: 1, fault: 0 });
+    assert_eq!(used(&run), (0, 0));
+}
+
+#[test]
+fn a_call_that_has_not_left_is_not_started_when_its_agent_is_wanted() {
+    let mut run = ratio(&["a"], 2_000, 40);
+    let (first, second) = (run.dialed()[0], run.dialed()[1]);
+    run.leg(first, failed(486));
+    // The agent of the busy number covers the second call; the next call is uncovered and waits for its turn.
+    assert_eq!(coverage(&run), [true]);
+    answer(&mut run, second);
+    assert_eq!(run.view().calls.talking, 1);
+    assert_eq!(used(&run).0, 1);
+}
+
+#[test]
+fn an_agent_who_becomes_free_is_kept_for_a_call_under_way_before_another_is_started() {
+    let mut run = ratio(&["a"], 2_000, 40);
+    run.command(Command::AgentLogin { agent: "a".to_owned() });
+    let (kept, other) = (run.dialed()[0], run.dialed()[1]);
+    answer(&mut run, kept);
+    assert_eq!(run.view().calls.talking, 1);
+    assert_eq!(used(&run), (1, 1), "the other call goes on uncovered");
+    run.leg(kept, LegEvent::Ended { by_peer: true, q850: None });
+    run.command(Command::AgentReady { agent: "a".to_owned() });
+    assert_eq!(coverage(&run), [true]);
+    answer(&mut run, other);
+    assert_eq!(run.view().calls.talking, 1);
+    assert_eq!(run.account.abandoned, 0);
+}
+
+#[test]
+fn a_pause_asked_for_while_kept_waits_for_the_person_who_answered_first() {
+    let mut run = ratio(&["a"], 2_000, 40);
+    let other = run.dialed()[1];
+    run.command(Command::AgentPause { agent: "a".to_owned(), reason: None });
+    answer(&mut run, other);
+    assert_eq!(run.view().calls.talking, 1);
+}
+
+#[test]
+fn a_lost_agent_is_a_fault_and_stops_uncovered_calls_until_it_is_repaid() {
+    let mut run = ratio(&["a", "b"], 1_500, 50);
+    assert_eq!(run.dialed().len(), 3);
+    let (one, two, three) = (run.dialed()[0], run.dialed()[1], run.dialed()[2]);
+    run.leg(three, failed(486));
+    for agent in [1, 2] {
+        let phone = run.dialer.desks[&AgentId(agent)].leg.unwrap();
+        run.leg(phone, LegEvent::Dead);
+    }
+    answer(&mut run, one);
+    run.leg(two, failed(486));
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.account, Account { answered: 51, abandoned: 1, fault: 1 });
+    assert_eq!(used(&run).1, 0, "52 answers do not bear two losses");
+}
+
+#[test]
+fn the_ledger_is_asked_only_after_what_was_booked() {
+    let mut run = ratio(&["a"], 1_000, 0);
+    let phone = run.dialer.desks[&AgentId(1)].leg.unwrap();
+    let customer = run.dialed()[0];
+    run.leg(phone, LegEvent::Dead);
+    answer(&mut run, customer);
+    run.hangs = true;
+    run.pass(Duration::from_secs(3));
+    let ledger = run.view().campaigns[0].ledger;
+    assert_eq!((ledger.answered, ledger.abandoned), (0, 0), "the rows are not written");
+    run.database_is_back();
+    let ledger = run.view().campaigns[0].ledger;
+    assert_eq!((ledger.answered, ledger.abandoned, ledger.fault), (1, 1, 1));
+}
+
+#[test]
+fn the_mode_is_changed_in_mid_run_and_confirmed_when_durable() {
+    let mut run = ratio(&["a", "b"], 1_000, 1_000);
+    assert_eq!(run.dialed().len(), 2);
+    let mode = |word: &str, ratio| Command::CampaignMode {
+        campaign: "test".to_owned(),
+        mode: word.to_owned(),
+        ratio,
+    };
+    run.hangs = true;
+    let before = run.replies.len();
+    run.command(mode("ratio", Some(2_000)));
+    assert_eq!(run.replies.len(), before);
+    run.database_is_back();
+    assert_eq!(run.replies.last(), Some(&Reply::Ok));
+    run.pass(Duration::from_secs(2));
+    assert_eq!(run.dialed().len(), 4);
+    run.command(mode("ratio", Some(900)));
+    assert!(matches!(run.replies.last(), Some(Reply::Refused { code: "bad_ratio", .. })));
+    run.command(mode("predictive", None));
+    assert!(matches!(run.replies.last(), Some(Reply::Refused { code: "bad_mode", .. })));
+}

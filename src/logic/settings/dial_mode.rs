@@ -52,8 +52,9 @@ impl DialRatio {
 
     /// Whole lines for so many free agents.
     #[must_use]
-    pub const fn lines(self, agents: usize) -> usize {
-        agents.saturating_mul(self.0 as usize) / 1_000
+    pub fn lines(self, agents: usize) -> usize {
+        let agents = u64::try_from(agents).unwrap_or(u64::MAX);
+        usize::try_from(agents.saturating_mul(u64::from(self.0)) / 1_000).unwrap_or(usize::MAX)
     }
 }
 

@@ -227,7 +227,7 @@ pub enum SipEvent {
     Answered {
         /// The leg.
         leg: LegId,
-        /// SDP answer; `None` when the 2xx had none and no reliable earlier answer exists.
+        /// SDP answer; where the 2xx has none, that of the last 1xx of its branch.
         sdp: Option<Vec<u8>>,
         /// To be stored.
         dialog: RemoteDialog,

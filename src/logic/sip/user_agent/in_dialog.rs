@@ -292,7 +292,7 @@ impl Leg {
         // RFC 3311 §5.2: an offer that crosses ours gets 491, one that comes before our answer to the last 500. SDP in
         // an unreliable provisional response counts as an answer: that is what everybody means by it.
         let ours_open = match place {
-            Place::Early => self.early(tag).is_none_or(|early| !early.has_sdp),
+            Place::Early => self.early(tag).is_none_or(|early| early.answer.is_none()),
             Place::Own | Place::Extra | Place::Unseen => {
                 matches!(self.refresh, Some(Refresh::Invite { .. }))
             }

@@ -151,10 +151,10 @@ pub(super) struct Early {
     pub(super) dialog: Dialog,
     /// RSeq of the last reliable response (RFC 3262 §4).
     pub(super) rseq: Option<u32>,
-    /// The SDP answer of a reliable response.
+    /// The SDP of its last response with any, reliable ones first: then our offer counts as answered.
     pub(super) answer: Option<Vec<u8>>,
-    /// Whether any SDP came in it: then our offer counts as answered.
-    pub(super) has_sdp: bool,
+    /// Whether that came in a reliable response: it is the answer, and no other is.
+    pub(super) is_final: bool,
     /// The far end's BYE overtook its 2xx.
     pub(super) bye_came: Option<Option<u8>>,
 }

@@ -300,8 +300,10 @@ impl Leg {
             }
         };
         let Some(early) = outgoing.early.get_mut(at) else { return true };
-        early.has_sdp |= response.sdp().is_some();
         let reliable = response.lists(name::REQUIRE, "100rel");
+        if let (Some(sdp), false, false) = (response.sdp(), reliable, early.is_final) {
+            early.answer = Some(sdp.to_vec());
+        }
         let Some(rseq) = response.rseq().filter(|_| reliable) else { return true };
         if early.rseq.is_some_and(|last| rseq != last.saturating_add(1)) {
             engine.counters.repeats_received += 1;
@@ -310,7 +312,7 @@ impl Leg {
         early.rseq = Some(rseq);
         early.dialog.retarget(response, Some(from));
         if let Some(sdp) = response.sdp() {
-            early.answer = Some(sdp.to_vec());
+            (early.answer, early.is_final) = (Some(sdp.to_vec()), true);
         }
         let prack_cseq = early.dialog.next_cseq();
         let mut prack = early.dialog.request(Method::PRACK, &self.call_id, prack_cseq);
@@ -389,7 +391,7 @@ impl Outgoing {
 
 impl Early {
     pub(super) fn new(dialog: Dialog) -> Self {
-        Self { dialog, rseq: None, answer: None, has_sdp: false, bye_came: None }
+        Self { dialog, rseq: None, answer: None, is_final: false, bye_came: None }
     }
 }
 

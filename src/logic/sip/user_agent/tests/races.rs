@@ -124,6 +124,21 @@ fn forked_early_dialogs_ring_side_by_side_and_the_answer_is_one_of_them() {
 }
 
 #[test]
+fn a_200_without_sdp_means_what_its_own_branch_said_before() {
+    let mut solo = Solo::new();
+    let invite = solo.invite();
+    solo.receive(&answer(&invite, 183, "one"));
+    let mut other = answer(&invite, 183, "two");
+    other.body = OFFER.to_vec();
+    solo.receive(&other);
+    let mut ok = invite.reply(200, Some("one"));
+    ok.push(name::CONTACT, "<sip:callee@192.0.2.2:5070>");
+    solo.receive(&ok);
+    let events = solo.events();
+    assert!(matches!(&events[2], SipEvent::Answered { sdp: Some(sdp), .. } if sdp == ANSWER));
+}
+
+#[test]
 fn a_second_200_with_another_tag_is_acknowledged_and_ended() {
     let mut solo = Solo::new();
     let (invite, first) = solo.answered();

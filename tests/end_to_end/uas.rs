@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::sipp::{Logged, Sipp, free_port};
@@ -37,7 +38,9 @@ impl Uas {
 
     /// Ends SIPp as soon as its calls have ended, and reads what it wrote.
     pub(crate) fn end(mut self) -> UasSaw {
-        self.0.finish();
+        // SIGUSR1: no new calls, and out when those in progress have ended.
+        let pid = self.0.child.id().to_string();
+        assert!(Command::new("kill").args(["-USR1", &pid]).status().unwrap().success());
         for _ in 0..PATIENCE {
             if self.0.ended().is_some() {
                 break;

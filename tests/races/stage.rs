@@ -44,21 +44,25 @@ pub(crate) struct Played {
 impl Stage {
     /// SIPp plays `scenarios/{name}.xml` once.
     pub(crate) fn set(name: &str) -> Self {
-        Self::set_on(HERE, name)
+        Self::start(HERE, 1, name)
     }
 
     /// The same on another address of this machine.
     pub(crate) fn set_on(ip: IpAddr, name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/races/scenarios");
-        let scenario = folder.join(format!("{name}.xml"));
-        let scenario = scenario.to_str().unwrap();
-        Self::of(Sipp::start(ip, &["-sf", scenario, "-m", "1", "-timeout", "40s"]))
+        Self::start(ip, 1, name)
     }
 
-    /// Our side for a SIPp that runs already.
-    pub(crate) fn of(sipp: Sipp) -> Self {
-        let line = Line::on(sipp.address().ip());
-        Self { sipp, line }
+    /// The same so many times.
+    pub(crate) fn set_for(calls: usize, name: &str) -> Self {
+        Self::start(HERE, calls, name)
+    }
+
+    fn start(ip: IpAddr, calls: usize, name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/races/scenarios");
+        let scenario = folder.join(format!("{name}.xml"));
+        let args = ["-sf", scenario.to_str().unwrap(), "-m", &calls.to_string()];
+        let sipp = Sipp::start(ip, &[&args[..], &["-timeout", "40s"]].concat());
+        Self { sipp, line: Line::on(ip) }
     }
 
     /// One call to SIPp; `react` answers each event of ours.
@@ -95,7 +99,7 @@ impl Stage {
             wait += Duration::from_millis(20);
         }
         let give_up = self.line.clock.tick() + PATIENCE;
-        let (mut seen, mut finished) = (0, false);
+        let mut seen = 0;
         loop {
             while let Some(event) = self.line.events.get(seen) {
                 seen += 1;
@@ -107,10 +111,6 @@ impl Stage {
             match self.sipp.ended() {
                 Some(_) if ours_over => break,
                 Some(code) => assert_eq!(code, 0, "{}", self.story()),
-                None if ours_over && !finished => {
-                    self.sipp.finish();
-                    finished = true;
-                }
                 None => {}
             }
             assert!(self.line.clock.tick() < give_up, "{}", self.story());

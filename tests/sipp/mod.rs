@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A running SIPp. Whatever happens to the test, it is ended.
 pub(crate) struct Sipp {
-    child: Child,
+    pub(crate) child: Child,
     folder: tempfile::TempDir,
     address: SocketAddr,
 }
@@ -62,12 +62,6 @@ impl Sipp {
 
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// No new calls, and out when those in progress have ended.
-    pub(crate) fn finish(&self) {
-        let kill = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
     }
 
     /// Its exit code, once it has ended.

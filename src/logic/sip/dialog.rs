@@ -102,6 +102,8 @@ impl Dialog {
         if message.first(name::ALLOW).is_some() {
             self.allows_update = message.lists(name::ALLOW, "UPDATE");
         }
+        // Who sends UPDATE takes it.
+        self.allows_update |= message.method() == Some(&Method::UPDATE);
         if let Some(peer) = peer {
             self.peer = peer;
         }

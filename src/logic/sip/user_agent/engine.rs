@@ -421,10 +421,11 @@ impl Engine {
         }
     }
 
-    /// What a 200 to OPTIONS says (RFC 3261 §11.2).
-    pub(super) fn describe(&self, response: &mut Message) {
-        response.push(name::ALLOW, ALLOW).push(name::ACCEPT, SDP_TYPE);
-        response.push(name::SUPPORTED, self.supported());
+    /// 200 to OPTIONS, with what we can (RFC 3261 §11.2).
+    pub(super) fn answer_options(&mut self, turn: &mut Turn<'_>, serial: u64, tag: &str) {
+        let can =
+            [(name::ALLOW, ALLOW), (name::ACCEPT, SDP_TYPE), (name::SUPPORTED, self.supported())];
+        self.answer_with(turn, serial, 200, tag, &can);
     }
 }
 

@@ -104,7 +104,7 @@ impl Leg {
             Place::Extra | Place::Unseen => false,
         };
         match method {
-            &Method::OPTIONS => self.answer_options(engine, turn, request),
+            &Method::OPTIONS => engine.answer_options(turn, request.server, &self.local_tag),
             _ if !live => self.refuse_request(engine, turn, request, 481, &[]),
             &Method::INVITE => self.on_reinvite(engine, turn, request, place),
             &Method::UPDATE => self.on_update(engine, turn, request, place),
@@ -327,7 +327,7 @@ impl Leg {
         };
         response.push(name::CONTACT, engine.contact()).push(name::ALLOW, ALLOW);
         response.push(name::SUPPORTED, engine.supported());
-        let session = SessionTimer::from_request(turn.now, request.message.session_expires());
+        let session = SessionTimer::from_request(turn.now, request.message);
         push_session(&mut response, session, request.message.lists(name::SUPPORTED, "timer"));
         if self.stage == Stage::Up {
             self.session = session;
@@ -353,7 +353,7 @@ impl Leg {
             cseq: request.core.cseq.number,
             is_invite,
             answer_by: turn.now + ANSWER_OFFER_WITHIN,
-            session: SessionTimer::from_request(turn.now, request.message.session_expires()),
+            session: SessionTimer::from_request(turn.now, request.message),
             knows_timer: request.message.lists(name::SUPPORTED, "timer"),
         });
     }
@@ -379,13 +379,6 @@ impl Leg {
         engine.answer(turn, request.server, 200, &self.local_tag);
         if let (Some(digit), true) = (digit, self.stage != Stage::Closed) {
             turn.event(SipEvent::Digit { leg: self.id, digit });
-        }
-    }
-
-    fn answer_options(&self, engine: &mut Engine, turn: &mut Turn<'_>, request: &Request<'_>) {
-        if let Some(mut response) = engine.response(request.server, 200, &self.local_tag) {
-            engine.describe(&mut response);
-            engine.respond(turn, request.server, &response);
         }
     }
 

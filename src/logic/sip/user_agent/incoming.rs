@@ -75,7 +75,7 @@ impl Leg {
             return;
         };
         let cseq = dialog.remote_cseq.unwrap_or_default();
-        let session = SessionTimer::from_request(turn.now, request.session_expires());
+        let session = SessionTimer::from_request(turn.now, request);
         let knows_timer = request.lists(name::SUPPORTED, "timer");
         let Some(mut response) = engine.response(*server, 200, &self.local_tag) else { return };
         response.push(name::CONTACT, engine.contact()).push(name::ALLOW, ALLOW);

@@ -166,10 +166,7 @@ impl UserAgent {
             &Method::INVITE => self.on_invite(turn, from, server, request, core),
             &Method::OPTIONS => {
                 let tag = self.stray_tag(core);
-                if let Some(mut response) = self.engine.response(server, 200, &tag) {
-                    self.engine.describe(&mut response);
-                    self.engine.respond(turn, server, &response);
-                }
+                self.engine.answer_options(turn, server, &tag);
             }
             &(Method::BYE | Method::UPDATE | Method::PRACK | Method::INFO) => {
                 self.refuse(turn, server, 481, core, &[]);

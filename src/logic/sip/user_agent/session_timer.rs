@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::logic::sip::message::Message;
 use crate::logic::sip::message::Refresher;
 use crate::logic::sip::message::SessionExpires;
+use crate::logic::sip::message::name;
 use crate::logic::time::Tick;
 
 /// A session timer in force.
@@ -43,12 +45,14 @@ impl SessionTimer {
         Some(Self::start(now, Duration::from_secs(header.seconds.into()), we_refresh))
     }
 
-    /// From a request of the far end that asks for a timer. Without a refresher we let the far end do it.
-    pub(super) fn from_request(now: Tick, header: Option<SessionExpires>) -> Option<Self> {
-        let header = header?;
+    /// From a request of the far end that asks for a timer. Without a refresher we let the far end do it, if it can: a
+    /// proxy may have asked on behalf of one that knows no timers (RFC 4028 §9, table 2).
+    pub(super) fn from_request(now: Tick, request: &Message) -> Option<Self> {
+        let header = request.session_expires()?;
         let we_refresh = match header.refresher {
             Some(Refresher::Uas) => true,
-            Some(Refresher::Uac) | None => false,
+            Some(Refresher::Uac) => false,
+            None => !request.lists(name::SUPPORTED, "timer"),
         };
         Some(Self::start(now, Duration::from_secs(header.seconds.into()), we_refresh))
     }
@@ -81,9 +85,18 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(32);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::sip::message::Method;
 
     fn header(seconds: u32, refresher: Option<Refresher>) -> Option<SessionExpires> {
         Some(SessionExpires { seconds, refresher })
+    }
+
+    fn asked(headers: &[(&str, &str)]) -> Option<SessionTimer> {
+        let mut request = Message::request(Method::INVITE, "sip:us");
+        for (name, value) in headers {
+            request.push(name, value);
+        }
+        SessionTimer::from_request(Tick::START, &request)
     }
 
     #[test]
@@ -93,8 +106,7 @@ mod tests {
         let theirs =
             SessionTimer::from_answer(Tick::START, header(1_800, Some(Refresher::Uas))).unwrap();
         assert_eq!((theirs.we_refresh, theirs.at.since(Tick::START).as_secs()), (false, 1_768));
-        let short =
-            SessionTimer::from_request(Tick::START, header(90, Some(Refresher::Uac))).unwrap();
+        let short = asked(&[(name::SESSION_EXPIRES, "90;refresher=uac")]).unwrap();
         assert_eq!((short.we_refresh, short.at.since(Tick::START).as_secs()), (false, 60));
         assert_eq!(short.answer_value(), "90;refresher=uac");
     }
@@ -102,6 +114,14 @@ mod tests {
     #[test]
     fn no_header_means_no_timer() {
         assert_eq!(SessionTimer::from_answer(Tick::START, None), None);
-        assert_eq!(SessionTimer::from_request(Tick::START, None), None);
+        assert_eq!(asked(&[(name::SUPPORTED, "timer")]), None);
+    }
+
+    #[test]
+    fn who_knows_no_timers_is_refreshed_by_us() {
+        let by_proxy = asked(&[(name::SESSION_EXPIRES, "1800")]).unwrap();
+        assert_eq!(by_proxy.answer_value(), "1800;refresher=uas");
+        let able = [(name::SESSION_EXPIRES, "1800"), (name::SUPPORTED, "100rel, timer")];
+        assert_eq!(asked(&able).unwrap().answer_value(), "1800;refresher=uac");
     }
 }

@@ -289,6 +289,19 @@ fn a_refresh_that_meets_glare_is_tried_again_after_a_random_wait() {
 }
 
 #[test]
+fn a_timer_that_a_proxy_asked_for_is_kept_by_us_where_the_far_end_knows_none() {
+    let (mut solo, ok) = timed("1800;refresher=uas", false);
+    let mut update = from_peer(&ok, Method::UPDATE, 1);
+    update.push(name::SESSION_EXPIRES, "90");
+    solo.receive(&update);
+    let reply = solo.one();
+    assert_eq!(reply.first(name::SESSION_EXPIRES), Some("90;refresher=uas"));
+    assert_eq!(reply.first(name::REQUIRE), None);
+    solo.pass(SECOND * 45);
+    solo.request(Method::UPDATE);
+}
+
+#[test]
 fn a_session_the_far_end_does_not_refresh_is_ended() {
     let (mut solo, ok) = timed("90;refresher=uas", true);
     solo.pass(SECOND * 50);

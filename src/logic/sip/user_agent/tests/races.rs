@@ -66,6 +66,18 @@ fn a_busy_that_overtakes_the_held_cancel_is_reported_as_busy() {
 }
 
 #[test]
+fn a_200_that_overtakes_the_held_cancel_is_an_answered_call() {
+    let mut solo = Solo::new();
+    let invite = solo.invite();
+    solo.hang_up();
+    solo.receive(&answer(&invite, 200, "far"));
+    assert_eq!(words(&solo.sent()), ["ACK"], "nothing is left to be cancelled");
+    assert!(is_answer(&solo.events()[0]));
+    solo.hang_up();
+    assert_eq!(words(&solo.sent()), ["BYE"]);
+}
+
+#[test]
 fn a_200_that_crosses_the_cancel_is_an_answered_call() {
     let mut solo = Solo::new();
     let invite = solo.invite();

@@ -42,6 +42,8 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Show what a running dialer does, or what the database holds
     Status(StatusArgs),
+    /// The live view of a running dialer, with keys to steer it; leaving it leaves the dialer alone
+    View,
     /// Print what happened, in the order of commits, as JSON Lines
     Log(LogArgs),
     /// Check files, database and trunks, and say in plain words what is missing

@@ -4,9 +4,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
 use crate::carrier::CarrierHandle;
-use crate::cli::live::Live;
 use crate::cli::picture::Picture;
-use crate::cli::run::Pictures;
+use crate::cli::run::{Pictures, grant};
+use crate::cli::screen::Live;
 use crate::cli::text::Lang;
 use crate::logic::dialer::command::{AgentNotice, AgentState, Command};
 use crate::runtime::handle::Handle;
@@ -37,14 +37,14 @@ impl World {
         agents: Vec<String>,
         title: &str,
         lang: Lang,
-    ) -> Self {
-        Self {
+    ) -> std::io::Result<Self> {
+        Ok(Self {
             handle,
             carrier,
             agents,
-            live: Live::new(title, lang),
+            live: Live::new(title, lang, false)?,
             lost: LostPhone::None { tries: 0 },
-        }
+        })
     }
 
     /// Until the dialer ends.
@@ -55,6 +55,7 @@ impl World {
         let mut pictures = Pictures { first_at: 0, last: Picture::default() };
         // Orders wait for the dialer; the agents' ears must not.
         let mut orders = JoinSet::new();
+        let mut wishes_of_keys = JoinSet::new();
         for agent in &self.agents {
             let login = Command::AgentLogin { agent: agent.clone() };
             orders.spawn(order(self.handle.clone(), login));
@@ -86,9 +87,13 @@ impl World {
                         let login = Command::AgentLogin { agent: back };
                         orders.spawn(order(self.handle.clone(), login));
                     }
-                    self.live.show(&picture)?;
+                    self.live.show(picture.clone())?;
                     pictures.last = picture;
                 }
+                wish = self.live.wish() => {
+                    wishes_of_keys.spawn(grant(self.handle.clone(), wish?));
+                }
+                Some(answer) = wishes_of_keys.join_next() => self.live.told(answer?)?,
                 Some(done) = orders.join_next() => done?,
             }
         }

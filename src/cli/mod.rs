@@ -9,17 +9,19 @@ mod demo;
 mod demo_world;
 mod exit;
 mod export;
+mod figures;
 mod import;
-mod live;
 mod log;
 mod output;
 mod page;
 mod picture;
 mod report;
 mod run;
+mod screen;
 mod setup;
 mod status;
 mod text;
+mod view;
 
 pub use args::Args;
 pub use exit::Exit;
@@ -59,6 +61,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Check(check) => check::run(args, check),
         Verb::Status(status) => status::run(args, status),
         Verb::Log(log) => log::run(args, log),
+        Verb::View => view::run(args, &control(args)?),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
         Verb::Suppress(entry) => ask(
             args,

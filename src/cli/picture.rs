@@ -11,6 +11,7 @@ use crate::logic::dialer::{LeadCounts, Promises};
 pub(crate) struct Picture {
     pub(crate) at: i64,
     pub(crate) draining: bool,
+    pub(crate) old_legs: u64,
     pub(crate) store: String,
     pub(crate) unstored: u64,
     #[serde(default)]
@@ -36,6 +37,9 @@ pub(crate) struct Agent {
 pub(crate) struct Campaign {
     pub(crate) name: String,
     pub(crate) state: String,
+    pub(crate) mode: String,
+    pub(crate) ratio: Option<u32>,
+    pub(crate) ledger: Ledger,
     pub(crate) leads: Leads,
     pub(crate) outcomes: Vec<(String, u64)>,
     pub(crate) dialed: u64,
@@ -53,7 +57,18 @@ pub(crate) struct Campaign {
     pub(crate) dispositions: Vec<(String, u64)>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// The window of the abandonment ledger that lasts now.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct Ledger {
+    pub(crate) cap_ppm: u32,
+    pub(crate) answered: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) fault: u64,
+    pub(crate) uncovered_allowed: u64,
+    pub(crate) uncovered: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(crate) struct Leads {
     pub(crate) ready: u64,
     pub(crate) waiting: u64,
@@ -71,6 +86,11 @@ impl From<LeadCounts> for Leads {
 }
 
 impl Leads {
+    /// Nothing is dialed for these any more, unless a person decides so.
+    pub(crate) fn over(self) -> u64 {
+        [self.done, self.held, self.blocked].iter().sum()
+    }
+
     pub(crate) fn all(self) -> u64 {
         [self.ready, self.waiting, self.claimed, self.done, self.held, self.blocked].iter().sum()
     }
@@ -83,6 +103,7 @@ pub(crate) struct Trunk {
     pub(crate) channels: u32,
     pub(crate) last_second: u32,
     pub(crate) calls_per_second: u32,
+    pub(crate) limit: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

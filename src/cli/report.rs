@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::live::{per_second, percent};
+use crate::cli::figures::{per_second, percent};
 use crate::cli::page::plain;
 use crate::cli::picture::{Campaign, Picture};
 use crate::cli::text::{Lang, pad, texts};
@@ -265,12 +265,15 @@ mod tests {
 
     fn picture() -> Picture {
         serde_json::from_value(serde_json::json!({
-            "at": 101_000, "draining": false, "store": "ok", "unstored": 0,
+            "at": 101_000, "draining": false, "old_legs": 0, "store": "ok", "unstored": 0,
             "agents": [
                 {"name": "a", "state": "paused", "since": 1, "calls": 3, "talk_ms": 4_500, "wrap_up_ms": 900, "staffed_ms": 10_000},
                 {"name": "b", "state": "offline", "since": 1, "calls": 0, "talk_ms": 0, "wrap_up_ms": 0, "staffed_ms": 2_000}],
             "campaigns": [{
-                "name": "spring", "state": "finished",
+                "name": "spring", "state": "finished", "mode": "progressive", "ratio": null,
+                "ledger": {
+                    "cap_ppm": 30_000, "answered": 4, "abandoned": 1, "fault": 1, "uncovered_allowed": 0, "uncovered": 0
+                },
                 "leads": {"ready": 0, "waiting": 1, "claimed": 0, "done": 7, "held": 1, "blocked": 1},
                 "outcomes": [["connected", 3], ["abandoned", 1], ["busy", 6], ["unknown", 0]],
                 "dialed": 10, "answered": 4, "live": 4, "abandoned": 1, "faults": 1, "messages": 1,

@@ -1,17 +1,19 @@
 //! `outdial run CAMPAIGN…`: dials until nothing is left, or until told to stop.
 
 use anyhow::anyhow;
+use tokio::task::JoinSet;
 
 use crate::cli::args::{Args, RunArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
-use crate::cli::live::Live;
 use crate::cli::output::say;
 use crate::cli::picture::Picture;
 use crate::cli::report::{Known, Report};
+use crate::cli::screen::{Live, Wish};
 use crate::cli::setup;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::config::check::{Level, check_against};
+use crate::logic::dialer::command::Reply;
 use crate::logic::time::UtcMs;
 use crate::runtime::clock::Clock;
 use crate::runtime::handle::Handle;
@@ -27,10 +29,13 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     let settings = setup::start_settings(&args.config, &file, resolved, &campaigns, run.until_idle);
     let running = start(settings)?;
     let names: Vec<_> = campaigns.iter().map(|c| c.settings.name.as_str()).collect();
-    let mut live =
-        log_in_file.then(|| Live::new(&format!("outdial run {}", names.join(" ")), args.lang));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let pictures = runtime.block_on(follow(running.handle(), live.as_mut()))?;
+    // Where the log goes to the terminal, it is what is shown.
+    let mut live = None;
+    if log_in_file {
+        live = Some(Live::new(&format!("outdial run {}", names.join(" ")), args.lang, false)?);
+    }
+    let pictures = runtime.block_on(follow(running.handle(), live))?;
     let ended =
         running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;
     let last = with_final_counts(&file, pictures.first_at, pictures.last)?;
@@ -69,19 +74,54 @@ pub(crate) struct Pictures {
 }
 
 /// Shows the run until the dialer ends.
-async fn follow(mut handle: Handle, mut live: Option<&mut Live>) -> anyhow::Result<Pictures> {
+async fn follow(mut handle: Handle, mut live: Option<Live>) -> anyhow::Result<Pictures> {
     let mut pictures = Pictures { first_at: handle.view().at.0, last: Picture::default() };
-    while let Ok(view) = handle.next_view().await {
-        let picture = Picture::of(&view)?;
-        if pictures.first_at == 0 {
-            pictures.first_at = picture.at;
+    let mut wishes = JoinSet::new();
+    let asked = handle.clone();
+    loop {
+        tokio::select! {
+            view = handle.next_view() => {
+                let Ok(view) = view else { return Ok(pictures) };
+                let picture = Picture::of(&view)?;
+                if pictures.first_at == 0 {
+                    pictures.first_at = picture.at;
+                }
+                if let Some(live) = &mut live {
+                    live.show(picture.clone())?;
+                }
+                pictures.last = picture;
+            }
+            wish = next_wish(&mut live) => {
+                wishes.spawn(grant(asked.clone(), wish?));
+            }
+            Some(answer) = wishes.join_next() => {
+                if let Some(live) = &mut live {
+                    live.told(answer?)?;
+                }
+            }
         }
-        if let Some(live) = &mut live {
-            live.show(&picture)?;
-        }
-        pictures.last = picture;
     }
-    Ok(pictures)
+}
+
+async fn next_wish(live: &mut Option<Live>) -> std::io::Result<Wish> {
+    match live {
+        Some(live) => live.wish().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Does what the person before the screen wants; says why not.
+pub(crate) async fn grant(handle: Handle, wish: Wish) -> Result<(), String> {
+    let done = match wish {
+        Wish::Ask(command) => handle.ask(command).await,
+        // Its own dialer is not left behind.
+        Wish::Signal | Wish::Leave => handle.shut_down().await.map(|()| Reply::Ok),
+    };
+    match done {
+        Ok(Reply::Refused { message, .. }) => Err(message),
+        Ok(Reply::Ok | Reply::Status(_) | Reply::Agent(_)) => Ok(()),
+        Err(gone) => Err(gone.to_string()),
+    }
 }
 
 /// How a run that came to its end ends the process.

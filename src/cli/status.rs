@@ -3,9 +3,10 @@
 use crate::cli::args::{Args, StatusArgs};
 use crate::cli::client::Client;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::live::{block_of, percent, promised};
+use crate::cli::figures::percent;
 use crate::cli::output::say;
 use crate::cli::picture::Picture;
+use crate::cli::screen;
 use crate::cli::setup;
 use crate::cli::text::{Lang, texts};
 use crate::config::OutdialFile;
@@ -28,12 +29,10 @@ pub(crate) fn run(args: &Args, wanted: &StatusArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let picture: Picture = serde_json::from_value(reply)?;
-    say!("{}", block_of("outdial", args.lang, &picture).trim_end());
-    if clocks_are_apart(picture.clock_ahead_ms) {
-        say!("{}", texts(args.lang).clocks_apart(picture.clock_ahead_ms));
-    }
-    for agent in &picture.agents {
-        say!("  {:<20} {}", agent.name, texts(args.lang).agent_state(agent.state));
+    let ahead_ms = picture.clock_ahead_ms;
+    say!("{}", screen::text_of("outdial", args.lang, picture).trim_end());
+    if clocks_are_apart(ahead_ms) {
+        say!("{}", texts(args.lang).clocks_apart(ahead_ms));
     }
     Ok(Exit::Ok)
 }
@@ -66,7 +65,7 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
             leads.held,
             leads.blocked
         );
-        if let Some(promised) = promised(t, campaign.promises) {
+        if let Some(promised) = t.promises(campaign.promises) {
             say!("  {} {promised}", t.promised);
         }
         for (outcome, count) in &campaign.outcomes {

@@ -1,6 +1,9 @@
 //! Texts of the command line in both languages.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use crate::files::import_report::TextLanguage;
+use crate::logic::dialer::Promises;
 use crate::logic::dialer::command::AgentState;
 use crate::logic::outcome::Outcome;
 
@@ -99,7 +102,7 @@ pub(crate) struct Texts {
 impl Texts {
     pub(crate) const fn agent_state(&self, state: AgentState) -> &'static str {
         match (self.lang, state) {
-            (Lang::Ja, AgentState::Offline) => "オフライン",
+            (Lang::Ja, AgentState::Offline) => "未接続",
             (Lang::Ja, AgentState::LoggingIn) => "呼出中",
             (Lang::Ja, AgentState::Paused) => "離席",
             (Lang::Ja, AgentState::Ready) => "待機",
@@ -107,7 +110,7 @@ impl Texts {
             (Lang::Ja, AgentState::OnCall) => "通話",
             (Lang::Ja, AgentState::WrapUp) => "後処理",
             (Lang::En, AgentState::Offline) => "offline",
-            (Lang::En, AgentState::LoggingIn) => "logging in",
+            (Lang::En, AgentState::LoggingIn) => "login",
             (Lang::En, AgentState::Paused) => "paused",
             (Lang::En, AgentState::Ready) => "ready",
             (Lang::En, AgentState::Reserved) => "reserved",
@@ -132,6 +135,12 @@ impl Texts {
                 if ahead { "進んで" } else { "遅れて" }
             ),
         }
+    }
+
+    /// How promised calls stand; nothing where none is open.
+    pub(crate) fn promises(&self, promises: Promises) -> Option<String> {
+        let Promises { open, due, overdue } = promises;
+        (open > 0).then(|| format!("{open}  {} {due}  {} {overdue}", self.due, self.overdue))
     }
 
     /// An outcome by its stable text; a text that this version does not know stays as it is.
@@ -163,9 +172,23 @@ const fn japanese(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Columns a text takes on a terminal: Japanese characters take two.
+/// Columns a text takes on a terminal (UAX #11): Japanese characters take two.
 pub(crate) fn width(text: &str) -> usize {
-    text.chars().map(|c| if u32::from(c) >= 0x1100 { 2 } else { 1 }).sum()
+    UnicodeWidthStr::width(text)
+}
+
+/// As much of a text as fits into so many columns, without what would steer a terminal: names are other people's text.
+pub(crate) fn cut(text: &str, to: usize) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    for letter in text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
+        used += letter.width().unwrap_or(0);
+        if used > to {
+            break;
+        }
+        out.push(letter);
+    }
+    out
 }
 
 /// The text and as many spaces as it lacks.
@@ -301,5 +324,6 @@ mod tests {
         assert_eq!(width("通話 ok"), 7);
         assert_eq!(pad("通話", 6), "通話  ");
         assert_eq!(pad("long", 2), "long");
+        assert_eq!((cut("通話中", 5), cut("a\x1b[2J", 9)), ("通話".to_owned(), "a [2J".to_owned()));
     }
 }

@@ -77,7 +77,7 @@ fn dial(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let names = file.agents.iter().map(|agent| agent.name.clone()).collect();
     let title = format!("outdial demo ({})", demo.folder.display());
-    let world = World::new(running.handle(), carrier, names, &title, args.lang)?;
+    let world = World::new(running.handle(), carrier, names, &title, args.lang);
     let (pictures, carrier) = runtime.block_on(world.live())?;
     let ended =
         running.wait().ok_or_else(|| anyhow!("the dialer's thread panicked: see the log"))?;

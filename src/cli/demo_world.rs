@@ -37,14 +37,14 @@ impl World {
         agents: Vec<String>,
         title: &str,
         lang: Lang,
-    ) -> std::io::Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             handle,
             carrier,
             agents,
-            live: Live::new(title, lang, false)?,
+            live: Live::of_ours(title, lang),
             lost: LostPhone::None { tries: 0 },
-        })
+        }
     }
 
     /// Until the dialer ends.
@@ -87,13 +87,13 @@ impl World {
                         let login = Command::AgentLogin { agent: back };
                         orders.spawn(order(self.handle.clone(), login));
                     }
-                    self.live.show(picture.clone())?;
+                    self.live.show(picture.clone());
                     pictures.last = picture;
                 }
                 wish = self.live.wish() => {
-                    wishes_of_keys.spawn(grant(self.handle.clone(), wish?));
+                    wishes_of_keys.spawn(grant(self.handle.clone(), wish));
                 }
-                Some(answer) = wishes_of_keys.join_next() => self.live.told(answer?)?,
+                Some(answer) = wishes_of_keys.join_next() => self.live.told(answer?),
                 Some(done) = orders.join_next() => done?,
             }
         }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     // Where the log goes to the terminal, it is what is shown.
     let mut live = None;
     if log_in_file {
-        live = Some(Live::new(&format!("outdial run {}", names.join(" ")), args.lang, false)?);
+        live = Some(Live::of_ours(&format!("outdial run {}", names.join(" ")), args.lang));
     }
     let pictures = runtime.block_on(follow(running.handle(), live))?;
     let ended =
@@ -87,23 +87,23 @@ async fn follow(mut handle: Handle, mut live: Option<Live>) -> anyhow::Result<Pi
                     pictures.first_at = picture.at;
                 }
                 if let Some(live) = &mut live {
-                    live.show(picture.clone())?;
+                    live.show(picture.clone());
                 }
                 pictures.last = picture;
             }
             wish = next_wish(&mut live) => {
-                wishes.spawn(grant(asked.clone(), wish?));
+                wishes.spawn(grant(asked.clone(), wish));
             }
             Some(answer) = wishes.join_next() => {
                 if let Some(live) = &mut live {
-                    live.told(answer?)?;
+                    live.told(answer?);
                 }
             }
         }
     }
 }
 
-async fn next_wish(live: &mut Option<Live>) -> std::io::Result<Wish> {
+async fn next_wish(live: &mut Option<Live>) -> Wish {
     match live {
         Some(live) => live.wish().await,
         None => std::future::pending().await,

@@ -29,14 +29,14 @@ pub(crate) fn run(args: &Args, socket: &Path) -> Result<Exit, Failure> {
 }
 
 async fn watch(client: Client, first: Value, socket: &Path, lang: Lang) -> Result<Exit, Failure> {
-    let mut live = Live::new("outdial view", lang, true)?;
-    live.show(serde_json::from_value(first)?)?;
+    let mut live = Live::of_another("outdial view", lang);
+    live.show(serde_json::from_value(first)?);
     let mut pictures = JoinSet::new();
     let mut idle = Some(client);
     let mut wishes = JoinSet::new();
     let mut next = interval(LOOK_EVERY);
     next.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
+    while !live.is_gone() {
         tokio::select! {
             _ = next.tick() => {
                 // One question at a time: a slow dialer is not asked more often.
@@ -48,17 +48,18 @@ async fn watch(client: Client, first: Value, socket: &Path, lang: Lang) -> Resul
                 let (client, picture) = looked??;
                 idle = Some(client);
                 let picture = picture.map_err(|gone| Failure::new(Exit::NoDialer, gone.error))?;
-                live.show(picture)?;
+                live.show(picture);
             }
-            wish = live.wish() => match wish? {
+            wish = live.wish() => match wish {
                 Wish::Ask(command) => {
                     wishes.spawn(ask(socket.to_owned(), command));
                 }
                 Wish::Leave | Wish::Signal => return Ok(Exit::Ok),
             },
-            Some(answer) = wishes.join_next() => live.told(answer??)?,
+            Some(answer) = wishes.join_next() => live.told(answer??),
         }
     }
+    Ok(Exit::Ok)
 }
 
 /// The client waits for its answer, so it does so on a thread of its own.

@@ -11,11 +11,13 @@
 )]
 
 mod kill;
+mod postgres;
 mod records;
 mod shutdown;
 mod site;
 mod softphone;
 mod staff;
+mod watchers;
 
 use std::sync::Mutex;
 use std::sync::MutexGuard;

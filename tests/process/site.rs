@@ -97,6 +97,19 @@ impl Site {
         Output { success: output.status.success(), code: output.status.code(), text: text.concat() }
     }
 
+    /// Starts a verb whose output goes somewhere.
+    pub(crate) fn spawn(&self, args: &[&str], out: impl Into<Stdio>) -> Dialer {
+        let child = self.command(args).stdout(out).stderr(Stdio::null()).spawn().unwrap();
+        Dialer { child, started: Instant::now() }
+    }
+
+    /// Starts a verb whose outputs go to pipes.
+    pub(crate) fn spawn_unread(&self, args: &[&str]) -> Dialer {
+        let mut command = self.command(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Dialer { child, started: Instant::now() }
+    }
+
     /// Starts `outdial run --until-idle`.
     pub(crate) fn run(&self) -> Dialer {
         self.start(&["--until-idle"])
@@ -152,7 +165,7 @@ pub(crate) struct Output {
     pub(crate) text: String,
 }
 
-/// A running `outdial run`; killed when dropped.
+/// A running `outdial run` (or another verb that goes on); killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Dialer {
     child: Child,
@@ -171,6 +184,11 @@ impl Dialer {
         let status =
             Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
         assert!(status.success(), "kill -TERM failed");
+    }
+
+    /// Whoever read the pipes goes away.
+    pub(crate) fn drop_output(&mut self) {
+        drop((self.child.stdout.take(), self.child.stderr.take()));
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -25,13 +25,15 @@ use model::Model;
 use plain::Plain;
 use terminal::{Keyboard, Screen};
 
-/// Where a run is shown.
+/// Where a run is shown. Showing never fails: a reader or a terminal that goes away must not end anybody's calls.
 #[derive(Debug)]
 pub(crate) enum Live {
     /// On a terminal.
     InPlace(Box<InPlace>),
     /// Elsewhere.
     Lines(Box<Plain>),
+    /// Nowhere any more.
+    Gone,
 }
 
 /// The model and the terminal it is shown on.
@@ -43,46 +45,76 @@ pub(crate) struct InPlace {
 }
 
 impl Live {
-    /// Shown on the standard error output, so that the standard output stays for results. `attached`: the dialer is
-    /// another process, which goes on when this one leaves.
-    pub(crate) fn new(title: &str, lang: Lang, attached: bool) -> std::io::Result<Self> {
+    /// Of a dialer in this process, on the standard error output, so that the standard output stays for results.
+    pub(crate) fn of_ours(title: &str, lang: Lang) -> Self {
+        Self::new(Model::new(title, lang, false), Plain::on_error_output())
+    }
+
+    /// Of a dialer in another process, which goes on when this one leaves: lines go to the standard output.
+    pub(crate) fn of_another(title: &str, lang: Lang) -> Self {
+        Self::new(Model::new(title, lang, true), Plain::on_output())
+    }
+
+    fn new(model: Model, plain: Plain) -> Self {
         if !terminal::is_ours() {
-            return Ok(Self::Lines(Box::new(Plain::new())));
+            return Self::Lines(Box::new(plain));
         }
-        let model = Model::new(title, lang, attached);
-        let screen = Screen::enter()?;
-        Ok(Self::InPlace(Box::new(InPlace { model, screen, keyboard: Keyboard::listen()? })))
+        let entered = Screen::enter().and_then(|screen| Ok((screen, Keyboard::listen()?)));
+        match entered {
+            Ok((screen, keyboard)) => Self::InPlace(Box::new(InPlace { model, screen, keyboard })),
+            Err(error) => {
+                tracing::warn!(%error, "the terminal cannot show the live view");
+                Self::Lines(Box::new(plain))
+            }
+        }
+    }
+
+    /// Nobody sees anything any more.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
     }
 
     /// Shows a picture, if it is time to.
-    pub(crate) fn show(&mut self, picture: Picture) -> std::io::Result<()> {
-        match self {
+    pub(crate) fn show(&mut self, picture: Picture) {
+        let shown = match self {
             Self::InPlace(live) => {
                 live.model.take(picture);
                 live.screen.draw(&live.model)
             }
-            Self::Lines(lines) => lines.show(&picture),
-        }
+            Self::Lines(lines) => lines.show(picture),
+            Self::Gone => Ok(()),
+        };
+        self.unless_gone(shown);
     }
 
     /// The next wish of the person before the screen; never, where there is none. Cancel-safe.
-    pub(crate) async fn wish(&mut self) -> std::io::Result<Wish> {
-        let Self::InPlace(live) = self else { return std::future::pending().await };
+    pub(crate) async fn wish(&mut self) -> Wish {
         loop {
+            let Self::InPlace(live) = self else { return std::future::pending().await };
             let key = live.keyboard.next().await;
             let wish = key.and_then(|key| live.model.press(key));
-            live.screen.draw(&live.model)?;
+            let shown = live.screen.draw(&live.model);
+            self.unless_gone(shown);
             if let Some(wish) = wish {
-                return Ok(wish);
+                return wish;
             }
         }
     }
 
     /// What became of a wish: shown for some seconds.
-    pub(crate) fn told(&mut self, answer: Result<(), String>) -> std::io::Result<()> {
-        let Self::InPlace(live) = self else { return Ok(()) };
-        live.model.told(answer);
-        live.screen.draw(&live.model)
+    pub(crate) fn told(&mut self, answer: Result<(), String>) {
+        if let Self::InPlace(live) = self {
+            live.model.told(answer);
+            let shown = live.screen.draw(&live.model);
+            self.unless_gone(shown);
+        }
+    }
+
+    fn unless_gone(&mut self, shown: std::io::Result<()>) {
+        if let Err(error) = shown {
+            tracing::warn!(%error, "nobody sees the live view any more");
+            *self = Self::Gone;
+        }
     }
 }
 

@@ -12,21 +12,34 @@ use crate::cli::text::Lang;
 pub(crate) struct Plain {
     model: Model,
     last: Option<i64>,
+    to_output: bool,
 }
 
 impl Plain {
-    pub(super) fn new() -> Self {
-        Self { model: Model::new("", Lang::En, false), last: None }
+    /// Beside the results that go to the standard output.
+    pub(super) fn on_error_output() -> Self {
+        Self { model: Model::new("", Lang::En, false), last: None, to_output: false }
+    }
+
+    /// As the result itself.
+    pub(super) fn on_output() -> Self {
+        Self { to_output: true, ..Self::on_error_output() }
     }
 
     /// Prints a line, if it is time to.
-    pub(super) fn show(&mut self, picture: &Picture) -> std::io::Result<()> {
-        self.model.take(picture.clone());
-        if self.last.is_some_and(|at| picture.at.saturating_sub(at) < LINE_EVERY_MS) {
+    pub(super) fn show(&mut self, picture: Picture) -> std::io::Result<()> {
+        let now = picture.at;
+        self.model.take(picture);
+        if self.last.is_some_and(|at| now.saturating_sub(at) < LINE_EVERY_MS) {
             return Ok(());
         }
-        self.last = Some(picture.at);
-        writeln!(std::io::stderr().lock(), "{}", line(&self.model))
+        self.last = Some(now);
+        let line = line(&self.model);
+        if self.to_output {
+            writeln!(std::io::stdout().lock(), "{line}")
+        } else {
+            writeln!(std::io::stderr().lock(), "{line}")
+        }
     }
 }
 

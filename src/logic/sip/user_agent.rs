@@ -11,6 +11,7 @@ mod engine;
 mod identity;
 mod in_dialog;
 mod incoming;
+mod inside;
 mod leg;
 mod outgoing;
 mod recover;

@@ -7,6 +7,7 @@ use super::RemoteDialog;
 use super::SipEvent;
 use super::engine::Engine;
 use super::engine::Purpose;
+use super::inside::Inside;
 use super::leg::Acked;
 use super::leg::Cancel;
 use super::leg::Early;
@@ -189,17 +190,12 @@ impl Leg {
 
     /// BYE for a branch that answered besides the leg's own.
     pub(super) fn end_extra(&mut self, engine: &mut Engine, turn: &mut Turn<'_>, tag: &str) {
-        let Side::Outgoing(outgoing) = &self.side else { return };
         let known = self.acks.iter_mut().find(|acked| acked.remote_tag == tag);
         let Some((dialog, _)) = known.and_then(|acked| acked.extra.as_mut()) else { return };
-        let cseq = dialog.next_cseq();
-        let mut bye = dialog.request(Method::BYE, &self.call_id, cseq);
-        let branch = engine.tokens.branch(self.boot, self.id, "BYE", cseq, tag);
-        engine.dress(&mut bye, branch);
-        engine.credentials_for(&mut bye, &outgoing.call);
-        let to = dialog.next_hop(engine.settings.symmetric);
-        let purpose = Purpose::ExtraBye { leg: self.id, remote_tag: tag.to_owned() };
-        engine.start_client(turn, branch, &bye, to, purpose);
+        let (leg, boot, call_id) = (self.id, self.boot, &self.call_id);
+        let purpose = Purpose::ExtraBye { leg, remote_tag: tag.to_owned() };
+        let inside = Inside { leg, boot, call_id, call: self.side.call(), dialog };
+        inside.send(engine, turn, Method::BYE, purpose, |_| {});
         self.linger(turn.now);
     }
 

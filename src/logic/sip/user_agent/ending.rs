@@ -3,8 +3,8 @@
 use super::OutgoingCall;
 use super::engine::Engine;
 use super::engine::Purpose;
+use super::inside::Inside;
 use super::leg::Leg;
-use super::leg::Side;
 use super::leg::Stage;
 use super::leg::Turn;
 use super::outgoing::MAX_CHALLENGES;
@@ -20,16 +20,9 @@ impl Leg {
             engine.answer(turn, asked.server, 487, &self.local_tag);
         }
         let Some(dialog) = &mut self.dialog else { return };
-        let cseq = dialog.next_cseq();
-        let mut bye = dialog.request(Method::BYE, &self.call_id, cseq);
-        let tag = &dialog.remote_tag;
-        let branch = engine.tokens.branch(self.boot, self.id, "BYE", cseq, tag);
-        let to = dialog.next_hop(engine.settings.symmetric);
-        engine.dress(&mut bye, branch);
-        if let Side::Outgoing(outgoing) = &self.side {
-            engine.credentials_for(&mut bye, &outgoing.call);
-        }
-        engine.start_client(turn, branch, &bye, to, Purpose::Bye { leg: self.id });
+        let (leg, boot, call_id) = (self.id, self.boot, &self.call_id);
+        let inside = Inside { leg, boot, call_id, call: self.side.call(), dialog };
+        inside.send(engine, turn, Method::BYE, Purpose::Bye { leg }, |_| {});
         self.stage = Stage::Ending;
         self.repeating = None;
         self.session = None;
@@ -105,9 +98,6 @@ impl Leg {
     }
 
     pub(super) fn call(&self) -> Option<&OutgoingCall> {
-        match &self.side {
-            Side::Outgoing(outgoing) => Some(&outgoing.call),
-            Side::Incoming { .. } => None,
-        }
+        self.side.call()
     }
 }

@@ -345,6 +345,16 @@ impl Leg {
     }
 }
 
+impl Side {
+    /// How the call was made, if we made it.
+    pub(super) fn call(&self) -> Option<&OutgoingCall> {
+        match self {
+            Self::Outgoing(outgoing) => Some(&outgoing.call),
+            Self::Incoming { .. } => None,
+        }
+    }
+}
+
 impl Outgoing {
     /// The INVITE that counts: the last one.
     pub(super) fn current(&self) -> Option<&Invite> {

@@ -15,6 +15,7 @@ use super::SipEvent;
 use super::again::push_min_se;
 use super::engine::Engine;
 use super::engine::Purpose;
+use super::inside::Inside;
 use super::leg::Cancel;
 use super::leg::Early;
 use super::leg::Invite;
@@ -314,14 +315,12 @@ impl Leg {
         if let Some(sdp) = response.sdp() {
             (early.answer, early.is_final) = (Some(sdp.to_vec()), true);
         }
-        let prack_cseq = early.dialog.next_cseq();
-        let mut prack = early.dialog.request(Method::PRACK, &self.call_id, prack_cseq);
-        prack.push(name::RACK, format!("{rseq} {cseq} INVITE"));
-        let branch = engine.tokens.branch(self.boot, self.id, "PRACK", prack_cseq, &tag);
-        engine.dress(&mut prack, branch);
-        engine.credentials_for(&mut prack, &outgoing.call);
-        let to = early.dialog.next_hop(engine.settings.symmetric);
-        engine.start_client(turn, branch, &prack, to, Purpose::Prack { leg: self.id });
+        let (leg, boot, call_id) = (self.id, self.boot, &self.call_id);
+        let (call, dialog) = (Some(&*outgoing.call), &mut early.dialog);
+        let inside = Inside { leg, boot, call_id, call, dialog };
+        inside.send(engine, turn, Method::PRACK, Purpose::Prack { leg }, |prack| {
+            prack.push(name::RACK, format!("{rseq} {cseq} INVITE"));
+        });
         true
     }
 

@@ -16,8 +16,9 @@ use self::promises::Promised;
 use self::shelf::Shelf;
 use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::{
-    CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadPhone, LeadState,
-    OutcomeRecord, PhoneAfter, Promises, Release, StoreCommand, StoreReply, Suppress, effect_order,
+    Booking, CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadPhone, LeadState,
+    OpenAttempt, OutcomeRecord, PhoneAfter, Promises, Release, StoreCommand, StoreReply, Suppress,
+    effect_order,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{
@@ -166,9 +167,36 @@ impl StoreModel {
         self.calls.windows()
     }
 
+    /// A new process takes the place of all before it: what they had claimed and never called is ready again. Returns the
+    /// attempts they left open.
+    pub fn restart(&mut self, epoch: u32, lease_until: UtcMs) -> Vec<OpenAttempt> {
+        self.nodes = BTreeMap::from([(epoch, lease_until)]);
+        let open: Vec<_> = self.calls.open().map(|(id, attempt)| attempt.left_open(id)).collect();
+        for lead in self.leads.claimed() {
+            if open.iter().all(|open| open.lead != lead) {
+                self.leads.change(lead, |row| {
+                    row.seen.state = LeadState::Ready;
+                    row.claimed_by = None;
+                });
+            }
+        }
+        open
+    }
+
+    /// What the outcome of an attempt has booked.
+    #[must_use]
+    pub fn booking(&self, attempt: AttemptId) -> Option<Booking> {
+        self.calls.get(attempt)?.booked
+    }
+
+    /// Answers that a window of the ledger holds from before.
+    pub fn add_answers(&mut self, campaign: CampaignId, window: UtcMs, answered: i64) {
+        self.calls.add_answers(campaign, window, answered);
+    }
+
     /// Attempts without an outcome, in order.
     pub fn open_attempts(&self) -> impl Iterator<Item = AttemptId> {
-        self.calls.all().filter(|(_, attempt)| attempt.ended.is_none()).map(|(id, _)| id)
+        self.calls.open().map(|(id, _)| id)
     }
 
     /// Runs a batch of one process and answers in the order of the commands.
@@ -199,20 +227,28 @@ impl StoreModel {
             StoreCommand::Release(release) => self.release(epoch, release),
             // Nothing that a reply or a later decision depends on.
             StoreCommand::AgentLeg(_)
-            | StoreCommand::LegAnswered(_)
             | StoreCommand::LegEnded(_)
             | StoreCommand::CampaignMode { .. }
             | StoreCommand::AgentState(_) => {}
+            StoreCommand::LegAnswered(answered) => {
+                if let Some(attempt) = answered.attempt {
+                    self.calls.change(attempt, |row| {
+                        row.answered.get_or_insert(answered.at);
+                    });
+                }
+            }
             StoreCommand::Coverage { attempt, covered } => self.calls.change(*attempt, |attempt| {
                 if attempt.ended.is_none() {
                     attempt.uncovered = !covered;
                 }
             }),
-            StoreCommand::Connected { attempt, .. } => self.calls.change(*attempt, |attempt| {
-                if attempt.ended.is_none() {
-                    attempt.connected = true;
-                }
-            }),
+            StoreCommand::Connected { attempt, agent: _, at } => {
+                self.calls.change(*attempt, |attempt| {
+                    if attempt.ended.is_none() {
+                        attempt.connected.get_or_insert(*at);
+                    }
+                });
+            }
             StoreCommand::Account { campaign, window } => {
                 return StoreReply::Account(self.account(*campaign, *window));
             }

@@ -29,6 +29,11 @@ fn world_of(seed: u64, minutes: u64) -> Builder {
     if dice.below(2) == 0 {
         world = world.digest();
     }
+    if dice.below(2) == 0 {
+        // Lax caps, so that a ledger that begins with nothing soon gives credit.
+        let cap_ppm = [30_000, 150_000, 400_000][usize::try_from(dice.below(3)).unwrap()];
+        world = world.ratio(1_200 + u32::try_from(dice.below(3_000)).unwrap(), cap_ppm);
+    }
     if dice.below(3) == 0 {
         // Two minutes open, one shut, through the whole day.
         let windows: Vec<(u16, u16)> = (0..480).map(|turn| (turn * 3, turn * 3 + 2)).collect();

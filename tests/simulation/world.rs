@@ -11,7 +11,7 @@ use outdial::logic::dialer::{Asker, StoreCommand, Ticket};
 use outdial::logic::ids::AttemptId;
 use outdial::logic::media::{Codec, IpNet, MediaEvent};
 use outdial::logic::node::{Node, NodeAction, NodeInput};
-use outdial::logic::settings::CampaignSettings;
+use outdial::logic::settings::{CampaignSettings, DialMode, DialRatio};
 use outdial::logic::time::{Now, Tick, UtcMs};
 use outdial::simulation::agent_brain::{AgentBrain, BrainSettings, Order};
 use outdial::simulation::callee::{BehaviourBook, Voice};
@@ -180,6 +180,16 @@ impl Builder {
     pub(crate) fn trunk(mut self, calls_per_second: u32, channels: u32) -> Self {
         self.plan.trunk.calls_per_second = calls_per_second;
         self.plan.trunk.channels = channels;
+        self
+    }
+
+    /// Lines beyond the free agents, in thousandths per agent, under a cap in parts per million.
+    pub(crate) fn ratio(mut self, thousandths: u32, cap_ppm: u32) -> Self {
+        let ratio = DialRatio::from_thousandths(thousandths).unwrap();
+        for campaign in &mut self.plan.campaigns {
+            campaign.mode = DialMode::Ratio(ratio);
+            campaign.abandon.cap_ppm = cap_ppm;
+        }
         self
     }
 

@@ -117,6 +117,9 @@ impl Dialer {
     /// The first lead, in order of rank, for which an agent is free; and that agent.
     fn match_lead(&self, now: Now, campaign: CampaignId) -> Option<(usize, AgentId)> {
         let room = self.rooms.get(&campaign)?;
+        if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
+            return None;
+        }
         room.leads.iter().take(LOOK_PAST).enumerate().find_map(|(place, lead)| {
             self.agent_for(now, campaign, lead).map(|agent| (place, agent))
         })

@@ -1,8 +1,8 @@
 //! Attempts by person, number and lead, and the ledger that is their sum.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::logic::dialer::Booking;
+use crate::logic::dialer::{Booking, LeadPhone, OpenAttempt};
 use crate::logic::ids::{AttemptId, CampaignId, ContactId, LeadId, SellerId};
 use crate::logic::outcome::Outcome;
 use crate::logic::time::UtcMs;
@@ -27,7 +27,9 @@ pub(super) struct Attempt {
     pub(super) key: String,
     pub(super) campaign: CampaignId,
     pub(super) uncovered: bool,
-    pub(super) connected: bool,
+    pub(super) phone: LeadPhone,
+    pub(super) answered: Option<UtcMs>,
+    pub(super) connected: Option<UtcMs>,
     pub(super) started: UtcMs,
     pub(super) ended: Option<UtcMs>,
     pub(super) outcome: Option<Outcome>,
@@ -40,6 +42,22 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
+    pub(super) fn left_open(&self, id: AttemptId) -> OpenAttempt {
+        OpenAttempt {
+            attempt: id,
+            campaign: self.campaign,
+            lead: self.lead,
+            fence: self.fence,
+            contact: self.contact,
+            phone: self.phone.clone(),
+            legs: vec![],
+            covered: !self.uncovered,
+            started_at: self.started,
+            answered_at: self.answered,
+            connected_at: self.connected,
+        }
+    }
+
     /// What its outcome booked, if that is anything.
     pub(super) fn booking(&self) -> Option<Booking> {
         self.booked.filter(|booked| booked.answered || booked.abandoned || booked.fault)
@@ -53,6 +71,8 @@ pub(super) struct Calls {
     by_contact: BTreeMap<ContactId, Vec<AttemptId>>,
     by_number: BTreeMap<String, Vec<AttemptId>>,
     by_lead: BTreeMap<LeadId, Vec<AttemptId>>,
+    /// Those without an outcome.
+    open: BTreeSet<AttemptId>,
     windows: BTreeMap<(CampaignId, UtcMs), ModelWindow>,
 }
 
@@ -65,6 +85,7 @@ impl Calls {
         self.by_contact.entry(attempt.contact).or_default().push(id);
         self.by_number.entry(attempt.key.clone()).or_default().push(id);
         self.by_lead.entry(attempt.lead).or_default().push(id);
+        self.open.insert(id);
         self.attempts.insert(id, attempt);
     }
 
@@ -74,6 +95,9 @@ impl Calls {
         self.book(&attempt, -1);
         change(&mut attempt);
         self.book(&attempt, 1);
+        if attempt.ended.is_some() {
+            self.open.remove(&id);
+        }
         self.attempts.insert(id, attempt);
     }
 
@@ -81,8 +105,13 @@ impl Calls {
         &self.windows
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
-        self.attempts.iter().map(|(id, attempt)| (*id, attempt))
+    pub(super) fn add_answers(&mut self, campaign: CampaignId, window: UtcMs, answered: i64) {
+        self.windows.entry((campaign, window)).or_default().answered += answered;
+    }
+
+    /// Without an outcome, in order.
+    pub(super) fn open(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
+        self.open.iter().filter_map(|id| Some((*id, self.attempts.get(id)?)))
     }
 
     pub(super) fn of_contact(&self, contact: ContactId) -> impl Iterator<Item = &Attempt> {

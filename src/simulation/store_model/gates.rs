@@ -25,7 +25,9 @@ impl StoreModel {
             key: intent.phone.key.clone(),
             campaign: intent.campaign,
             uncovered: intent.uncovered.is_some(),
-            connected: false,
+            phone: intent.phone.clone(),
+            answered: None,
+            connected: None,
             started: intent.now,
             ended: None,
             outcome: None,
@@ -73,11 +75,8 @@ impl StoreModel {
 
     fn has_credit(&self, intent: &Intent) -> bool {
         let Some(start) = intent.uncovered else { return true };
-        let in_flight = self.calls.all().filter(|(_, attempt)| {
-            attempt.campaign == intent.campaign
-                && attempt.uncovered
-                && !attempt.connected
-                && attempt.ended.is_none()
+        let in_flight = self.calls.open().filter(|(_, attempt)| {
+            attempt.campaign == intent.campaign && attempt.uncovered && attempt.connected.is_none()
         });
         let after = u64::try_from(in_flight.count()).unwrap_or(u64::MAX).saturating_add(1);
         [start.windows.first, start.windows.last].into_iter().all(|window| {

@@ -78,6 +78,10 @@ impl Shelf {
         held.filter_map(|(_, id)| Some((*id, self.leads.get(id)?)))
     }
 
+    pub(super) fn claimed(&self) -> Vec<LeadId> {
+        self.claimed.values().flatten().map(|(_, lead)| *lead).collect()
+    }
+
     pub(super) fn of_contact(&self, contact: ContactId) -> Vec<LeadId> {
         self.by_contact.get(&contact).cloned().unwrap_or_default()
     }

@@ -1,0 +1,559 @@
+//! The loop: dialer, store, far ends and agents on one agenda; time jumps from turn to turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use outdial::logic::dialer::command::{AgentState, Command};
+use outdial::logic::dialer::*;
+use outdial::logic::gate::Gate;
+use outdial::logic::ids::*;
+use outdial::logic::media::MediaCommand;
+use outdial::logic::outcome::Outcome;
+use outdial::logic::settings::{CampaignSettings, DialMode, DialRatio};
+use outdial::logic::time::{Now, Tick, UtcMs};
+use outdial::simulation::dice::{Dice, Law};
+use outdial::simulation::store_model::{ModelContact, StoreModel};
+
+use crate::far_ends::{FarEnd, Stage};
+use crate::plan;
+use crate::style::Style;
+
+/// A world at work.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    seed: u64,
+    pub(super) style: Style,
+    pub(super) dice: Dice,
+    pub(super) now: Tick,
+    /// How far the wall clock is off.
+    skew_ms: i64,
+    dialer: Option<Dialer>,
+    model: StoreModel,
+    settings: CampaignSettings,
+    epoch: u32,
+    agenda: BTreeMap<(Tick, u64), Todo>,
+    serial: u64,
+    /// Commands that no batch has taken yet.
+    queue: Vec<(Ticket, StoreCommand)>,
+    /// What the batch on its way holds.
+    pending: Vec<(Ticket, StoreCommand)>,
+    /// A batch is on its way or its replies are; until then nothing is taken.
+    busy: bool,
+    pub(super) legs: BTreeMap<LegId, FarEnd>,
+    shown: BTreeMap<String, AgentState>,
+    /// Attempts that are under way without an agent of their own, as the rows have it.
+    pub(super) uncovered: BTreeSet<AttemptId>,
+    ending: bool,
+    finished: bool,
+    pub(super) report: Report,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) attempts: u64,
+    pub(crate) uncovered: u64,
+    pub(crate) handed_on: u64,
+    pub(crate) connected: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) faults: u64,
+    pub(crate) late_answers: u64,
+    pub(crate) crashes: u64,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.attempts += other.attempts;
+        self.uncovered += other.uncovered;
+        self.handed_on += other.handed_on;
+        self.connected += other.connected;
+        self.abandoned += other.abandoned;
+        self.faults += other.faults;
+        self.late_answers += other.late_answers;
+        self.crashes += other.crashes;
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Todo {
+    Start,
+    /// The oldest commands become durable.
+    Commit,
+    Replies(Vec<(Ticket, StoreReply)>),
+    Slow(StoreHealth),
+    /// Something reaches the dialer, if the leg is still in this stage.
+    Leg(LegId, Stage, LegEvent),
+    Answer(LegId),
+    Agent(String, Deed),
+    PhoneDies,
+    Crash,
+    Clock,
+    Hang,
+    Mode,
+    ShutDown,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deed {
+    LogIn,
+    Ready,
+    Say,
+}
+
+impl Floor {
+    pub(crate) fn new(seed: u64, style: Style) -> Self {
+        let mut settings = plan::campaign("autumn");
+        settings.mode = style.mode;
+        settings.abandon.cap_ppm = style.cap_ppm;
+        settings.wrap_up = style.wrap_up;
+        settings.limits.talk = Duration::from_secs(3_600);
+        let mut model = StoreModel::default();
+        model.add_campaign(CAMPAIGN, style.begins);
+        for n in 1..=style.people {
+            let number = format!("+8190{n:08}");
+            let phone = LeadPhone {
+                phone: PhoneId(n),
+                number: number.parse().unwrap(),
+                key: number,
+                zones: vec!["Asia/Tokyo".to_owned()],
+                suspect_day: None,
+            };
+            model.add_contact(ModelContact {
+                contact: ContactId(n),
+                seller: SellerId(1),
+                external_id: None,
+                name: None,
+                language: None,
+                fields: vec![],
+                phones: vec![phone],
+            });
+            model.add_lead(LeadId(n), CAMPAIGN, ContactId(n), ClassId(1), n);
+        }
+        // The local day of the beginning; Tokyo is nine hours ahead.
+        let midnight = |at: i64| (at + TOKYO).div_euclid(DAY_MS) * DAY_MS - TOKYO;
+        let window = UtcMs(midnight(style.begins.0));
+        model.add_answers(CAMPAIGN, window, style.answered_before);
+        let mut floor = Self {
+            seed,
+            dice: Dice::of(seed, "floor", 0),
+            now: Tick::START,
+            skew_ms: 0,
+            dialer: None,
+            model,
+            settings,
+            epoch: 0,
+            agenda: BTreeMap::new(),
+            serial: 0,
+            queue: vec![],
+            pending: vec![],
+            busy: false,
+            legs: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            uncovered: BTreeSet::new(),
+            ending: false,
+            finished: false,
+            report: Report::default(),
+            style,
+        };
+        floor.plan(Duration::ZERO, Todo::Start);
+        let end = floor.style.lasts;
+        floor.plan(end, Todo::ShutDown);
+        for (mean, todo) in [
+            (floor.style.phone_dies, Todo::PhoneDies),
+            (floor.style.crash, Todo::Crash),
+            (floor.style.clock, Todo::Clock),
+            (floor.style.hang, Todo::Hang),
+            (floor.style.mode_changes, Todo::Mode),
+        ] {
+            floor.again(mean, todo);
+        }
+        floor
+    }
+
+    pub(crate) fn run(mut self) -> Report {
+        let last = Tick::START + self.style.lasts + Duration::from_secs(4_000);
+        while !(self.finished && self.agenda.is_empty()) {
+            let planned = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let due =
+                self.dialer.as_ref().filter(|_| !self.finished).and_then(Dialer::next_deadline);
+            let Some(next) = planned.into_iter().chain(due).min() else { break };
+            self.now = self.now.max(next);
+            assert!(self.now < last, "seed {}: it does not end: {:?}", self.seed, self.report);
+            if due.is_some_and(|due| due <= self.now) && planned.is_none_or(|at| at > self.now) {
+                self.tell(Input::Timeout);
+            } else if let Some((_, todo)) = self.agenda.pop_first() {
+                self.turn(todo);
+            }
+        }
+        self.look_back();
+        self.report
+    }
+
+    fn turn(&mut self, todo: Todo) {
+        match todo {
+            Todo::Start => self.start(),
+            Todo::Commit => self.commit(),
+            Todo::Replies(replies) => {
+                self.busy = false;
+                self.tell(Input::StoreHealth(StoreHealth::Ok));
+                for (ticket, reply) in replies {
+                    self.tell(Input::Stored(ticket, reply));
+                }
+                self.take();
+            }
+            Todo::Slow(health) if self.busy => self.tell(Input::StoreHealth(health)),
+            Todo::Slow(_) => {}
+            Todo::Leg(leg, stage, event) => self.far_event(leg, stage, event),
+            Todo::Answer(leg) => self.answer(leg),
+            Todo::Agent(agent, deed) => self.deed(&agent, deed),
+            Todo::PhoneDies => {
+                self.a_phone_dies();
+                self.again(self.style.phone_dies, Todo::PhoneDies);
+            }
+            Todo::Crash => {
+                if self.dialer.is_some() && !self.finished {
+                    self.crash();
+                }
+                self.again(self.style.crash, Todo::Crash);
+            }
+            Todo::Clock => {
+                let jump = i64::try_from(self.dice.below(400_000)).unwrap() - 200_000;
+                self.skew_ms += jump;
+                self.again(self.style.clock, Todo::Clock);
+            }
+            // The next commit is the one that hangs.
+            Todo::Hang => {
+                self.style.store = Law::between(2_000, 9_000);
+                self.again(self.style.hang, Todo::Hang);
+            }
+            Todo::Mode => {
+                let ratio = (self.dice.below(3) > 0)
+                    .then(|| 1_000 + u32::try_from(self.dice.below(4_000)).unwrap());
+                let word = if ratio.is_some() { "ratio" } else { "progressive" };
+                self.settings.mode = ratio
+                    .and_then(DialRatio::from_thousandths)
+                    .map_or(DialMode::Progressive, DialMode::Ratio);
+                let (campaign, mode) = (self.settings.name.clone(), word.to_owned());
+                self.command(Command::CampaignMode { campaign, mode, ratio });
+                self.again(self.style.mode_changes, Todo::Mode);
+            }
+            Todo::ShutDown => {
+                // Whoever still talks after a while is hung up.
+                if !self.ending {
+                    self.plan(Duration::from_secs(60), Todo::ShutDown);
+                }
+                self.ending = true;
+                self.tell(Input::Shutdown);
+            }
+        }
+    }
+
+    // --- the dialer ------------------------------------------------------------------------------------------------
+
+    fn clock(&self) -> Now {
+        let passed = self.now.since(Tick::START);
+        let utc = self.style.begins + passed;
+        Now { tick: self.now, utc: UtcMs(utc.0 + self.skew_ms) }
+    }
+
+    fn start(&mut self) {
+        self.epoch += 1;
+        let now = self.clock();
+        let mut open_attempts =
+            self.model.restart(self.epoch, now.utc + Duration::from_secs(86_400 * 400));
+        for open in &mut open_attempts {
+            let legs = self.legs.iter().filter(|(_, leg)| leg.attempt == Some(open.attempt));
+            open.legs = legs.map(|(leg, _)| open_leg(*leg)).collect();
+        }
+        let ended: Vec<LegId> =
+            open_attempts.iter().flat_map(|open| &open.legs).map(|leg| leg.leg).collect();
+        let start = DialerStart {
+            ids: IdMaker::new(self.epoch),
+            boot: u64::from(self.epoch),
+            campaigns: vec![CampaignStart {
+                id: CAMPAIGN,
+                seller: SellerId(1),
+                settings: self.settings.clone(),
+                first_run: self.style.begins,
+                classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
+                paused: false,
+            }],
+            agents: (1..).map(AgentId).zip(plan::agents(self.style.agents)).collect(),
+            trunks: vec![outdial::logic::settings::TrunkSettings {
+                calls_per_second: self.style.calls_per_second,
+                channels: 500,
+                ..plan::Plan::new().trunk
+            }],
+            lines: 500,
+            until_idle: false,
+            open_attempts,
+        };
+        let mut out = vec![];
+        self.dialer = Some(Dialer::new(now, start, BTreeMap::new(), &mut out));
+        self.perform(out);
+        // The node ends every leg of the dead process.
+        for leg in ended {
+            self.hang_up(leg);
+        }
+        for agent in plan::agents(self.style.agents) {
+            let wait = Law::between(5, 500).draw(&mut self.dice);
+            self.plan(wait, Todo::Agent(agent.name, Deed::LogIn));
+        }
+        if self.ending {
+            self.tell(Input::Shutdown);
+        }
+    }
+
+    fn crash(&mut self) {
+        self.report.crashes += 1;
+        self.dialer = None;
+        self.queue.clear();
+        self.busy = false;
+        self.shown.clear();
+        // What was on its way to the dead process reaches nobody; a commit under way may or may not have landed.
+        let lands = self.dice.below(2) == 0;
+        let (now, seed) = (self.now, self.seed);
+        self.agenda.retain(|_, todo| match todo {
+            Todo::Commit | Todo::Replies(_) | Todo::Slow(_) => false,
+            Todo::Start => panic!("seed {seed} at {now:?}: two starts"),
+            Todo::Leg(..)
+            | Todo::Answer(_)
+            | Todo::Agent(..)
+            | Todo::PhoneDies
+            | Todo::Crash
+            | Todo::Clock
+            | Todo::Hang
+            | Todo::Mode
+            | Todo::ShutDown => true,
+        });
+        if lands {
+            let batch = std::mem::take(&mut self.pending);
+            self.run_batch(&batch);
+        }
+        self.pending.clear();
+        // Agents' phones of the dead process are hung up by the next one.
+        self.legs.retain(|_, leg| leg.attempt.is_some());
+        let down = Law::between(10, 3_000).draw(&mut self.dice);
+        self.plan(down, Todo::Start);
+    }
+
+    fn command(&mut self, command: Command) {
+        self.tell(Input::Command(Asker(1), command));
+    }
+
+    pub(super) fn tell(&mut self, input: Input) {
+        let now = self.clock();
+        let Some(dialer) = self.dialer.as_mut().filter(|_| !self.finished) else { return };
+        let mut out = vec![];
+        dialer.handle(now, input, &mut out);
+        self.perform(out);
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Store(ticket, command) => {
+                    self.queue.push((ticket, command));
+                    self.take();
+                }
+                Action::Leg(leg, command) => self.leg_command(leg, command),
+                Action::Media(MediaCommand::Bridge { a: _, b }) => {
+                    if let Some(leg) = self.legs.get_mut(&b) {
+                        leg.met = true;
+                    }
+                }
+                Action::Media(_) | Action::Reply(..) => {}
+                Action::Notice(notice) => self.noticed(&notice.agent, notice.state),
+                Action::Finished => self.finished = true,
+            }
+        }
+    }
+
+    // --- the store -------------------------------------------------------------------------------------------------
+
+    fn take(&mut self) {
+        if self.busy || self.queue.is_empty() {
+            return;
+        }
+        self.busy = true;
+        let wait = self.style.store.draw(&mut self.dice);
+        if wait > Duration::from_millis(500) {
+            self.plan(Duration::from_millis(500), Todo::Slow(StoreHealth::Slow));
+            self.plan(Duration::from_secs(1), Todo::Slow(StoreHealth::Gone));
+            self.style.store = Law::between(0, 5);
+        }
+        self.pending = std::mem::take(&mut self.queue);
+        self.plan(wait, Todo::Commit);
+    }
+
+    fn commit(&mut self) {
+        let batch = std::mem::take(&mut self.pending);
+        let replies = self.run_batch(&batch);
+        let tickets = batch.iter().map(|(ticket, _)| *ticket);
+        let wait = Law::between(0, 3).draw(&mut self.dice);
+        self.plan(wait, Todo::Replies(tickets.zip(replies).collect()));
+    }
+
+    fn run_batch(&mut self, batch: &[(Ticket, StoreCommand)]) -> Vec<StoreReply> {
+        let commands: Vec<_> = batch.iter().map(|(_, command)| command.clone()).collect();
+        let replies = self.model.run(self.epoch, &commands);
+        for (command, reply) in commands.iter().zip(&replies) {
+            self.committed(command, reply);
+            // What ends or covers a call that begins in the same batch takes effect after all intents of it.
+            assert!(
+                *reply != NO_CREDIT || ends_what_it_begins(&commands),
+                "seed {} at {:?}: the only process spends credit that is not there: {command:?}",
+                self.seed,
+                self.now
+            );
+        }
+        let cap = i128::from(self.style.cap_ppm);
+        for (window, row) in self.model.windows() {
+            let (a, d, f) =
+                (i128::from(row.answered), i128::from(row.abandoned), i128::from(row.fault));
+            assert!(
+                d * 1_000_000 <= cap * a + f * 1_000_000,
+                "seed {} at {:?}: D <= r*A + faults is broken in {window:?}: {row:?} at {cap} ppm",
+                self.seed,
+                self.now
+            );
+        }
+        replies
+    }
+
+    fn committed(&mut self, command: &StoreCommand, reply: &StoreReply) {
+        if let (StoreCommand::Intent(intent), StoreReply::Saved) = (command, reply) {
+            self.report.attempts += 1;
+            if intent.uncovered.is_some() {
+                self.report.uncovered += 1;
+                self.uncovered.insert(intent.attempt);
+            }
+        }
+        if let StoreCommand::Coverage { attempt, covered } = command {
+            if *covered {
+                self.uncovered.remove(attempt);
+            } else {
+                self.report.handed_on += 1;
+                self.uncovered.insert(*attempt);
+            }
+        }
+        if let StoreCommand::Outcome(record) = command {
+            self.report.connected += u64::from(record.outcome == Outcome::Connected);
+        }
+    }
+
+    // --- the agents ------------------------------------------------------------------------------------------------
+
+    fn noticed(&mut self, agent: &str, state: AgentState) {
+        if self.shown.insert(agent.to_owned(), state) == Some(state) || self.ending {
+            return;
+        }
+        let (wait, deed) = match state {
+            AgentState::Offline => (Law::between(100, 3_000), Deed::LogIn),
+            AgentState::Paused => (Law::between(1, 200), Deed::Ready),
+            AgentState::WrapUp => (Law::between(0, 2_000), Deed::Say),
+            AgentState::LoggingIn
+            | AgentState::Ready
+            | AgentState::Reserved
+            | AgentState::OnCall => return,
+        };
+        let wait = wait.draw(&mut self.dice);
+        self.plan(wait, Todo::Agent(agent.to_owned(), deed));
+    }
+
+    fn deed(&mut self, agent: &str, deed: Deed) {
+        let agent = agent.to_owned();
+        match deed {
+            Deed::LogIn => self.command(Command::AgentLogin { agent }),
+            Deed::Ready => self.command(Command::AgentReady { agent }),
+            Deed::Say => {
+                let code = ["SALE", "SALE", "SALE", "MACHINE", "LATER"]
+                    [usize::try_from(self.dice.below(5)).unwrap()];
+                self.command(Command::AgentDisposition {
+                    agent,
+                    code: code.to_owned(),
+                    attempt: None,
+                    memo: None,
+                    callback: None,
+                });
+            }
+        }
+    }
+
+    pub(super) fn a_phone_dies(&mut self) {
+        let phones: Vec<LegId> = self
+            .legs
+            .iter()
+            .filter(|(_, far)| far.attempt.is_none() && far.stage == Stage::Up)
+            .map(|(leg, _)| *leg)
+            .collect();
+        if phones.is_empty() {
+            return;
+        }
+        let at = self.dice.below(u64::try_from(phones.len()).unwrap());
+        let leg = phones[usize::try_from(at).unwrap()];
+        self.legs.remove(&leg);
+        self.tell(Input::Leg(leg, LegEvent::Ended { by_peer: true, q850: None }));
+    }
+
+    // --- the end ---------------------------------------------------------------------------------------------------
+
+    /// Whoever answered and met nobody is booked as abandoned, whatever happened to the process.
+    fn look_back(&mut self) {
+        for (leg, far) in &self.legs {
+            let (Some(attempt), Stage::WasUp | Stage::Up) = (far.attempt, far.stage) else {
+                continue;
+            };
+            let booked = self.model.booking(attempt);
+            assert!(
+                far.met || booked.is_some_and(|booked| booked.abandoned && booked.answered),
+                "seed {}: {leg:?} of {attempt:?} was answered, met nobody, and is booked as {booked:?}",
+                self.seed
+            );
+        }
+        assert_eq!(self.model.open_attempts().count(), 0, "seed {}", self.seed);
+        for row in self.model.windows().values() {
+            self.report.abandoned += u64::try_from(row.abandoned).unwrap();
+            self.report.faults += u64::try_from(row.fault).unwrap();
+        }
+    }
+
+    pub(super) fn plan(&mut self, after: Duration, todo: Todo) {
+        self.serial += 1;
+        self.agenda.insert((self.now + after, self.serial), todo);
+    }
+
+    /// Once more after a while, until the world ends.
+    fn again(&mut self, mean: Option<Duration>, todo: Todo) {
+        let Some(mean) = mean.filter(|_| !self.ending) else { return };
+        let millis = u32::try_from(mean.as_millis()).unwrap();
+        let wait = Law::Exponential { mean_ms: millis }.draw(&mut self.dice);
+        self.plan(wait, todo);
+    }
+}
+
+fn ends_what_it_begins(batch: &[StoreCommand]) -> bool {
+    let begins = |attempt: AttemptId| {
+        batch.iter().any(
+            |command| matches!(command, StoreCommand::Intent(intent) if intent.attempt == attempt),
+        )
+    };
+    batch.iter().any(|command| {
+        if let StoreCommand::Outcome(record) = command {
+            begins(record.attempt)
+        } else if let StoreCommand::Coverage { attempt, .. } = command {
+            begins(*attempt)
+        } else {
+            false
+        }
+    })
+}
+
+fn open_leg(leg: LegId) -> OpenLeg {
+    OpenLeg { leg, boot: 1, peer_name: "main".to_owned(), call: String::new(), dialog: None }
+}
+
+const NO_CREDIT: StoreReply = StoreReply::Refused { gate: Gate::Credit, until: None };
+const CAMPAIGN: CampaignId = CampaignId(7);
+const DAY_MS: i64 = 86_400_000;
+const TOKYO: i64 = 9 * 3_600_000;

@@ -1,0 +1,100 @@
+//! The abandonment ledger against adversaries: the real dialer and a pure store in virtual time, with made-up calls and
+//! agents that do the worst thing at the worst moment.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `floor` | the loop: dialer, store, far ends and agents on one agenda |
+//! | `far_ends` | the other sides of legs |
+//! | `style` | what an adversary does, drawn from a seed |
+//! | `plan` | the campaign (that of the virtual world) |
+//!
+//! `OUTDIAL_SEED` names the first seed (then only that one runs), `OUTDIAL_RUNS` how many follow, `OUTDIAL_DAYS` how many
+//! days of fifty agents; `tests/long` sets them. A failing seed is printed and replays.
+#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(clippy::panic, reason = "a broken rule ends the test")]
+#![expect(clippy::indexing_slicing, reason = "places are made by the tests themselves")]
+
+mod far_ends;
+mod floor;
+#[path = "../simulation/plan.rs"]
+#[expect(dead_code, reason = "the virtual world needs more of it")]
+mod plan;
+mod style;
+
+use std::time::Duration;
+
+use crate::floor::{Floor, Report};
+use crate::style::Style;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+#[expect(clippy::print_stderr, reason = "shown for failures, and where the long runs ask for it")]
+fn run(seed: u64, style: Style) -> Report {
+    let name = style.name;
+    let report = Floor::new(seed, style).run();
+    eprintln!("{name} seed {seed}: {report:?}");
+    report
+}
+
+/// Every quarter of the seeds asked for, from `place` on.
+fn quarter(place: u64) {
+    let named = number("OUTDIAL_SEED");
+    let count = number("OUTDIAL_RUNS").unwrap_or_else(|| named.map_or(400, |_| 1));
+    let first = named.unwrap_or(1);
+    let mut sum = Report::default();
+    for seed in (first..first + count).skip(usize::try_from(place).unwrap()).step_by(4) {
+        sum.add(&run(seed, Style::adversary(seed)));
+    }
+    // Rules that nothing ever tests would hold as well.
+    if count >= 400 {
+        assert!(sum.uncovered > 1_000, "calls without an agent of their own: {sum:?}");
+        assert!(sum.abandoned > sum.faults && sum.faults > 50, "losses of both kinds: {sum:?}");
+        assert!(sum.handed_on > 100, "places handed on: {sum:?}");
+        assert!(sum.crashes > 50 && sum.late_answers > 50, "{sum:?}");
+    }
+}
+
+#[test]
+fn no_adversary_breaks_the_cap_first_quarter() {
+    quarter(0);
+}
+
+#[test]
+fn no_adversary_breaks_the_cap_second_quarter() {
+    quarter(1);
+}
+
+#[test]
+fn no_adversary_breaks_the_cap_third_quarter() {
+    quarter(2);
+}
+
+#[test]
+fn no_adversary_breaks_the_cap_fourth_quarter() {
+    quarter(3);
+}
+
+#[test]
+fn where_nothing_breaks_there_are_no_faults_whoever_answers_when() {
+    let mut sum = Report::default();
+    for seed in 1..=100 {
+        let report = run(seed, Style::everyone_answers(seed));
+        assert_eq!(report.faults, 0, "seed {seed}");
+        sum.add(&report);
+    }
+    assert!(sum.abandoned > 20, "an adversary who finds nobody without an agent: {sum:?}");
+}
+
+#[test]
+fn days_of_fifty_agents_with_faults_keep_every_rule() {
+    // Without a wish for whole days, the first hour of one.
+    let (days, hours) = number("OUTDIAL_DAYS").map_or((1, 1), |days| (days, 8));
+    for seed in 1..=days {
+        let report = run(seed, Style::day(seed, Duration::from_secs(hours * 3_600)));
+        assert!(report.connected > 200 * hours, "{report:?}");
+        assert!(report.uncovered > 20 * hours, "{report:?}");
+    }
+}

@@ -83,7 +83,7 @@ fn every_race_is_documented_with_the_tests_that_play_it() {
     for row in &rows {
         let played = row[3].trim_matches('`');
         assert!(virtual_time.contains(played), "{played} is no test in virtual time");
-        told.extend((row[4] != "-").then(|| row[4].trim_matches('`').to_owned()));
+        told.insert(row[4].trim_matches('`').to_owned());
     }
     assert!(races.is_subset(&told), "not told: {:?}", races.difference(&told));
     assert!(told.iter().all(|test| races.contains(test) || whole.contains(test)), "{told:?}");

@@ -46,6 +46,8 @@ pub(crate) enum Verb {
     View,
     /// Print what happened, in the order of commits, as JSON Lines
     Log(LogArgs),
+    /// Say why a person is (not) called, or why a campaign dials nothing now: each gate with its verdict
+    Why(WhyArgs),
     /// Check files, database and trunks, and say in plain words what is missing
     Check(CheckArgs),
     /// What an agent does: log in, get ready, pause, say how a call went
@@ -171,6 +173,20 @@ fn event_kind(text: &str) -> Result<EventKind, String> {
         .copied()
         .find(|kind| kind.as_str() == text)
         .ok_or_else(|| format!("one of {}", known().collect::<Vec<_>>().join(", ")))
+}
+
+/// See [`Verb::Why`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct WhyArgs {
+    /// A number as you write it, a customer's own id, or the call_ref of an attempt
+    #[arg(value_name = "NUMBER|CONTACT|ATTEMPT", required_unless_present = "campaign")]
+    pub(crate) what: Option<String>,
+    /// Only this campaign; alone: why it dials nothing now
+    #[arg(long, value_name = "CAMPAIGN")]
+    pub(crate) campaign: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// See [`Verb::Check`].

@@ -22,6 +22,7 @@ mod setup;
 mod status;
 mod text;
 mod view;
+mod why;
 
 pub use args::Args;
 pub use exit::Exit;
@@ -62,6 +63,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Status(status) => status::run(args, status),
         Verb::Log(log) => log::run(args, log),
         Verb::View => view::run(args, &control(args)?),
+        Verb::Why(why) => why::run(args, why),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
         Verb::Suppress(entry) => ask(
             args,

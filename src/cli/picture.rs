@@ -41,6 +41,8 @@ pub(crate) struct Campaign {
     pub(crate) ratio: Option<u32>,
     pub(crate) ledger: Ledger,
     pub(crate) leads: Leads,
+    #[serde(default)]
+    pub(crate) prefetched: u64,
     pub(crate) outcomes: Vec<(String, u64)>,
     pub(crate) dialed: u64,
     pub(crate) answered: u64,

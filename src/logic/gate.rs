@@ -1,5 +1,9 @@
 //! The closed list of reasons for which a lead is not dialed now.
 
+use std::str::FromStr;
+
+use crate::logic::time::UtcMs;
+
 /// Why a lead may not be dialed now. Closed list; the text is the same in database, `why`, API and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
@@ -90,6 +94,42 @@ impl Gate {
     }
 }
 
+/// The text is none of [`Gate::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a gate")]
+pub struct UnknownGate(pub String);
+
+impl FromStr for Gate {
+    type Err = UnknownGate;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|gate| gate.as_str() == text);
+        found.ok_or_else(|| UnknownGate(text.to_owned()))
+    }
+}
+
+/// What one gate says of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Which gate.
+    pub gate: Gate,
+    /// `Err`: closed, and until when where that can be known.
+    pub open: Result<(), Option<UtcMs>>,
+}
+
+impl Answer {
+    /// Open, or closed for as long as nobody changes something.
+    #[must_use]
+    pub const fn unless(gate: Gate, closed: bool) -> Self {
+        Self { gate, open: if closed { Err(None) } else { Ok(()) } }
+    }
+
+    /// The first closed gate of several that are asked in order.
+    pub fn first_closed(answers: impl IntoIterator<Item = Self>) -> Option<(Gate, Option<UtcMs>)> {
+        answers.into_iter().find_map(|answer| answer.open.err().map(|until| (answer.gate, until)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +138,6 @@ mod tests {
     fn no_two_gates_share_a_text() {
         let texts: std::collections::BTreeSet<_> = Gate::ALL.iter().map(|g| g.as_str()).collect();
         assert_eq!(texts.len(), Gate::ALL.len());
+        assert!(Gate::ALL.into_iter().all(|gate| gate.as_str().parse() == Ok(gate)));
     }
 }

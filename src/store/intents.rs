@@ -13,10 +13,10 @@ use serde_json::json;
 use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::compliance::abandon_ledger::allowance;
 use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
-use crate::logic::gate::Gate;
+use crate::logic::gate::{Answer, Gate};
 use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Key, Placed, rounds};
-use crate::store::db::Engine;
+use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::ledger;
@@ -122,8 +122,8 @@ async fn write_round(
     lock(batch, round).await?;
     let rows: Vec<_> = round.iter().map(|(_, intent)| IntentRow::new(intent)).collect();
     let json = json_rows(&rows);
-    let standings = standings(batch, &json).await?;
-    let mut history = history(batch, &json).await?;
+    let standings = standings(batch.db, &json).await?;
+    let mut history = history(batch.db, &json).await?;
     let mut credits = credits(batch, round, &json).await?;
     let mut passed = vec![];
     for (((at, intent), row), (no, standing)) in
@@ -239,7 +239,7 @@ struct Standing {
     total: u64,
 }
 
-async fn standings(batch: &mut Batch<'_>, json: &str) -> Result<Vec<Standing>, StoreError> {
+async fn standings(db: &mut Db, json: &str) -> Result<Vec<Standing>, StoreError> {
     const STANDING: Sql = sql_rows!(
         [attempt int, lead int, fence int, campaign int, seller int, contact int, person text, phone_key text],
         "select (select count(*) from attempt a where a.id = r.attempt), \
@@ -253,7 +253,7 @@ async fn standings(batch: &mut Batch<'_>, json: &str) -> Result<Vec<Standing>, S
            (select count(*) from attempt a where a.lead_id = r.lead and a.counted = 1) \
          from r left join lead l on l.id = r.lead left join campaign c on c.id = r.campaign order by r.row_no"
     );
-    let rows = batch.db.rows("asking the last gate", &STANDING, &[Bind::Text(json)]).await?;
+    let rows = db.rows("asking the last gate", &STANDING, &[Bind::Text(json)]).await?;
     rows.iter()
         .map(|row| {
             Ok(Standing {
@@ -272,6 +272,7 @@ async fn standings(batch: &mut Batch<'_>, json: &str) -> Result<Vec<Standing>, S
 }
 
 /// A call of the last month to the person or the number, for the same seller.
+#[derive(Clone, Copy)]
 struct PastCall {
     row_no: i64,
     by_number: bool,
@@ -297,7 +298,7 @@ impl PastCall {
 }
 
 /// Newest first. Bounded by the caps themselves.
-async fn history(batch: &mut Batch<'_>, json: &str) -> Result<Vec<PastCall>, StoreError> {
+async fn history(db: &mut Db, json: &str) -> Result<Vec<PastCall>, StoreError> {
     // `cross join` keeps SQLite from walking all attempts and looking each up in the batch.
     const HISTORY: Sql = sql_rows!(
         [seller int, contact int, phone_key text, since int],
@@ -310,7 +311,7 @@ async fn history(batch: &mut Batch<'_>, json: &str) -> Result<Vec<PastCall>, Sto
          where a.seller_id = r.seller and a.phone_key = r.phone_key and a.started_ms > r.since \
          order by 4 desc"
     );
-    let rows = batch.db.rows("reading earlier calls", &HISTORY, &[Bind::Text(json)]).await?;
+    let rows = db.rows("reading earlier calls", &HISTORY, &[Bind::Text(json)]).await?;
     rows.iter().map(PastCall::read).collect()
 }
 
@@ -399,46 +400,64 @@ fn verdict(
     if lease_until.is_none_or(|until| until <= intent.now) {
         return Verdict::Refuse(Gate::NodeLease, None);
     }
-    if standing.campaign_state.as_deref() != Some(CampaignState::Running.as_str()) {
-        return Verdict::Refuse(Gate::CampaignState, None);
-    }
-    if blocked || standing.suppressed {
-        return Verdict::Refuse(Gate::Suppressed, None);
-    }
-    if standing.live {
-        return Verdict::Refuse(Gate::NumberBusy, None);
-    }
-    cap(intent, standing, calls).map_or(Verdict::Pass, |(gate, until)| Verdict::Refuse(gate, until))
+    Answer::first_closed(answers(intent, standing, calls, blocked))
+        .map_or(Verdict::Pass, |(gate, until)| Verdict::Refuse(gate, until))
 }
 
-fn cap(intent: &Intent, standing: &Standing, calls: &[PastCall]) -> Option<(Gate, Option<UtcMs>)> {
+/// What each gate of the database says, in the order in which they are asked. `blocked`: a refusal has stopped the lead.
+fn answers(intent: &Intent, standing: &Standing, calls: &[PastCall], blocked: bool) -> [Answer; 8] {
+    let running = standing.campaign_state.as_deref() == Some(CampaignState::Running.as_str());
+    [
+        Answer::unless(Gate::CampaignState, !running),
+        Answer::unless(Gate::Suppressed, blocked || standing.suppressed),
+        Answer::unless(Gate::NumberBusy, standing.live),
+        undelivered(intent, calls),
+        Answer::unless(Gate::Total, standing.total >= u64::from(intent.total)),
+        per(Gate::PerDay, intent.per_day, DAY, intent.now, calls),
+        per(Gate::Per30Days, intent.per_30_days, MONTH, intent.now, calls),
+        min_gap(intent, calls),
+    ]
+}
+
+fn undelivered(intent: &Intent, calls: &[PastCall]) -> Answer {
     let unheard = calls
         .iter()
         .filter(|call| !call.by_number && call.undelivered && call.lead == intent.lead.0);
-    if let Some(until) =
-        used_up(unheard.map(|call| call.started), intent.undelivered_per_hour, intent.now, HOUR)
-    {
-        return Some((Gate::Undelivered, until));
-    }
-    if standing.total >= u64::from(intent.total) {
-        return Some((Gate::Total, None));
-    }
-    for (gate, limit, window) in
-        [(Gate::PerDay, intent.per_day, DAY), (Gate::Per30Days, intent.per_30_days, MONTH)]
-    {
-        // The person and the number each have the whole allowance; both must be open.
-        let closed = [false, true].map(|by_number| {
-            let counted = calls.iter().filter(|call| call.by_number == by_number && call.counted);
-            used_up(counted.map(|call| call.started), limit, intent.now, window)
-        });
-        if closed.iter().any(Option::is_some) {
-            let until = closed.into_iter().flatten().max().flatten();
-            return Some((gate, until));
-        }
-    }
+    let starts = unheard.map(|call| call.started);
+    let closed = used_up(starts, intent.undelivered_per_hour, intent.now, HOUR);
+    Answer { gate: Gate::Undelivered, open: closed.map_or(Ok(()), Err) }
+}
+
+/// The person and the number each have the whole allowance; both must be open.
+fn per(gate: Gate, limit: u32, window: Duration, now: UtcMs, calls: &[PastCall]) -> Answer {
+    let closed = [false, true].map(|by_number| {
+        let counted = calls.iter().filter(|call| call.by_number == by_number && call.counted);
+        used_up(counted.map(|call| call.started), limit, now, window)
+    });
+    Answer { gate, open: closed.into_iter().flatten().max().map_or(Ok(()), Err) }
+}
+
+fn min_gap(intent: &Intent, calls: &[PastCall]) -> Answer {
     let last = calls.iter().filter(|call| call.counted).filter_map(|call| call.ended).max();
-    let until = last.map(|ended| ended + intent.min_gap);
-    until.filter(|until| *until > intent.now).map(|until| (Gate::MinGap, Some(until)))
+    let until = last.map(|ended| ended + intent.min_gap).filter(|until| *until > intent.now);
+    Answer { gate: Gate::MinGap, open: until.map_or(Ok(()), |until| Err(Some(until))) }
+}
+
+/// What the gates of the database say of calls that nobody has decided on: for `outdial why`. Whose lease it is is not
+/// asked, nor whether the lead was blocked before.
+///
+/// # Errors
+/// As every statement.
+pub async fn ask_gates(db: &mut Db, intents: &[Intent]) -> Result<Vec<[Answer; 8]>, StoreError> {
+    let rows: Vec<_> = intents.iter().map(IntentRow::new).collect();
+    let json = json_rows(&rows);
+    let standings = standings(db, &json).await?;
+    let history = history(db, &json).await?;
+    let of = |no| history.iter().filter(|call| call.row_no == no).copied().collect::<Vec<_>>();
+    Ok((0_i64..)
+        .zip(intents.iter().zip(&standings))
+        .map(|(no, (intent, standing))| answers(intent, standing, &of(no), false))
+        .collect())
 }
 
 /// Whether `limit` calls began after `now - window`, and if so when the first of these leaves it. `starts`: newest first.

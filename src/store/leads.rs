@@ -296,15 +296,14 @@ pub(crate) async fn lead_counts(
     let doing = "counting leads";
     let mut counts = LeadCounts::default();
     for row in db.rows(doing, &COUNT, &[Bind::Int(campaign.0)]).await? {
-        let (state, leads) = (row.int(0)?, row.count(1)?);
-        match STATES.into_iter().find(|known| known.code() == state) {
-            Some(LeadState::Ready) => counts.ready = leads,
-            Some(LeadState::Waiting) => counts.waiting = leads,
-            Some(LeadState::Claimed) => counts.claimed = leads,
-            Some(LeadState::Done) => counts.done = leads,
-            Some(LeadState::Held) => counts.held = leads,
-            Some(LeadState::Blocked) => counts.blocked = leads,
-            None => return Err(StoreError::Damaged { doing, found: state.to_string() }),
+        let leads = row.count(1)?;
+        match lead_state(doing, row.int(0)?)? {
+            LeadState::Ready => counts.ready = leads,
+            LeadState::Waiting => counts.waiting = leads,
+            LeadState::Claimed => counts.claimed = leads,
+            LeadState::Done => counts.done = leads,
+            LeadState::Held => counts.held = leads,
+            LeadState::Blocked => counts.blocked = leads,
         }
     }
     counts.next_due = first_due(db, campaign).await?;
@@ -319,6 +318,12 @@ async fn first_due(db: &mut Db, campaign: CampaignId) -> Result<Option<UtcMs>, S
     };
     let rows = db.rows("looking for the next due lead", &NEXT, &[Bind::Int(campaign.0)]).await?;
     Ok(rows.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs))
+}
+
+/// The state of its integer in the table.
+pub(crate) fn lead_state(doing: &'static str, code: i64) -> Result<LeadState, StoreError> {
+    let state = STATES.into_iter().find(|known| known.code() == code);
+    state.ok_or_else(|| StoreError::Damaged { doing, found: code.to_string() })
 }
 
 const STATES: [LeadState; 6] = [

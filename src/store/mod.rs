@@ -49,11 +49,13 @@ pub use imports::{
     IMPORT_CHUNK, ImportJob, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
     finish_import, import_rows,
 };
+pub use intents::ask_gates;
 pub use migrations::{MIGRATIONS, Migration};
 pub use nodes::{NewNode, NodeIdentity, next_epoch, register_node};
 pub use recovery::{OpenWork, load_open, recover_leads};
 pub use reports::{
-    AgentRow, AgentTimes, AttemptFilter, AttemptRecord, CampaignStatus, HeldLead, Kpis, LeadRecord,
-    NodeRow, Status, WindowRow, attempts_page, find_campaign, held_leads, kpis, leads_page,
-    ledger_windows, status,
+    AgentRow, AgentTimes, AttemptFilter, AttemptRecord, CampaignStatus, GateCount, HeldLead, Kpis,
+    LeadRecord, NodeRow, PEOPLE, Person, PersonLead, Status, SuppressionRow, WindowRow,
+    attempts_page, attempts_to, find_campaign, find_people, gate_counts, held_leads, kpis,
+    leads_page, ledger_windows, person, status,
 };

@@ -16,3 +16,4 @@ mod ledger;
 mod random;
 mod recovery;
 mod reports;
+mod why;

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use crate::logic::gate::Gate;
+use crate::logic::gate::{Answer, Gate};
 use crate::logic::phone::PhoneNumber;
 
 /// One country.
@@ -38,15 +38,13 @@ pub fn calling_prefix(number: &PhoneNumber) -> Option<&'static str> {
     PREFIXES.iter().copied().filter(|p| number.digits().starts_with(p)).max_by_key(|p| p.len())
 }
 
-/// The gate that stops `number`, if one does: not among `test_only` (when that is not empty), or in none of
+/// What the two gates say of `number`: whether it is among `test_only` (when that is not empty), and in one of
 /// `countries` (calling prefixes, as [`Country::prefixes`]).
 #[must_use]
-pub fn gate(number: &PhoneNumber, countries: &[String], test_only: &[PhoneNumber]) -> Option<Gate> {
-    if !test_only.is_empty() && !test_only.contains(number) {
-        return Some(Gate::TestOnly);
-    }
+pub fn gates(number: &PhoneNumber, countries: &[String], test_only: &[PhoneNumber]) -> [Answer; 2] {
+    let stranger = !test_only.is_empty() && !test_only.contains(number);
     let allowed = calling_prefix(number).is_some_and(|p| countries.iter().any(|c| c == p));
-    if allowed { None } else { Some(Gate::Country) }
+    [Answer::unless(Gate::TestOnly, stranger), Answer::unless(Gate::Country, !allowed)]
 }
 
 static COUNTRIES: LazyLock<Vec<Country>> = LazyLock::new(|| DATA.lines().filter_map(row).collect());
@@ -76,9 +74,13 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn first(answers: [Answer; 2]) -> Option<Gate> {
+        Answer::first_closed(answers).map(|(gate, _)| gate)
+    }
+
     fn allowed(text: &str, countries: &[&str]) -> Option<Gate> {
         let countries: Vec<String> = countries.iter().map(|c| (*c).to_owned()).collect();
-        gate(&number(text), &countries, &[])
+        first(gates(&number(text), &countries, &[]))
     }
 
     #[test]
@@ -122,10 +124,11 @@ mod tests {
     fn a_test_run_reaches_the_test_numbers_only() {
         let own = number("+819012345678");
         let countries = ["81".to_owned()];
-        assert_eq!(gate(&own, &countries, std::slice::from_ref(&own)), None);
+        let test_only = std::slice::from_ref(&own);
+        assert_eq!(first(gates(&own, &countries, test_only)), None);
         let other = number("+819012345679");
-        assert_eq!(gate(&other, &countries, std::slice::from_ref(&own)), Some(Gate::TestOnly));
+        assert_eq!(first(gates(&other, &countries, test_only)), Some(Gate::TestOnly));
         // A test number abroad is still abroad.
-        assert_eq!(gate(&own, &["65".to_owned()], std::slice::from_ref(&own)), Some(Gate::Country));
+        assert_eq!(first(gates(&own, &["65".to_owned()], test_only)), Some(Gate::Country));
     }
 }

@@ -9,6 +9,7 @@
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
 //! | `clock` | whether this machine's clock and the database's are apart |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
+//! | `gates` | the gates that need no database, for the dialer and for `why` |
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
 //! | `ask` | what a person at the control socket wants |
@@ -22,6 +23,7 @@ pub mod command;
 mod cover;
 mod desk;
 mod ending;
+mod gates;
 mod line;
 mod pace;
 mod promise;
@@ -38,6 +40,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use clock::clocks_are_apart;
+pub use gates::{NextCall, gates_in_memory, next_call};
+pub use promise::{home_zone, zone_of};
 pub use start::*;
 pub use store_command::*;
 pub use store_order::effect_order;

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use crate::logic::agent;
 use crate::logic::attempt::{Attempt, Stage};
-use crate::logic::compliance::{Verdict, country};
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
-    StoreCommand, StoreHealth, Timer, UncoveredStart, Waiting, public_ref,
+    StoreCommand, StoreHealth, Timer, UncoveredStart, Waiting, gates_in_memory, public_ref,
 };
-use crate::logic::gate::Gate;
+use crate::logic::gate::{Answer, Gate};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
@@ -163,18 +162,13 @@ impl Dialer {
         let Some(room) = self.rooms.get(&campaign) else {
             return Some((Gate::CampaignState, None));
         };
-        let settings = &room.settings;
-        if let Some(gate) = country::gate(&phone.number, &settings.countries, &settings.test_only) {
-            return Some((gate, None));
-        }
-        if crate::logic::phone::never_dial(&phone.number).is_some() {
-            return Some((Gate::NeverDial, None));
-        }
-        match room.hours.verdict(class, now.utc, room.longest_ring()) {
-            Verdict::Allow => None,
-            Verdict::Later(at) => Some((Gate::Hours, Some(at))),
-            Verdict::Never(gate) => Some((gate, None)),
-        }
+        Answer::first_closed(gates_in_memory(
+            &room.settings,
+            &room.hours,
+            &phone.number,
+            class,
+            now.utc,
+        ))
     }
 
     fn start_attempt(&mut self, now: Now, start: Start, out: &mut Vec<Action>) {

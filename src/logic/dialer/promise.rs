@@ -9,8 +9,24 @@ use crate::logic::dialer::room::Room;
 use crate::logic::dialer::rows::LastCall;
 use crate::logic::dialer::{CallbackRecord, ClaimedLead, Dialer, LeadPhone, PromisedClaim};
 use crate::logic::ids::{AgentId, AttemptId, CallbackId, CampaignId};
-use crate::logic::settings::{CallingHours, Disposition, DispositionEffect};
+use crate::logic::settings::{CallingHours, CampaignSettings, Disposition, DispositionEffect};
 use crate::logic::time::{Now, UtcMs};
+
+/// By which clock the person of this number lives.
+#[must_use]
+pub fn zone_of<'a>(settings: &'a CampaignSettings, phone: &'a LeadPhone) -> &'a str {
+    phone.zones.first().map_or_else(|| home_zone(settings), String::as_str)
+}
+
+/// By which clock most people of a campaign live.
+#[must_use]
+pub fn home_zone(settings: &CampaignSettings) -> &str {
+    let usual = match &settings.hours {
+        CallingHours::Weekly(weekly) => weekly.default_zones.first(),
+        CallingHours::Always => None,
+    };
+    usual.unwrap_or(&settings.abandon.zone)
+}
 
 impl Room {
     /// What a disposition promises: at the time given, else after its own time, moved into the calling hours.
@@ -41,19 +57,10 @@ impl Room {
         }
     }
 
-    /// By which clock the person of this number lives.
-    fn zone_of<'a>(&'a self, phone: &'a LeadPhone) -> &'a str {
-        let usual = match &self.settings.hours {
-            CallingHours::Weekly(weekly) => weekly.default_zones.first(),
-            CallingHours::Always => None,
-        };
-        phone.zones.first().or(usual).unwrap_or(&self.settings.abandon.zone)
-    }
-
     /// For the page: when this call was promised.
     pub(super) fn promised_text(&self, lead: &ClaimedLead) -> Option<String> {
         let (promise, phone) = (lead.promise?, lead.phones.first()?);
-        Some(local_time::shown(self.zone_of(phone), promise.due))
+        Some(local_time::shown(zone_of(&self.settings, phone), promise.due))
     }
 
     /// Puts claimed leads at hand: promised calls before all others, the longest due first.
@@ -106,7 +113,7 @@ impl Dialer {
             };
             return Err(refuse("no_callback", message));
         }
-        let zone = room.zone_of(&last.phone);
+        let zone = zone_of(&room.settings, &last.phone);
         let bad_time = |message| refuse("bad_time", message);
         let due = local_time::moment(zone, text).map_err(|error| bad_time(error.to_string()))?;
         if due <= now.utc {

@@ -1,6 +1,6 @@
 //! Results out: attempts, persons, and leads that wait for a person's word. In pages, by a cursor on the id.
 
-use crate::logic::ids::{AttemptId, CampaignId, LeadId};
+use crate::logic::ids::{AttemptId, CampaignId, ContactId, LeadId, SellerId};
 use crate::logic::outcome::Outcome;
 use crate::logic::phone::PhoneNumber;
 use crate::logic::time::UtcMs;
@@ -86,20 +86,12 @@ pub struct AttemptRecord {
     pub message: Option<String>,
 }
 
-/// The next attempts after `after`, at most `limit`. The last one's id is the next `after`; an empty page is the end.
-///
-/// # Errors
-/// As every statement.
-pub async fn attempts_page(
-    db: &mut Db,
-    filter: &AttemptFilter,
-    after: AttemptId,
-    limit: u32,
-) -> Result<Vec<AttemptRecord>, StoreError> {
-    // Wrap-up: the agent's first wrap-up state at or after the end, to the agent's next state. A refusal names the
-    // attempt's public reference as its proof.
-    const PAGE: Sql = Sql::both(
-        "select a.id, a.public_ref, c.external_id, c.name, coalesce(c.custom, '[]'), l.name, m.name, s.name, a.attempt_no, \
+/// The rows of [`AttemptRecord`]. Wrap-up: the agent's first wrap-up state at or after the end, to the agent's next state.
+/// A refusal names the attempt's public reference as its proof.
+macro_rules! attempt_rows {
+    ($which:literal) => {
+        concat!(
+            "select a.id, a.public_ref, c.external_id, c.name, coalesce(c.custom, '[]'), l.name, m.name, s.name, a.attempt_no, \
            a.started_ms, a.early_ms, a.answered_ms, a.connected_ms, a.ended_ms, a.caller_id, a.number, a.trunk, g.name, \
            a.outcome, a.first_outcome, a.sip_status, a.q850, d.code, d.memo, b.due_ms, o.name, \
            (select min(x.reason) from suppression x where x.seller_id = a.seller_id and x.proof = a.public_ref \
@@ -113,10 +105,26 @@ pub async fn attempts_page(
            left join agent o on o.id = b.owner_agent_id \
            left join agent_state w on w.agent_id = a.agent_id and w.state = 'wrap_up' and a.connected_ms is not null \
              and w.at_ms = (select min(f.at_ms) from agent_state f where f.agent_id = a.agent_id \
-               and f.state = 'wrap_up' and f.at_ms >= a.ended_ms and f.at_ms < a.ended_ms + 2000) \
-         where a.id > $1 and ($2 = 0 or a.campaign_id = $2) and a.started_ms >= $3 and a.started_ms < $4 \
-         order by a.id limit $5",
-    );
+               and f.state = 'wrap_up' and f.at_ms >= a.ended_ms and f.at_ms < a.ended_ms + 2000) ",
+            $which
+        )
+    };
+}
+
+/// The next attempts after `after`, at most `limit`. The last one's id is the next `after`; an empty page is the end.
+///
+/// # Errors
+/// As every statement.
+pub async fn attempts_page(
+    db: &mut Db,
+    filter: &AttemptFilter,
+    after: AttemptId,
+    limit: u32,
+) -> Result<Vec<AttemptRecord>, StoreError> {
+    const PAGE: Sql = Sql::both(attempt_rows!(
+        "where a.id > $1 and ($2 = 0 or a.campaign_id = $2) and a.started_ms >= $3 and a.started_ms < $4 \
+         order by a.id limit $5"
+    ));
     let binds = [
         Bind::Int(after.0),
         Bind::Int(filter.campaign.map_or(0, |campaign| campaign.0)),
@@ -125,6 +133,23 @@ pub async fn attempts_page(
         Bind::Int(i64::from(limit)),
     ];
     db.rows("reading results", &PAGE, &binds).await?.iter().map(attempt).collect()
+}
+
+/// The last attempts to a person, the newest first, at most `limit`.
+///
+/// # Errors
+/// As every statement.
+pub async fn attempts_to(
+    db: &mut Db,
+    seller: SellerId,
+    contact: ContactId,
+    limit: u32,
+) -> Result<Vec<AttemptRecord>, StoreError> {
+    const LAST: Sql = Sql::both(attempt_rows!(
+        "where a.seller_id = $1 and a.contact_id = $2 order by a.started_ms desc limit $3"
+    ));
+    let binds = [Bind::Int(seller.0), Bind::Int(contact.0), Bind::Int(i64::from(limit))];
+    db.rows("reading calls to a person", &LAST, &binds).await?.iter().map(attempt).collect()
 }
 
 fn attempt(row: &DbRow) -> Result<AttemptRecord, StoreError> {

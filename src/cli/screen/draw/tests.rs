@@ -73,6 +73,7 @@ fn campaign(name: &str) -> Campaign {
             uncovered_allowed: 3,
             uncovered: 2,
         },
+        prefetched: 0,
         leads: Leads { ready: 180, waiting: 90, claimed: 9, done: 200, held: 4, blocked: 17 },
         outcomes: vec![
             outcome("connected", 81),

@@ -1,11 +1,13 @@
 //! The simulated carrier and phones on real sockets, called by SIPp: their count is compared with SIPp's own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed setup is a failed test")]
 
+#[path = "sipp/mod.rs"]
+#[expect(dead_code, reason = "other tests look at more of what SIPp wrote")]
+mod sipp;
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
-use std::net::UdpSocket;
-use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 
 use outdial::carrier::CarrierSettings;
@@ -15,6 +17,8 @@ use outdial::simulation::callee::BehaviourBook;
 use outdial::simulation::callee::Voice;
 use outdial::simulation::carrier_record::EndedBy;
 use outdial::simulation::dice::Law;
+
+use crate::sipp::Sipp;
 
 #[test]
 fn the_carrier_counts_the_calls_that_sipp_counts() {
@@ -84,39 +88,35 @@ struct Seen {
 
 /// SIPp's own `uac` scenario, with RTP sent back, `calls` times, each 400 ms long.
 fn sipp(to: SocketAddr, user: &str, calls: u32) -> Seen {
-    let folder = tempfile::tempdir().unwrap();
-    let statistics = folder.path().join("statistics.csv");
-    let ports = [free_port(), free_port()].map(|port| port.to_string());
-    let calls = calls.to_string();
-    let [sip, rtp] = &ports;
-    let output = Command::new("sipp")
-        .args(["-sn", "uac", "-i", "127.0.0.1", "-p", sip, "-mp", rtp, "-rtp_echo", "-s", user])
-        .args(["-m", &calls, "-r", "20", "-d", "400", "-timeout", "30s", "-nostdin"])
-        .args(["-trace_stat", "-fd", "1s", "-stf"])
-        .arg(&statistics)
-        .arg(to.to_string())
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| {
-            panic!("cannot run SIPp ({error}): install it with `apt-get install sip-tester`")
-        });
-    let text = || String::from_utf8_lossy(&output.stdout).into_owned();
-    Seen {
-        successful: column(&statistics, "SuccessfulCall(C)")
-            .unwrap_or_else(|| panic!("{}", text())),
-        failed: column(&statistics, "FailedCall(C)").unwrap_or_else(|| panic!("{}", text())),
+    let (calls, to) = (calls.to_string(), to.to_string());
+    let rtp = sipp::free_port(HERE).to_string();
+    let mut sipp = Sipp::start(
+        HERE,
+        &[
+            "-sn",
+            "uac",
+            "-mp",
+            &rtp,
+            "-rtp_echo",
+            "-s",
+            user,
+            "-m",
+            &calls,
+            "-r",
+            "20",
+            "-d",
+            "400",
+            &to,
+        ],
+    );
+    for _ in 0..3_000 {
+        if sipp.ended().is_some() {
+            let account = sipp.account();
+            return Seen { successful: account.successful, failed: account.failed };
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
+    panic!("SIPp does not come to an end");
 }
 
-/// A column of the last line of SIPp's statistics.
-fn column(statistics: &Path, name: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(statistics).ok()?;
-    let mut lines = text.lines();
-    let place = lines.next()?.split(';').position(|title| title == name)?;
-    lines.last()?.split(';').nth(place)?.parse().ok()
-}
-
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -15,6 +15,7 @@ fn help_is_a_promise_to_outsiders() {
     insta::assert_snapshot!(stdout(&["agent", "--help"]));
     insta::assert_snapshot!(stdout(&["demo", "--help"]));
     insta::assert_snapshot!(stdout(&["log", "--help"]));
+    insta::assert_snapshot!(stdout(&["carrier", "--help"]));
 }
 
 #[test]

@@ -272,6 +272,7 @@ impl Exchange {
             sound: report::sound(record, &phones),
             phones,
             rtp: self.rtp,
+            unrecorded: record.unrecorded,
             sip_lost: self.sockets.iter().map(|socket| socket.full() + socket.failed()).sum(),
             media_full: self.media_full,
         }
@@ -284,9 +285,10 @@ type Arrival = (Owner, std::net::SocketAddr, Vec<u8>);
 async fn read(owner: Owner, socket: Arc<SipSocket>, datagrams: mpsc::Sender<Arrival>) {
     let mut buffer = vec![0; LARGEST_DATAGRAM];
     loop {
-        // An error is about a datagram that we sent, such as to a port that is closed by now.
+        // An error is about a datagram that we sent, such as to a port that is closed by now. A socket that has nothing
+        // but errors must not take the processor.
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(AFTER_AN_ERROR).await;
             continue;
         };
         let bytes = buffer.get(..length).unwrap_or_default().to_vec();
@@ -306,6 +308,8 @@ fn owner_of(phone: usize) -> Owner {
 
 /// Datagrams that wait between sockets and loop.
 const DATAGRAMS: usize = 1_024;
+
+const AFTER_AN_ERROR: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Larger than any UDP payload.
 const LARGEST_DATAGRAM: usize = 65_536;

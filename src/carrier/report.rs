@@ -19,6 +19,8 @@ pub struct CarrierReport {
     pub sound: Vec<SoundOfCall>,
     /// RTP over all legs that are closed.
     pub rtp: RtpTotals,
+    /// Calls that were served without a row.
+    pub unrecorded: u64,
     /// SIP datagrams that this machine's sockets lost.
     pub sip_lost: u64,
     /// Orders that the media thread had no room for.

@@ -1,10 +1,14 @@
 //! The command line as typed.
 
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 use crate::cli::text::Lang;
+use crate::config::{parse_network, parse_ports};
+use crate::logic::media::IpNet;
 use crate::logic::settings::DialRatio;
 use crate::store::EventKind;
 
@@ -34,6 +38,8 @@ pub struct Args {
 pub(crate) enum Verb {
     /// Dial 500 made-up contacts over real SIP and RTP on this machine and show it live
     Demo(DemoArgs),
+    /// Be a carrier to test against: take SIP calls from any client, by a book of behaviours; nobody is called
+    Carrier(CarrierArgs),
     /// Dial campaigns until stopped (Ctrl-C once: no new calls; twice: end all calls)
     Run(RunArgs),
     /// Read contact lists (CSV) into a campaign
@@ -75,6 +81,52 @@ pub(crate) struct DemoArgs {
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See [`Verb::Carrier`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct CarrierArgs {
+    /// Where calls come in (SIP over UDP); port 0: any
+    #[arg(long, default_value = "127.0.0.1:5060", value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// How callees behave (campaigns/carrier/README.md); an ordinary day where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) book: Option<PathBuf>,
+    /// Another seed, another set of callees
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// INVITEs let in within any second; above: 503
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) calls_per_second: Option<u32>,
+    /// Calls at once; above: 503
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000))]
+    pub(crate) channels: u32,
+    /// Who else than this machine may call: an address or network, repeatable
+    #[arg(long, value_name = "NET", value_parser = allowed)]
+    pub(crate) allow: Vec<IpNet>,
+    /// Ports of RTP and RTCP
+    #[arg(long, default_value = "40000-49999", value_name = "FIRST-LAST", value_parser = ports)]
+    pub(crate) rtp_ports: RangeInclusive<u16>,
+    /// Write every call and the totals to this file at the end, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Print the figures every second, and the totals, as one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// End so long after the last call; before the first call it waits
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) until_idle: Option<u32>,
+}
+
+fn allowed(text: &str) -> Result<IpNet, String> {
+    let advice =
+        "write an address, or a network such as 192.168.1.0/24 whose bits behind the prefix are 0";
+    parse_network(text).ok_or_else(|| advice.to_owned())
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let advice = "write first and last port such as 40000-49999, the first even and at least 1024";
+    parse_ports(text).ok_or_else(|| advice.to_owned())
 }
 
 /// See [`Verb::Run`].

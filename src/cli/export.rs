@@ -1,14 +1,14 @@
 //! `outdial export CAMPAIGN`: results out, read in pages beside a running dialer.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use jiff::tz::TimeZone;
 
 use crate::cli::args::{Args, ExportArgs, Per};
 use crate::cli::exit::{Exit, Failure, OrExit};
+use crate::cli::half::Half;
 use crate::cli::setup;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
@@ -68,11 +68,9 @@ struct Wish<'a> {
 
 /// By a file beside it, so that nobody reads half of an export.
 fn to_file(file: &OutdialFile, wish: &Wish<'_>, path: &Path) -> Result<Written, Failure> {
-    let half = crate::runtime::lock::beside(path, ".part");
-    let cannot = || format!("cannot write {}", path.display());
-    let to = File::create(&half).with_context(cannot)?;
-    let written = block(file, wish, BufWriter::new(to))?;
-    std::fs::rename(&half, path).with_context(cannot)?;
+    let half = Half::create(path)?;
+    let written = block(file, wish, BufWriter::new(half.file()))?;
+    half.finish()?;
     Ok(written)
 }
 

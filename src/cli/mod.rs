@@ -3,6 +3,8 @@
 
 mod agent;
 mod args;
+mod carrier;
+mod carrier_view;
 mod check;
 mod client;
 mod demo;
@@ -10,6 +12,7 @@ mod demo_world;
 mod exit;
 mod export;
 mod figures;
+mod half;
 mod import;
 mod log;
 mod output;
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
 fn perform(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Demo(demo) => demo::run(args, demo),
+        Verb::Carrier(carrier) => carrier::run(args, carrier),
         Verb::Run(run) => run::run(args, run),
         Verb::Import(import) => import::run(args, import),
         Verb::Export(export) => export::run(args, export),

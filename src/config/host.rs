@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use crate::config::file::Field;
 use crate::logic::media::IpNet;
@@ -87,16 +88,29 @@ pub(super) fn socket_address(field: &Field<'_>) -> Option<SocketAddr> {
 pub(super) fn network(field: &Field<'_>) -> Option<IpNet> {
     let expected = "an address or network such as \"192.0.2.0/24\"";
     let advice = "write the first address and how many leading bits count; bits behind are 0";
-    field.parse(expected, advice, |text| {
-        let (addr, prefix) = match text.split_once('/') {
-            Some((addr, prefix)) => (addr, Some(prefix)),
-            None => (text, None),
-        };
-        let addr: IpAddr = addr.parse().ok()?;
-        let most: u8 = if addr.is_ipv4() { 32 } else { 128 };
-        let prefix: u8 = prefix.map_or(Some(most), |text| text.parse().ok())?;
-        (prefix <= most && no_host_bits(addr, prefix)).then_some(IpNet { addr, prefix })
-    })
+    field.parse(expected, advice, parse_network)
+}
+
+/// An address, or a network such as `192.0.2.0/24`, whose bits behind the prefix are 0.
+#[must_use]
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    let (addr, prefix) = match text.split_once('/') {
+        Some((addr, prefix)) => (addr, Some(prefix)),
+        None => (text, None),
+    };
+    let addr: IpAddr = addr.parse().ok()?;
+    let most: u8 = if addr.is_ipv4() { 32 } else { 128 };
+    let prefix: u8 = prefix.map_or(Some(most), |text| text.parse().ok())?;
+    (prefix <= most && no_host_bits(addr, prefix)).then_some(IpNet { addr, prefix })
+}
+
+/// Ports of RTP and RTCP such as `20000-20999`: the first even and no system port, room for two calls.
+#[must_use]
+pub fn parse_ports(text: &str) -> Option<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    let room = last.checked_sub(first)? >= 7;
+    (first >= 1024 && first.is_multiple_of(2) && room).then_some(first..=last)
 }
 
 /// `192.0.2.7/24` is a slip: is it the host or the network?

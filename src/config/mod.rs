@@ -29,7 +29,7 @@ mod trunk;
 pub use agent::AgentFile;
 pub use book::{parse_book, read_book};
 pub use campaign::{CampaignFile, parse_campaign, read_campaign};
-pub use host::HostPort;
+pub use host::{HostPort, parse_network, parse_ports};
 pub use lists::{LIST_ENCODINGS, LIST_FIELDS, ListSource};
 pub use outdial::{
     Database, LogFormat, LogSettings, OutdialFile, Resolved, parse_outdial, read_outdial,

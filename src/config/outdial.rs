@@ -270,12 +270,7 @@ fn rtp(root: &Section<'_>, sip: Option<SocketAddr>) -> Option<(IpAddr, RangeIncl
     let ports = section.need("ports", "a range such as \"20000-20999\"").and_then(|field| {
         let advice =
             "write first and last port, the first even and at least 1024, room for 2 calls";
-        field.parse("a range such as \"20000-20999\"", advice, |text| {
-            let (first, last) = text.split_once('-')?;
-            let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-            let room = last.checked_sub(first)? >= 7;
-            (first >= 1024 && first.is_multiple_of(2) && room).then_some(first..=last)
-        })
+        field.parse("a range such as \"20000-20999\"", advice, host::parse_ports)
     });
     let fallback = sip.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |sip| sip.ip());
     let address = section.get("address").map_or(Some(fallback), |field| host::address(&field));

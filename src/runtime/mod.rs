@@ -9,7 +9,7 @@ pub mod dice;
 mod driver;
 pub mod handle;
 pub mod lock;
-mod shutdown;
+pub(crate) mod shutdown;
 mod start;
 mod store_link;
 mod store_task;

@@ -1,5 +1,5 @@
-//! The real program as a process of its own, over real SIP and RTP on loopback: killed, stopped, and with a real
-//! softphone as the agent's phone.
+//! The real program as a process of its own, over real SIP and RTP on loopback: killed, stopped, with a real softphone
+//! as the agent's phone, and as the carrier that others call.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,10 +10,14 @@
     reason = "a failed setup is a failed test; a process of its own is waited for by the clock; figures are printed"
 )]
 
+mod carrier;
 mod kill;
 mod postgres;
 mod records;
 mod shutdown;
+#[path = "../sipp/mod.rs"]
+#[expect(dead_code, reason = "other tests look at more of what SIPp wrote")]
+mod sipp;
 mod site;
 mod softphone;
 mod staff;

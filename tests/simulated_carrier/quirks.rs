@@ -313,3 +313,29 @@ fn what_is_odd_about_one_call_leaves_others_alone() {
     assert_eq!(world.story(legs[1]), ["180", "answered", "ended by peer"]);
     assert_eq!(world.story(legs[0])[..4], ["180", "180", "180", "180"]);
 }
+
+#[test]
+fn every_race_of_the_example_book_comes_to_one_end() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/campaigns/carrier/races.toml");
+    let mut book = outdial::config::read_book(path.as_ref()).unwrap();
+    // The caller of these tests knows this password.
+    let auth = book.auth.as_mut().unwrap();
+    "outdial".clone_into(&mut auth.user.username);
+    let mut met = BTreeSet::new();
+    for number in 7_101..=7_122 {
+        let mut world = World::new(book.clone());
+        let leg = world.call(&format!("031234{number}"));
+        world.run(20_000);
+        world.hang_up(leg);
+        world.run(400_000);
+        let story = world.story(leg);
+        let ends =
+            story.iter().filter(|told| told.starts_with("ended") || told.starts_with("failed"));
+        assert_eq!(ends.count(), 1, "{number}: {story:?}");
+        let call = world.only_call();
+        assert!(call.ended_us.is_some() && call.ended_by.is_some(), "{number}: {call:?}");
+        assert_eq!((world.carrier.open_calls(), world.opened), (0, world.closed), "{number}");
+        met.insert(call.behaviour.clone().unwrap());
+    }
+    assert_eq!(met.len(), 22, "each number has a race of its own");
+}

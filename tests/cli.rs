@@ -123,6 +123,45 @@ fn a_list_comes_in_once_and_its_rejects_can_be_repaired() {
     assert_eq!(text(&export.stdout).lines().count(), 3, "{}", text(&export.stderr));
 }
 
+#[test]
+fn a_refusal_is_taken_though_no_dialer_runs_and_blocks_the_lead() {
+    let folder = installation();
+    let campaign = small_campaign(folder.path());
+    let seller = seller_of_the_demo();
+    let none = outdial(folder.path(), &["suppress", &seller, "+819011112222"]);
+    assert_eq!(none.status.code(), Some(1), "there is no database to write it into");
+    assert!(!folder.path().join("outdial.db").exists());
+    let list = "name,phone\nAnn,090-1111-2222\nBob,090-3333-4444\n";
+    std::fs::write(folder.path().join("list.csv"), list).unwrap();
+    outdial(folder.path(), &["import", &campaign, "list.csv"]);
+    let proof = "letter of 2026-11-02";
+    let taken = outdial(folder.path(), &["suppress", &seller, "+819011112222", "--proof", proof]);
+    assert_eq!(taken.status.code(), Some(0), "{}", text(&taken.stderr));
+    let status = outdial(folder.path(), &["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(json["campaigns"][0]["leads"]["blocked"], 1);
+    assert_eq!(json["campaigns"][0]["leads"]["ready"], 1);
+    let log = text(&outdial(folder.path(), &["log", "--kind", "suppression"]).stdout);
+    assert!(log.contains(proof) && log.contains("+8190****2222"), "{log}");
+    assert!(!log.contains("+819011112222"), "masked");
+    let shown = outdial(folder.path(), &["log", "--kind", "suppression", "--show-numbers"]);
+    assert!(text(&shown.stdout).contains("+819011112222"));
+
+    let wrong = outdial(folder.path(), &["suppress", "Nobody Inc.", "+819011112222"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains(&seller), "{}", text(&wrong.stderr));
+    let no_number = outdial(folder.path(), &["suppress", &seller, "090-1111-2222"]);
+    assert_eq!(no_number.status.code(), Some(2));
+}
+
+/// As its campaign.toml says.
+fn seller_of_the_demo() -> String {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo/campaign.toml");
+    let text = std::fs::read_to_string(demo).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("seller = ")).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
 /// A folder with an outdial.toml whose trunk and agent are nowhere.
 fn installation() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
 use crate::cli::exit::{Exit, Failure, OrExit};
@@ -34,9 +34,14 @@ impl Client {
 
     /// One command. A refusal is an error that says what the dialer said.
     pub(crate) fn ask(&mut self, command: &Command) -> Result<Value, Failure> {
+        self.try_ask(command)?.or_exit(Exit::Refused)
+    }
+
+    /// One command, for who can do something about a refusal.
+    pub(crate) fn try_ask(&mut self, command: &Command) -> Result<Result<Value, Refused>, Failure> {
         self.send(&serde_json::to_value(command)?)?;
         let reply = self.next()?.ok_or_else(|| anyhow!("the dialer ended before it answered"))?;
-        accepted(reply)
+        Ok(accepted(reply))
     }
 
     /// Calls `show` with the agent's page now and at every change, until it says stop or the dialer ends.
@@ -47,7 +52,7 @@ impl Client {
     ) -> Result<(), Failure> {
         self.send(&json!({ "op": "agent_page", "agent": agent, "watch": true }))?;
         while let Some(reply) = self.next()? {
-            let reply = accepted(reply)?;
+            let reply = accepted(reply).or_exit(Exit::Refused)?;
             show(&serde_json::from_value(reply)?)?;
             // The next change may be hours away.
             self.stream.get_ref().set_read_timeout(None)?;
@@ -71,13 +76,20 @@ impl Client {
     }
 }
 
-fn accepted(reply: Value) -> Result<Value, Failure> {
-    let text = |key: &str| reply.get(key).and_then(Value::as_str).unwrap_or_default();
+/// The dialer said no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message} ({code})")]
+pub(crate) struct Refused {
+    pub(crate) code: String,
+    message: String,
+}
+
+fn accepted(reply: Value) -> Result<Value, Refused> {
+    let text = |key: &str| reply.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     if text("reply") != "refused" {
         return Ok(reply);
     }
-    let refused = || -> anyhow::Result<Value> { bail!("{} ({})", text("message"), text("code")) };
-    refused().or_exit(Exit::Refused)
+    Err(Refused { code: text("code"), message: text("message") })
 }
 
 /// A disposition is answered when it is durable: longer than a database that is away for a moment.

@@ -23,6 +23,7 @@ mod run;
 mod screen;
 mod setup;
 mod status;
+mod suppress;
 mod text;
 mod view;
 mod why;
@@ -69,15 +70,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::View => view::run(args, &control(args)?),
         Verb::Why(why) => why::run(args, why),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
-        Verb::Suppress(entry) => ask(
-            args,
-            &Command::Suppress {
-                seller: entry.seller.clone(),
-                number: entry.number.clone(),
-                reason: entry.reason.clone(),
-                proof: entry.proof.clone(),
-            },
-        ),
+        Verb::Suppress(entry) => suppress::run(args, entry),
         Verb::Campaign(CampaignVerb::Pause { name }) => {
             ask(args, &Command::CampaignPause { campaign: name.clone() })
         }

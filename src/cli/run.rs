@@ -16,6 +16,7 @@ use crate::config::check::{Level, check_against};
 use crate::logic::dialer::command::Reply;
 use crate::logic::time::UtcMs;
 use crate::runtime::clock::Clock;
+use crate::runtime::control::ControlError;
 use crate::runtime::handle::Handle;
 use crate::runtime::{Ended, Running, StartError, StartSettings};
 use crate::store::{self, Db, StoreError};
@@ -53,7 +54,9 @@ pub(crate) fn start(settings: StartSettings) -> Result<Running, Failure> {
     crate::runtime::start(settings).map_err(|error| {
         let exit = match &error {
             held if held.is_held() => Exit::Refused,
-            StartError::Sound { .. } => Exit::BadInput,
+            StartError::Sound { .. } | StartError::Control(ControlError::TooLong(_)) => {
+                Exit::BadInput
+            }
             StartError::Lock(_)
             | StartError::Control(_)
             | StartError::Store(_)

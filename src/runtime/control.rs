@@ -36,7 +36,7 @@ pub struct Control {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// A Unix socket's path has room for 107 bytes (`sun_path`).
-    #[error("{} is too long for a socket (at most 107 bytes): move the database to a folder with a shorter path", .0.display())]
+    #[error("{} is too long for a socket (at most 107 bytes): let `control` in outdial.toml name a shorter one", .0.display())]
     TooLong(PathBuf),
     /// Another dialer answers there.
     #[error("another dialer answers at {}: stop it first", .0.display())]
@@ -75,13 +75,13 @@ impl Control {
         Ok(Self { listener, path: path.to_owned() })
     }
 
-    /// Serves until dropped.
-    pub async fn serve(self, handle: Handle, metrics: Arc<Metrics>) {
+    /// Serves until dropped; `most` connections at once.
+    pub async fn serve(self, handle: Handle, metrics: Arc<Metrics>, most: usize) {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) if connections.len() < CONNECTIONS => {
+                    Ok((stream, _)) if connections.len() < most => {
                         connections.spawn(serve_one(stream, handle.clone(), Arc::clone(&metrics)));
                     }
                     Ok((stream, _)) => {
@@ -256,8 +256,11 @@ async fn say(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
 
 /// Longest line from a client.
 pub const LONGEST_LINE: usize = 64 * 1024;
-/// Connections at once; further ones are refused with `busy`.
+/// Connections at once, besides those of the agents: each watches a page of its own and gives orders. Further ones are
+/// refused with `busy`.
 pub const CONNECTIONS: usize = 64;
+/// Connections for each agent.
+pub const CONNECTIONS_OF_AGENT: usize = 2;
 /// How long a client may leave its replies unread.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// `sun_path` of Linux is 108 bytes with its closing zero.
@@ -303,13 +306,16 @@ mod tests {
             let (handle, ends) = Handle::new();
             let control = Control::bind(&path).unwrap();
             tokio::select! {
-                () = control.serve(handle, Arc::default()) => panic!("serves for ever"),
+                () = control.serve(handle, Arc::default(), MOST) => panic!("serves for ever"),
                 () = answer(ends) => panic!("the handle lives as long as the socket"),
                 () = story(path.clone()) => {}
             }
         });
         assert!(!path.exists(), "the socket's file goes with it");
     }
+
+    /// Connections of these tests.
+    const MOST: usize = 3;
 
     struct Client(BufReader<UnixStream>);
 
@@ -368,6 +374,23 @@ mod tests {
             let mut next = Client::connect(&path).await;
             next.send(r#"{"op":"agent_ready","agent":"hanako"}"#).await;
             assert_eq!(next.hear().await, r#"{"reply":"ok"}"#);
+        });
+    }
+
+    #[test]
+    fn one_connection_too_many_is_told_so_and_the_others_go_on() {
+        with_socket(|path| async move {
+            let ready = r#"{"op":"agent_ready","agent":"hanako"}"#;
+            let mut clients = Vec::new();
+            for _ in 0..MOST {
+                let mut client = Client::connect(&path).await;
+                client.send(ready).await;
+                assert_eq!(client.hear().await, r#"{"reply":"ok"}"#);
+                clients.push(client);
+            }
+            assert!(Client::connect(&path).await.hear().await.contains(r#""code":"busy""#));
+            clients[0].send(ready).await;
+            assert_eq!(clients[0].hear().await, r#"{"reply":"ok"}"#);
         });
     }
 

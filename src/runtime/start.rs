@@ -21,7 +21,7 @@ use crate::logic::node::NodeStart;
 use crate::logic::settings::{AgentSettings, CampaignSettings, TrunkSettings};
 use crate::media::{self, MediaClock, MediaHandle, MediaSettings, MediaStartError, MediaThreads};
 use crate::runtime::clock::Clock;
-use crate::runtime::control::{Control, ControlError};
+use crate::runtime::control::{CONNECTIONS, CONNECTIONS_OF_AGENT, Control, ControlError};
 use crate::runtime::dice::{Dice, DiceError};
 use crate::runtime::driver::{self, Ended, MediaPort, Ports};
 use crate::runtime::handle::{Handle, HandleEnds};
@@ -194,6 +194,8 @@ struct Parts {
     store: StoreLink,
     checkpoints: Db,
     control: Control,
+    /// Most connections to it.
+    connections: usize,
     signals: Option<Signals>,
     metrics: Arc<Metrics>,
     _lock: Option<DialerLock>,
@@ -208,6 +210,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         .map(|file| DialerLock::take(file, &settings.node))
         .transpose()?;
     let control = Control::bind(&settings.control)?;
+    let connections = CONNECTIONS + CONNECTIONS_OF_AGENT * settings.agents.len();
     let sounds = load_sounds(&settings.campaigns)?;
     let mut db = Db::open_writer(&settings.database_url).await?;
     db.migrate(Clock::utc(), &dice.installation).await?;
@@ -267,6 +270,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         store: StoreLink { db, node: identity },
         checkpoints,
         control,
+        connections,
         signals,
         metrics,
         _lock: lock,
@@ -358,7 +362,8 @@ impl Parts {
         ));
         // Ended by dropping the set: control socket and checkpoints have nothing to finish.
         let mut helpers = JoinSet::new();
-        helpers.spawn(self.control.serve(self.handle, Arc::clone(&self.metrics)));
+        let counted_by = Arc::clone(&self.metrics);
+        helpers.spawn(self.control.serve(self.handle, counted_by, self.connections));
         helpers.spawn(store_link::checkpoints(self.checkpoints));
         let (media, media_threads) = self.media;
         let ports = Ports {

@@ -59,3 +59,4 @@ pub use reports::{
     attempts_page, attempts_to, find_campaign, find_people, gate_counts, held_leads, kpis,
     leads_page, ledger_windows, person, status,
 };
+pub use suppressions::{sellers, suppress};

@@ -3,18 +3,42 @@
 use serde::Serialize;
 use serde_json::json;
 
-use crate::logic::dialer::Suppress;
-use crate::logic::ids::{ContactId, LeadId};
+use crate::logic::dialer::{StoreCommand, Suppress};
+use crate::logic::ids::{ContactId, LeadId, SellerId};
 use crate::store::audit::AuditEntry;
-use crate::store::batch::{Batch, Key, rounds};
+use crate::store::batch::{Batch, Key, rounds, run_batch};
 use crate::store::callbacks;
+use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
+use crate::store::nodes::NodeIdentity;
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
 
 /// The key of a person in the table of suppressions; no number looks like it.
 pub(crate) fn person_key(contact: ContactId) -> String {
     format!("c:{contact}")
+}
+
+/// Every seller: row and name.
+///
+/// # Errors
+/// As every statement.
+pub async fn sellers(db: &mut Db) -> Result<Vec<(SellerId, String)>, StoreError> {
+    const READ: Sql = Sql::both("select id, name from seller order by name");
+    let rows = db.rows("reading sellers", &READ, &[]).await?;
+    rows.iter().map(|row| Ok((SellerId(row.int(0)?), row.text(1)?))).collect()
+}
+
+/// A refusal that comes while no dialer runs, by a process of that epoch ([`crate::store::next_epoch`]). When this
+/// returns it is durable, and no intent for that seller and number will be saved any more, by whatever dialer.
+///
+/// # Errors
+/// As every statement.
+pub async fn suppress(db: &mut Db, epoch: u32, entry: &Suppress) -> Result<(), StoreError> {
+    // It places no calls: nothing is ever hashed with these.
+    let node = NodeIdentity { epoch, boot: 0, installation: String::new(), secret: Vec::new() };
+    let command = StoreCommand::Suppress(entry.clone());
+    run_batch(db, &node, &[command]).await.map(|_| ())
 }
 
 #[derive(Serialize)]

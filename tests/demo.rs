@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use assert_cmd::Command;
 fn the_demo_ends_by_itself_with_one_outcome_per_attempt_and_does_so_twice() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        let output = demo(folder.path());
+        let output = demo(folder.path(), &["--contacts", "40"]);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{errors}");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -31,6 +32,33 @@ fn the_demo_ends_by_itself_with_one_outcome_per_attempt_and_does_so_twice() {
         let connected = rows.iter().filter(|row| row.outcome == "connected").count();
         assert_eq!(campaign["connected"].as_u64(), u64::try_from(connected).ok());
     }
+}
+
+#[test]
+fn by_ratio_the_demo_opens_lines_beyond_its_agents_and_keeps_its_cap() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(folder.path(), &["--contacts", "300", "--ratio", "3"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let text = fs::read_to_string(folder.path().join("outdial-demo/campaign/campaign.toml"));
+    assert!(text.unwrap().contains("dial_ratio = 3.0"));
+    let status: serde_json::Value =
+        serde_json::from_str(&ask(folder.path(), &["status", "--json"])).unwrap();
+    let window = &status["campaigns"][0]["windows"][0];
+    let figure = |name: &str| window[name].as_u64().unwrap();
+    let (answered, abandoned, fault) = (figure("answered"), figure("abandoned"), figure("fault"));
+    assert!(abandoned * 1_000_000 <= 30_000 * answered + fault * 1_000_000, "{window}");
+    let starts = ask(folder.path(), &["log", "--kind", "attempt_started"]);
+    let alone = starts.lines().filter(|line| line.contains("\"agent\":null")).count();
+    assert!(alone > 0, "{answered} answers bear calls without an agent of their own: {starts}");
+}
+
+/// What a verb prints of the demo's installation.
+fn ask(folder: &Path, verb: &[&str]) -> String {
+    let mut command = Command::cargo_bin("outdial").unwrap();
+    command.current_dir(folder).env_remove("OUTDIAL_CONFIG");
+    let output = command.args(["--config", "outdial-demo/outdial.toml"]).args(verb).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
 struct Row {
@@ -60,10 +88,10 @@ fn rows_of(path: &Path) -> Vec<Row> {
         .collect()
 }
 
-fn demo(folder: &Path) -> Output {
+fn demo(folder: &Path, options: &[&str]) -> Output {
     let mut command = Command::cargo_bin("outdial").unwrap();
     command.current_dir(folder).env_remove("OUTDIAL_CONFIG");
     // A hung demo is a failure, not a hung test run.
     command.timeout(Duration::from_secs(120));
-    command.args(["demo", "--contacts", "40", "--json"]).output().unwrap()
+    command.args(["demo", "--json"]).args(options).output().unwrap()
 }

@@ -75,6 +75,9 @@ pub(crate) struct DemoArgs {
     /// Read only so many rows of the contact list
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) contacts: Option<u32>,
+    /// Dial by ratio instead of progressively: so many lines per free agent, as far as the ledger has credit
+    #[arg(long, value_name = "LINES")]
+    pub(crate) ratio: Option<DialRatio>,
     /// Another seed, another set of callees
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,

@@ -8,7 +8,7 @@
 //! | `style` | what an adversary does, drawn from a seed |
 //! | `plan` | the campaign (that of the virtual world) |
 //!
-//! `OUTDIAL_SEED` names the first seed (then only that one runs), `OUTDIAL_RUNS` how many follow, `OUTDIAL_DAYS` how many
+//! `OUTDIAL_SEED` names the first seed (then only that one runs), `OUTDIAL_LEDGER_RUNS` how many follow, `OUTDIAL_LEDGER_DAYS` how many
 //! days of fifty agents; `tests/long` sets them. A failing seed is printed and replays.
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 #![expect(clippy::panic, reason = "a broken rule ends the test")]
@@ -42,7 +42,7 @@ fn run(seed: u64, style: Style) -> Report {
 /// Every quarter of the seeds asked for, from `place` on.
 fn quarter(place: u64) {
     let named = number("OUTDIAL_SEED");
-    let count = number("OUTDIAL_RUNS").unwrap_or_else(|| named.map_or(400, |_| 1));
+    let count = number("OUTDIAL_LEDGER_RUNS").unwrap_or_else(|| named.map_or(400, |_| 1));
     let first = named.unwrap_or(1);
     let mut sum = Report::default();
     for seed in (first..first + count).skip(usize::try_from(place).unwrap()).step_by(4) {
@@ -91,7 +91,7 @@ fn where_nothing_breaks_there_are_no_faults_whoever_answers_when() {
 #[test]
 fn days_of_fifty_agents_with_faults_keep_every_rule() {
     // Without a wish for whole days, the first hour of one.
-    let (days, hours) = number("OUTDIAL_DAYS").map_or((1, 1), |days| (days, 8));
+    let (days, hours) = number("OUTDIAL_LEDGER_DAYS").map_or((1, 1), |days| (days, 8));
     for seed in 1..=days {
         let report = run(seed, Style::day(seed, Duration::from_secs(hours * 3_600)));
         assert!(report.connected > 200 * hours, "{report:?}");

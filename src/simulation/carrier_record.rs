@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// Every call that reached the carrier, in the order of arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct CarrierRecord {
-    /// One row per Call-ID.
+    /// One row per Call-ID and called number.
     pub calls: Vec<CallRecord>,
     /// Calls beyond [`MOST_CALLS`]: served, yet without a row.
     pub unrecorded: u64,
@@ -13,7 +13,7 @@ pub struct CarrierRecord {
     by_call_id: BTreeMap<String, usize>,
 }
 
-/// One Call-ID. Times are microseconds on the carrier's clock.
+/// One Call-ID and called number. Times are microseconds on the carrier's clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct CallRecord {
     /// The caller's.
@@ -85,7 +85,7 @@ pub enum EndedBy {
 /// The record in figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct CarrierTotals {
-    /// Call-IDs.
+    /// Rows: Call-IDs and numbers.
     pub calls: u64,
     /// INVITEs, answers to challenges included.
     pub invites: u64,
@@ -114,7 +114,7 @@ pub struct CarrierTotals {
 pub struct LiveTotals {
     /// The moment, on the carrier's clock.
     pub at_us: u64,
-    /// Call-IDs.
+    /// Rows: Call-IDs and numbers.
     pub calls: u64,
     /// Of these, answered.
     pub answered: u64,
@@ -135,7 +135,7 @@ pub struct LiveTotals {
 }
 
 impl CarrierRecord {
-    /// The row of a Call-ID, made at its first INVITE; `None` beyond the bound.
+    /// The row of a Call-ID and number, made at its first INVITE; `None` beyond the bound.
     pub fn at_invite(
         &mut self,
         call_id: &str,
@@ -143,8 +143,11 @@ impl CarrierRecord {
         caller: &str,
         at_us: u64,
     ) -> Option<&mut CallRecord> {
-        let row = match self.by_call_id.get(call_id) {
-            Some(row) => *row,
+        let known = self.by_call_id.get(call_id).copied();
+        // Who follows a 3xx may keep the Call-ID (RFC 3261 §8.1.3.4); another number is another call.
+        let same = |row: &usize| self.calls.get(*row).is_some_and(|call| call.called == called);
+        let row = match known.filter(same) {
+            Some(row) => row,
             None if self.calls.len() >= MOST_CALLS => {
                 self.unrecorded += 1;
                 return None;
@@ -167,13 +170,13 @@ impl CarrierRecord {
         Some(call)
     }
 
-    /// The row of a Call-ID.
+    /// The last row of a Call-ID.
     pub fn call_mut(&mut self, call_id: &str) -> Option<&mut CallRecord> {
         let row = *self.by_call_id.get(call_id)?;
         self.calls.get_mut(row)
     }
 
-    /// The row of a Call-ID.
+    /// The last row of a Call-ID.
     #[must_use]
     pub fn call(&self, call_id: &str) -> Option<&CallRecord> {
         self.calls.get(*self.by_call_id.get(call_id)?)
@@ -331,6 +334,17 @@ mod tests {
         assert_eq!(record.most_invites_in(1), 1);
         assert_eq!(record.totals().invites, 4);
         assert_eq!(record.totals().calls, 3, "an answer to a challenge is no call of its own");
+    }
+
+    #[test]
+    fn a_call_that_follows_a_redirection_has_a_row_of_its_own() {
+        let mut record = CarrierRecord::default();
+        record.at_invite("c", "1", "x", 0).unwrap().status = Some(302);
+        assert_eq!(record.at_invite("c", "2", "x", 5).unwrap().status, None);
+        record.call_mut("c").unwrap().status = Some(200);
+        let rows: Vec<_> = record.calls.iter().map(|c| (c.called.as_str(), c.status)).collect();
+        assert_eq!(rows, [("1", Some(302)), ("2", Some(200))]);
+        assert_eq!(record.totals().calls, 2);
     }
 
     #[test]

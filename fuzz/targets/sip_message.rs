@@ -18,5 +18,9 @@ fuzz_target!(|datagram: &[u8]| {
     let Ok(again) = Message::parse(&written) else {
         panic!("what we wrote is no message: {:?}", String::from_utf8_lossy(&written));
     };
-    assert_eq!(again.to_bytes(), written, "a message that was read and written once stays as it is");
+    assert_eq!(
+        again.to_bytes(),
+        written,
+        "a message that was read and written once stays as it is"
+    );
 });

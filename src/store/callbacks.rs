@@ -71,11 +71,21 @@ pub(crate) async fn promises(
     campaign: CampaignId,
     now: UtcMs,
 ) -> Result<Promises, StoreError> {
-    const COUNT: Sql = Sql::both(
-        "select count(*), cast(coalesce(sum(case when b.due_ms <= $2 then 1 else 0 end), 0) as bigint), \
-           cast(coalesce(sum(case when b.window_end_ms <= $2 then 1 else 0 end), 0) as bigint) \
-         from callback b join lead l on l.id = b.lead_id where b.state = 0 and l.campaign_id = $1",
-    );
+    // From the promises to their leads: SQLite would walk every lead of the campaign.
+    macro_rules! count {
+        ($from:literal) => {
+            concat!(
+                "select count(*), cast(coalesce(sum(case when b.due_ms <= $2 then 1 else 0 end), 0) as bigint), \
+                   cast(coalesce(sum(case when b.window_end_ms <= $2 then 1 else 0 end), 0) as bigint) from ",
+                $from,
+                " on l.id = b.lead_id where b.state = 0 and l.campaign_id = $1"
+            )
+        };
+    }
+    const COUNT: Sql = Sql {
+        sqlite: count!("callback b indexed by callback_due cross join lead l"),
+        postgres: count!("callback b join lead l"),
+    };
     let binds = [Bind::Int(campaign.0), Bind::Int(now.0)];
     let rows = db.rows("counting promised calls", &COUNT, &binds).await?;
     let Some(row) = rows.first() else { return Ok(Promises::default()) };

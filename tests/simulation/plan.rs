@@ -114,6 +114,16 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
                 Some(true),
             ),
             disposition("MACHINE", "3", DispositionEffect::Final, Some(false)),
+            disposition(
+                "PROMISED",
+                "4",
+                DispositionEffect::Callback {
+                    after: Duration::from_secs(150),
+                    within: Duration::from_secs(60),
+                    personal: true,
+                },
+                Some(true),
+            ),
             disposition("WRONG", "8", DispositionEffect::WrongNumber, Some(true)),
             disposition("REFUSED", "9", DispositionEffect::Refusal, Some(true)),
         ],

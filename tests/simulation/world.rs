@@ -236,8 +236,8 @@ impl Builder {
 
 impl World {
     pub(crate) fn seeded(seed: u64) -> Builder {
-        let dispositions =
-            [(4, "1"), (2, "2"), (1, "3"), (1, "8"), (3, "9")].map(|(n, key)| (n, key.to_owned()));
+        let dispositions = [(4, "1"), (2, "2"), (1, "3"), (3, "4"), (1, "8"), (3, "9")]
+            .map(|(n, key)| (n, key.to_owned()));
         let brain = BrainSettings {
             ready_after: Some(Law::between(100, 2_000)),
             wrap: Law::between(500, 5_000),

@@ -265,7 +265,6 @@ impl Dialer {
             Gate::Total => (LeadState::Done, now.utc),
             Gate::CampaignState | Gate::NodeLease => (LeadState::Ready, now.utc),
             Gate::LeaseLost
-            | Gate::NumberBusy
             | Gate::PerDay
             | Gate::Per30Days
             | Gate::MinGap
@@ -273,6 +272,7 @@ impl Dialer {
             | Gate::Hours
             | Gate::Retry
             | Gate::Callback => wait(until.unwrap_or(next_day)),
+            Gate::NumberBusy => wait(now.utc + NUMBER_BUSY),
             Gate::Credit => wait(now.utc + NO_CREDIT),
         };
         let next_phone = lead.phones.first().map(|phone| phone.phone);
@@ -289,5 +289,7 @@ impl Dialer {
 
 /// How many leads in order of rank are looked past when no agent speaks the first one's language.
 pub(super) const LOOK_PAST: usize = 64;
+/// Before a lead is tried again whose number or person was on the phone with us: a call lasts minutes, not a day.
+const NUMBER_BUSY: Duration = Duration::from_secs(300);
 /// Before a lead is tried again for which the database found no credit: another process was faster.
 const NO_CREDIT: Duration = Duration::from_secs(1);

@@ -466,6 +466,19 @@ fn a_refused_intent_frees_the_agent_and_sends_nothing() {
 }
 
 #[test]
+fn a_number_we_are_speaking_with_is_asked_for_again_in_minutes() {
+    let mut run = Run::new(1, &["a"], |_| {});
+    run.refuse = Some(Gate::NumberBusy);
+    let run = run.ready();
+    let after = run.rows.iter().find_map(|row| {
+        if let StoreCommand::Release(release) = row { Some(&release.after) } else { None }
+    });
+    let after = after.unwrap();
+    assert_eq!((after.state, after.gate), (LeadState::Waiting, Some(Gate::NumberBusy)));
+    assert!(after.due <= run.now.utc + Duration::from_secs(300), "{after:?}");
+}
+
+#[test]
 fn a_number_outside_the_countries_is_never_dialed() {
     let run = Run::new(3, &["a"], |settings| settings.countries = vec!["44".to_owned()]).ready();
     assert_eq!(run.dialed(), []);

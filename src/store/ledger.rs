@@ -74,36 +74,30 @@ impl Changes {
     /// Takes back what was booked in the window that starts at `starts`; its row exists.
     pub(crate) fn subtract(&mut self, campaign: i64, starts: i64, booked: Booked) {
         if booked != Booked::default() {
-            let row = ChangeRow {
-                campaign,
-                starts,
-                ends: 0,
-                cap_ppm: 0,
-                answered: 0,
-                abandoned: 0,
-                fault: 0,
-            };
-            self.0.entry((campaign, starts)).or_insert(row).add(booked, -1);
+            self.row(campaign, starts).add(booked, -1);
         }
     }
 
     pub(crate) fn add(&mut self, window: LedgerWindow, booked: Booked) {
         if booked != Booked::default() {
-            let (campaign, starts) = (window.campaign.0, window.starts.0);
-            let row = ChangeRow {
-                campaign,
-                starts,
-                ends: 0,
-                cap_ppm: 0,
-                answered: 0,
-                abandoned: 0,
-                fault: 0,
-            };
-            let row = self.0.entry((campaign, starts)).or_insert(row);
+            let row = self.row(window.campaign.0, window.starts.0);
             row.ends = window.ends.0;
             row.cap_ppm = i64::from(window.cap_ppm);
             row.add(booked, 1);
         }
+    }
+
+    fn row(&mut self, campaign: i64, starts: i64) -> &mut ChangeRow {
+        let nothing = ChangeRow {
+            campaign,
+            starts,
+            ends: 0,
+            cap_ppm: 0,
+            answered: 0,
+            abandoned: 0,
+            fault: 0,
+        };
+        self.0.entry((campaign, starts)).or_insert(nothing)
     }
 
     /// Writes them.

@@ -32,6 +32,7 @@ mod rows;
 mod start;
 mod store_command;
 mod store_order;
+mod store_reply;
 mod view;
 mod words;
 
@@ -45,6 +46,7 @@ pub use promise::{home_zone, zone_of};
 pub use start::*;
 pub use store_command::*;
 pub use store_order::effect_order;
+pub use store_reply::*;
 pub use words::*;
 
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, IdMaker, LegId};

@@ -46,7 +46,7 @@ fn by_ratio_the_demo_opens_lines_beyond_its_agents_and_keeps_its_cap() {
         serde_json::from_str(&ask(folder.path(), &["status", "--json"])).unwrap();
     let window = &status["campaigns"][0]["windows"][0];
     let figure = |name: &str| window[name].as_u64().unwrap();
-    let (answered, abandoned, fault) = (figure("answered"), figure("abandoned"), figure("fault"));
+    let (answered, abandoned, fault) = (figure("answered"), figure("abandoned"), figure("faults"));
     assert!(abandoned * 1_000_000 <= 30_000 * answered + fault * 1_000_000, "{window}");
     let starts = ask(folder.path(), &["log", "--kind", "attempt_started"]);
     let alone = starts.lines().filter(|line| line.contains("\"agent\":null")).count();

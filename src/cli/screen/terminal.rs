@@ -21,10 +21,13 @@ use crate::cli::screen::draw;
 use crate::cli::screen::keys::Key;
 use crate::cli::screen::model::Model;
 
-/// Whether there is a person's terminal at both ends, and it is us who may use it: a job in the background that reads keys
-/// or changes the terminal is stopped by the system.
+/// Whether there is a person's terminal at both ends that can place text, and it is us who may use it: a job in the
+/// background that reads keys or changes the terminal is stopped by the system.
 pub(super) fn is_ours() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && in_foreground()
+    let places_text =
+        std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb");
+    let is_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    places_text && is_terminal && in_foreground()
 }
 
 /// Our process group and that of the terminal's foreground: fields 5 and 8 of proc(5), counted behind the name, which

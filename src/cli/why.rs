@@ -122,14 +122,16 @@ impl Asking<'_> {
     }
 }
 
-/// A campaign's file by its name or folder; else the file beside others whose own name it is.
+/// A campaign's file by its name or folder; else the file beside others, or in the demo's folder, whose own name it is.
 fn campaign_called(config: &Path, name: &str) -> Option<CampaignFile> {
     let direct = setup::campaign_file(config, name).ok();
     direct.or_else(|| {
-        let folders = std::fs::read_dir(config.with_file_name("campaigns")).ok()?;
+        let folders = std::fs::read_dir(config.with_file_name("campaigns")).into_iter().flatten();
         folders
             .take(MOST_FOLDERS)
-            .filter_map(|entry| entry.ok()?.path().to_str().map(str::to_owned))
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .chain([config.with_file_name("campaign")])
+            .filter_map(|path| path.to_str().map(str::to_owned))
             .filter_map(|path| setup::campaign_file(config, &path).ok())
             .find(|file| file.settings.name == name)
     })

@@ -137,10 +137,17 @@ struct Baresip {
     sip_port: u16,
 }
 
+/// baresip binds UDP and TCP on its port, and TLS on the next: all three were free a moment ago.
+fn free_sip_port() -> u16 {
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let mut ports = std::iter::repeat_with(free_port).take(100);
+    ports.find(|port| free(*port) && port.checked_add(1).is_some_and(free)).expect("a free port")
+}
+
 impl Baresip {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (sip_port, control_port) = (free_port(), free_tcp_port());
+        let (sip_port, control_port) = (free_sip_port(), free_tcp_port());
         let path = folder.path().display().to_string();
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:{sip_port}\ncall_max_calls 2\n\

@@ -3,6 +3,8 @@
 //! | file | what it is |
 //! |---|---|
 //! | `world` | the loop: whose turn it is, and what each turn does |
+//! | `builder` | a world being described, and what its run came to |
+//! | `log` | what happened, for replay and failure |
 //! | `plan` | what a world is made of: campaigns, people, agents, callees |
 //! | `faults` | what goes wrong, and where a crash hits |
 //! | `store_line` | the store task in virtual time: batches, lost replies, hangs |
@@ -18,9 +20,11 @@
 #![expect(clippy::panic, reason = "a broken rule ends the test")]
 #![expect(clippy::indexing_slicing, reason = "places are made by the tests themselves")]
 
+mod builder;
 mod eye;
 mod faults;
 mod launch;
+mod log;
 mod meddling;
 mod plan;
 mod rules;

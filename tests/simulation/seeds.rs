@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use outdial::simulation::dice::Dice;
 
+use crate::builder::{Builder, Report};
 use crate::faults::Faults;
-use crate::world::{Builder, Report, World};
+use crate::world::World;
 
 /// A world of this seed: its size, hours, digest and faults are drawn too.
 fn world_of(seed: u64, minutes: u64) -> Builder {

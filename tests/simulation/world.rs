@@ -1,7 +1,6 @@
 //! The loop: whose turn it is, and what each turn does. Time jumps to the next deadline; turns have one total order.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,37 +10,26 @@ use outdial::logic::dialer::{Asker, StoreCommand, Ticket};
 use outdial::logic::ids::AttemptId;
 use outdial::logic::media::{Codec, IpNet, MediaEvent};
 use outdial::logic::node::{Node, NodeAction, NodeInput};
-use outdial::logic::settings::{CampaignSettings, DialMode, DialRatio};
 use outdial::logic::time::{Now, Tick, UtcMs};
 use outdial::simulation::agent_brain::{AgentBrain, BrainSettings, Order};
-use outdial::simulation::callee::{BehaviourBook, Voice};
+use outdial::simulation::callee::Voice;
 use outdial::simulation::carrier::{Carrier, CarrierAction, CarrierInput, CarrierSettings};
-use outdial::simulation::carrier_record::CarrierRecord;
 use outdial::simulation::dice::{Dice, Law};
 use outdial::simulation::network::{Link, Network};
 use outdial::simulation::phone::{Phone, PhoneAction, PhoneInput, PhoneOrder, PhoneSettings};
 use outdial::simulation::virtual_media::{Party, VirtualMedia};
 use outdial::store::{Db, NodeIdentity, run_batch_isolating};
 
-use crate::eye::{AttemptRow, Eye};
+use crate::builder::{Builder, Report};
+use crate::eye::Eye;
 use crate::faults::{self, CrashPoint, Faults};
 use crate::launch;
+use crate::log::Log;
 use crate::meddling::{self, Deed};
 use crate::plan::{self, Plan};
 use crate::rules::Rules;
 use crate::store_line::{StoreLine, StoreNews};
 use crate::wire_text;
-
-/// A world that is still being described.
-#[derive(Debug)]
-pub(crate) struct Builder {
-    seed: u64,
-    plan: Plan,
-    faults: Faults,
-    crash_at: VecDeque<CrashPoint>,
-    brain: BrainSettings,
-    replay: String,
-}
 
 /// A world at work.
 #[derive(Debug)]
@@ -103,117 +91,7 @@ enum Todo {
     ShutDown,
 }
 
-/// Everything the node did, as one number; and the last lines for a failure.
-#[derive(Debug, Default)]
-struct Log {
-    hash: u64,
-    lines: u64,
-    last: VecDeque<String>,
-    loud: bool,
-}
-
-/// What a run came to.
-#[derive(Clone, Debug)]
-pub(crate) struct Report {
-    pub(crate) attempts: Vec<AttemptRow>,
-    pub(crate) carrier: CarrierRecord,
-    pub(crate) leads: [i64; 6],
-    pub(crate) refusals: usize,
-    pub(crate) crashes: u32,
-    pub(crate) log_hash: u64,
-    pub(crate) log_lines: u64,
-    pub(crate) virtual_time: Duration,
-}
-
-impl Report {
-    pub(crate) fn count(&self, outcome: &str) -> usize {
-        self.attempts.iter().filter(|row| row.outcome.as_deref() == Some(outcome)).count()
-    }
-
-    /// Outcomes and how often each came.
-    pub(crate) fn outcomes(&self) -> BTreeMap<String, usize> {
-        let mut all = BTreeMap::new();
-        for row in &self.attempts {
-            *all.entry(row.outcome.clone().unwrap_or_default()).or_default() += 1;
-        }
-        all
-    }
-}
-
 impl Builder {
-    pub(crate) fn contacts(mut self, count: u32) -> Self {
-        self.plan.people = vec![(0, count)];
-        self
-    }
-
-    pub(crate) fn agents(mut self, count: usize) -> Self {
-        self.plan.agents = plan::agents(count);
-        self
-    }
-
-    pub(crate) fn callees(mut self, book: BehaviourBook) -> Self {
-        self.plan.book = book;
-        self
-    }
-
-    pub(crate) fn brain(mut self, brain: BrainSettings) -> Self {
-        self.brain = brain;
-        self
-    }
-
-    /// Another campaign of the same seller, for these people; they may be those of the first one.
-    pub(crate) fn second_campaign(mut self, people: (u32, u32)) -> Self {
-        let hours = self.plan.campaigns[0].hours.clone();
-        self.plan.campaigns.push(CampaignSettings { hours, ..plan::campaign("winter") });
-        self.plan.people.push(people);
-        self
-    }
-
-    /// Minutes of the day in Tokyo; the world begins at 540.
-    pub(crate) fn open_only(mut self, minutes: &[(u16, u16)]) -> Self {
-        for campaign in &mut self.plan.campaigns {
-            campaign.hours = plan::open_only(minutes);
-        }
-        self
-    }
-
-    pub(crate) fn trunk(mut self, calls_per_second: u32, channels: u32) -> Self {
-        self.plan.trunk.calls_per_second = calls_per_second;
-        self.plan.trunk.channels = channels;
-        self
-    }
-
-    /// Lines beyond the free agents, in thousandths per agent, under a cap in parts per million.
-    pub(crate) fn ratio(mut self, thousandths: u32, cap_ppm: u32) -> Self {
-        let ratio = DialRatio::from_thousandths(thousandths).unwrap();
-        for campaign in &mut self.plan.campaigns {
-            campaign.mode = DialMode::Ratio(ratio);
-            campaign.abandon.cap_ppm = cap_ppm;
-        }
-        self
-    }
-
-    pub(crate) fn digest(mut self) -> Self {
-        self.plan.digest = true;
-        self
-    }
-
-    pub(crate) fn faults(mut self, faults: Faults) -> Self {
-        self.faults = faults;
-        self
-    }
-
-    pub(crate) fn crash_node_at(mut self, point: CrashPoint) -> Self {
-        self.crash_at.push_back(point);
-        self
-    }
-
-    /// The command that a failure shows.
-    pub(crate) fn replayed_by(mut self, command: &str) -> Self {
-        command.clone_into(&mut self.replay);
-        self
-    }
-
     /// Runs until the list is done.
     pub(crate) fn run_until_idle(mut self) -> Report {
         self.plan.until_idle = true;
@@ -796,23 +674,6 @@ impl World {
     }
 }
 
-impl Log {
-    #[expect(clippy::print_stderr, reason = "asked for by the environment")]
-    fn add(&mut self, line: String) {
-        let mut hasher = DefaultHasher::new();
-        (self.hash, &line).hash(&mut hasher);
-        self.hash = hasher.finish();
-        self.lines += 1;
-        if self.loud {
-            eprintln!("{line}");
-        }
-        if self.last.len() >= LAST_LINES {
-            self.last.pop_front();
-        }
-        self.last.push_back(line);
-    }
-}
-
 impl Drop for World {
     #[expect(clippy::print_stderr, reason = "a failing seed must be seen")]
     fn drop(&mut self) {
@@ -850,4 +711,3 @@ const PATIENT: Duration = Duration::from_secs(70);
 const COOL_DOWN: Duration = Duration::from_secs(100);
 const LONGEST: Duration = Duration::from_secs(3_600);
 const MOST_TURNS: u32 = 200_000;
-const LAST_LINES: usize = 60;

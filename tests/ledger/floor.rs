@@ -93,6 +93,12 @@ pub(super) enum Todo {
     ShutDown,
 }
 
+impl Todo {
+    const fn goes_wrong(&self) -> bool {
+        matches!(self, Self::PhoneDies | Self::Crash | Self::Clock | Self::Hang | Self::Mode)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Deed {
     LogIn,
@@ -243,6 +249,9 @@ impl Floor {
                     self.plan(Duration::from_secs(60), Todo::ShutDown);
                 }
                 self.ending = true;
+                // Nothing more goes wrong after the first minute of the end.
+                let soon = self.now + Duration::from_secs(60);
+                self.agenda.retain(|(at, _), todo| *at <= soon || !todo.goes_wrong());
                 self.tell(Input::Shutdown);
             }
         }
@@ -413,9 +422,10 @@ impl Floor {
                 (i128::from(row.answered), i128::from(row.abandoned), i128::from(row.fault));
             assert!(
                 d * 1_000_000 <= cap * a + f * 1_000_000,
-                "seed {} at {:?}: D <= r*A + faults is broken in {window:?}: {row:?} at {cap} ppm",
+                "seed {} at {:?}: D <= r*A + faults is broken in {window:?}: {row:?} at {cap} ppm by {:#?}",
                 self.seed,
-                self.now
+                self.now,
+                outcomes(&commands)
             );
         }
         replies
@@ -547,6 +557,14 @@ fn ends_what_it_begins(batch: &[StoreCommand]) -> bool {
             false
         }
     })
+}
+
+/// What of a batch books anything.
+fn outcomes(batch: &[StoreCommand]) -> Vec<&StoreCommand> {
+    let books = |command: &&StoreCommand| {
+        matches!(command, StoreCommand::Outcome(_) | StoreCommand::Disposition(_))
+    };
+    batch.iter().filter(books).collect()
 }
 
 fn open_leg(leg: LegId) -> OpenLeg {

@@ -47,6 +47,14 @@ pub struct WindowSpan {
     pub last: UtcMs,
 }
 
+impl WindowSpan {
+    /// Whether the window that starts at `window` is one of these.
+    #[must_use]
+    pub fn holds(self, window: UtcMs) -> bool {
+        self.first <= window && window <= self.last
+    }
+}
+
 /// The ledger of one campaign.
 #[derive(Clone, Debug)]
 pub struct AbandonLedger {
@@ -113,11 +121,15 @@ impl AbandonLedger {
     }
 
     /// May `from`, uncovered and just answered, hand its place to a call that gives up its agent for it? The number of
-    /// uncovered calls stays; what may change is how long they can last.
+    /// uncovered calls stays; what may change is in which windows they can be answered (near an edge, or when the wall
+    /// clock was set), and one that gave `from` no credit must bear them all.
     #[must_use]
     pub fn may_pass_on(&self, from: AttemptId, span: WindowSpan) -> bool {
-        self.in_flight.contains_key(&from)
-            && (span.first == span.last || self.allowed(span.last) >= self.used())
+        self.in_flight.get(&from).is_some_and(|had| {
+            [span.first, span.last]
+                .into_iter()
+                .all(|window| had.holds(window) || self.allowed(window) >= self.used())
+        })
     }
 
     /// The call is connected, covered from now on, or over without being answered: it needs no credit any more.
@@ -133,10 +145,7 @@ impl AbandonLedger {
 
     /// The call was abandoned, and is booked in `window`. Is that a fault: was it covered, or had it no credit there?
     pub fn lost(&mut self, attempt: AttemptId, window: UtcMs) -> bool {
-        let fault = self
-            .in_flight
-            .get(&attempt)
-            .is_none_or(|span| window < span.first || span.last < window);
+        let fault = self.in_flight.get(&attempt).is_none_or(|span| !span.holds(window));
         if fault {
             self.in_flight.remove(&attempt);
             self.faults.insert(attempt, window);
@@ -248,6 +257,8 @@ mod tests {
         ledger.start(AttemptId(1), TODAY);
         assert!(ledger.may_pass_on(AttemptId(1), TODAY));
         assert!(!ledger.may_pass_on(AttemptId(1), EDGE));
+        let tomorrow = WindowSpan { first: NEXT, last: NEXT };
+        assert!(!ledger.may_pass_on(AttemptId(1), tomorrow), "the wall clock was set");
         assert!(!ledger.may_pass_on(AttemptId(2), TODAY), "it has no place to hand on");
     }
 

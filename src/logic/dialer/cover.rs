@@ -90,11 +90,13 @@ impl Credit {
 impl Room {
     /// The windows in which a call started now can be answered.
     pub(super) fn span(&self, now: Now) -> WindowSpan {
+        self.span_from(now.utc)
+    }
+
+    /// The windows in which a call started at `at` could be answered.
+    pub(super) fn span_from(&self, at: UtcMs) -> WindowSpan {
         let longest = BEFORE_INVITE + self.settings.limits.set_up + AFTER_CANCEL;
-        WindowSpan {
-            first: self.window(now.utc).starts,
-            last: self.window(now.utc + longest).starts,
-        }
+        WindowSpan { first: self.window(at).starts, last: self.window(at + longest).starts }
     }
 
     /// May one more call of this campaign be under way without an agent of its own?

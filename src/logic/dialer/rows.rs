@@ -331,11 +331,13 @@ impl Dialer {
         let (_, next_day) = room.day(now.utc);
         // Connected before the crash: a person spoke with an agent. That is no abandoned call.
         let was_connected = open.connected_at.is_some();
+        let window = room.window(open.answered_at.unwrap_or(open.started_at));
+        let had_credit = !open.covered && room.span_from(open.started_at).holds(window.starts);
         let booking = Booking {
-            window: room.window(open.answered_at.unwrap_or(open.started_at)),
+            window,
             answered: abandoned,
             abandoned: abandoned && !was_connected,
-            fault: abandoned && !was_connected && open.covered,
+            fault: abandoned && !was_connected && !had_credit,
         };
         let record = OutcomeRecord {
             attempt: open.attempt,

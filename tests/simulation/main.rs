@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `world` | the loop: whose turn it is, and what each turn does |
+//! | `world/process`, `world/far_sides` | the process: its orders, rows, crashes, end; everybody else |
 //! | `builder` | a world being described, and what its run came to |
 //! | `log` | what happened, for replay and failure |
 //! | `plan` | what a world is made of: campaigns, people, agents, callees |

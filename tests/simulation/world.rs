@@ -1,24 +1,26 @@
 //! The loop: whose turn it is, and what each turn does. Time jumps to the next deadline; turns have one total order.
 
+mod far_sides;
+mod process;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use outdial::logic::dialer::Ticket;
 use outdial::logic::dialer::command::{AgentState, Command};
-use outdial::logic::dialer::{Asker, StoreCommand, Ticket};
 use outdial::logic::ids::AttemptId;
-use outdial::logic::media::{Codec, IpNet, MediaEvent};
-use outdial::logic::node::{Node, NodeAction, NodeInput};
+use outdial::logic::media::{Codec, IpNet};
+use outdial::logic::node::{Node, NodeInput};
 use outdial::logic::time::{Now, Tick, UtcMs};
 use outdial::simulation::agent_brain::{AgentBrain, BrainSettings, Order};
 use outdial::simulation::callee::Voice;
-use outdial::simulation::carrier::{Carrier, CarrierAction, CarrierInput, CarrierSettings};
+use outdial::simulation::carrier::{Carrier, CarrierInput, CarrierSettings};
 use outdial::simulation::dice::{Dice, Law};
 use outdial::simulation::network::{Link, Network};
-use outdial::simulation::phone::{Phone, PhoneAction, PhoneInput, PhoneOrder, PhoneSettings};
+use outdial::simulation::phone::{Phone, PhoneInput, PhoneOrder, PhoneSettings};
 use outdial::simulation::virtual_media::{Party, VirtualMedia};
-use outdial::store::{Db, NodeIdentity, run_batch_isolating};
+use outdial::store::{Db, NodeIdentity};
 
 use crate::builder::{Builder, Report};
 use crate::eye::Eye;
@@ -28,8 +30,7 @@ use crate::log::Log;
 use crate::meddling::{self, Deed};
 use crate::plan::{self, Plan};
 use crate::rules::Rules;
-use crate::store_line::{StoreLine, StoreNews};
-use crate::wire_text;
+use crate::store_line::StoreLine;
 
 /// A world at work.
 #[derive(Debug)]
@@ -380,291 +381,11 @@ impl World {
         }
     }
 
-    fn start(&mut self) {
-        let boot = self.dice.next();
-        let now = self.clock();
-        let mut db = self.db.take().unwrap();
-        let (start, identity) =
-            self.runtime.block_on(launch::start(&mut db, &self.plan, boot, now.utc));
-        self.db = Some(db);
-        self.note(|| format!("start of epoch {}", identity.epoch));
-        self.identity = Some(identity);
-        self.rules.restarted(now.tick);
-        self.plan_crash();
-        let mut out = vec![];
-        self.node = Some(Node::new(start, now, &mut out));
-        self.perform(out);
-        for at in 0..self.phones.len() {
-            let wait = Law::between(50, 3_000).draw(&mut self.dice);
-            self.plan_todo(self.now + wait, Todo::LogIn(at));
-        }
-        if self.ending {
-            self.plan_todo(self.now + Duration::from_secs(5), Todo::ShutDown);
-        }
-    }
-
     fn do_deed(&mut self, deed: Deed) {
         self.note(|| format!("somebody: {deed:?}"));
         match deed {
             Deed::Ask(command) => self.command(command),
             Deed::Phone(at, order) => self.tell_phone(at, PhoneInput::Order(order)),
-        }
-    }
-
-    fn plan_crash(&mut self) {
-        self.lives += 1;
-        if let Some(mean) = self.faults.stopped_every {
-            let wait = faults::around(&mut self.dice, mean);
-            self.plan_todo(self.now + wait, Todo::Stop(self.lives));
-        }
-        self.counted.clear();
-        self.batches = 0;
-        self.crash_next = self.crash_at.pop_front();
-        if let (None, Some(mean)) = (&self.crash_next, self.faults.crash_every) {
-            self.crash_next = Some(CrashPoint::draw(&mut self.dice));
-            let wait = faults::around(&mut self.dice, mean * 2);
-            self.plan_todo(self.now + wait, Todo::Crash(self.lives));
-        }
-    }
-
-    fn crash(&mut self, why: &str) {
-        self.note(|| format!("crash: {why}"));
-        self.crashes += 1;
-        self.die();
-    }
-
-    /// The process is gone, whyever; it is started again.
-    fn die(&mut self) {
-        self.crashed_at = Some(self.now);
-        self.stopping = false;
-        self.node = None;
-        self.finished = false;
-        self.crash_next = None;
-        self.store.crash();
-        self.intents.clear();
-        self.media.kill(self.now, DIALER);
-        self.rules.crashed();
-        for at in 0..self.brains.len() {
-            self.agent_states[at] = AgentState::Offline;
-            self.brains[at].told(self.now, AgentState::Offline);
-        }
-        let down = Law::between(20, 4_000).draw(&mut self.dice);
-        self.plan_todo(self.now + down, Todo::Start);
-    }
-
-    fn command(&mut self, command: Command) {
-        self.serial += 1;
-        let asker = Asker(self.serial);
-        self.tell_node(NodeInput::Command(asker, command));
-    }
-
-    fn tell_node(&mut self, input: NodeInput<'_>) {
-        let now = self.clock();
-        let Some(node) = &mut self.node else { return };
-        let mut out = vec![];
-        node.handle(now, input, &mut out);
-        self.perform(out);
-    }
-
-    fn perform(&mut self, actions: Vec<NodeAction>) {
-        for action in actions {
-            let kind = faults::kind(&action);
-            self.note(|| {
-                if let NodeAction::Send { to, bytes } = &action {
-                    format!("node -> {to}: {kind} {}", String::from_utf8_lossy(bytes))
-                } else {
-                    format!("{action:?}")
-                }
-            });
-            let now = self.clock();
-            self.rules.acted(now, &action);
-            match action {
-                NodeAction::Send { to, bytes } => self.send(to, bytes),
-                NodeAction::Media(command) => self.media.command(self.now, DIALER, command),
-                NodeAction::Store(ticket, command) => {
-                    if let StoreCommand::Intent(intent) = &command {
-                        self.intents.insert(ticket, intent.attempt);
-                    }
-                    self.store.push(self.now, ticket, command);
-                }
-                NodeAction::Notice(notice) => {
-                    let at = self.plan.agents.iter().position(|agent| agent.name == notice.agent);
-                    let at = at.unwrap();
-                    let was = std::mem::replace(&mut self.agent_states[at], notice.state);
-                    self.brains[at].told(self.now, notice.state);
-                    if notice.state == AgentState::Offline && was != AgentState::Offline {
-                        let wait = Law::between(1_000, 5_000).draw(&mut self.dice);
-                        self.plan_todo(self.now + wait, Todo::LogIn(at));
-                    }
-                }
-                NodeAction::Reply(..) => {}
-                NodeAction::Finished => self.finished = true,
-            }
-            let count = self.counted.entry(kind.clone()).or_default();
-            *count += 1;
-            if matches!(&self.crash_next, Some(CrashPoint::After { kind: of, nth })
-                if *of == kind && *nth == *count)
-            {
-                return self.crash(&kind);
-            }
-        }
-        self.rules.turn_is_over(self.clock());
-    }
-
-    fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
-        if to == plan::CARRIER.into()
-            && let Some(invite) = wire_text::first_invite(&bytes)
-        {
-            let eye = self.eye.as_mut().unwrap();
-            let live = self.runtime.block_on(eye.live(&invite.called));
-            let epoch = self.identity.as_ref().unwrap().epoch;
-            let record = self.carrier.record();
-            let now = self.clock();
-            self.rules.invite_leaves(now, &invite, live.as_ref(), epoch, record);
-        }
-        self.network.send(self.now, plan::NODE.into(), to, bytes);
-    }
-
-    fn store_news(&mut self, news: StoreNews) {
-        match news {
-            StoreNews::Run(batch) => self.run_batch(&batch),
-            StoreNews::Health(health) => self.tell_node(NodeInput::StoreHealth(health)),
-            StoreNews::Stored(replies) => {
-                for (ticket, reply) in replies {
-                    self.note(|| format!("{ticket:?} {reply:?}"));
-                    self.rules.heard(self.intents.remove(&ticket), &reply);
-                    self.tell_node(NodeInput::Stored(ticket, reply));
-                    if self.node.is_none() {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    fn run_batch(&mut self, batch: &[StoreCommand]) {
-        self.batches += 1;
-        let nth = self.batches;
-        if self.crash_next == Some(CrashPoint::BeforeCommit { nth }) {
-            return self.crash("before a commit");
-        }
-        let mut db = self.db.take().unwrap();
-        let identity = self.identity.as_ref().unwrap();
-        let replies = self.runtime.block_on(run_batch_isolating(&mut db, identity, batch)).unwrap();
-        self.db = Some(db);
-        let replies: Vec<_> = replies.into_iter().map(|reply| reply.unwrap()).collect();
-        let changed = self.rules.committed(batch, &replies);
-        let eye = self.eye.as_mut().unwrap();
-        for attempt in &changed {
-            if let Some(row) = self.runtime.block_on(eye.attempt(attempt.0)) {
-                self.rules.outcome_is(&row);
-            }
-        }
-        // The sum is over all attempts: the more there are, the less often.
-        let seldom = 8 + self.rules.ends() / 50;
-        if !changed.is_empty() && nth.is_multiple_of(seldom) {
-            let windows = self.runtime.block_on(eye.ledger());
-            self.rules.ledger_is(&windows);
-        }
-        self.rules.orphans_end(self.now, self.carrier.record());
-        self.store.committed(replies);
-        if self.crash_next == Some(CrashPoint::AfterCommit { nth }) {
-            self.crash("after a commit");
-        }
-    }
-
-    fn deliver(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
-        if to == plan::NODE.into() {
-            self.note(|| format!("{from} -> node: {}", wire_text::word(bytes)));
-            return self.tell_node(NodeInput::Datagram { from, bytes });
-        }
-        if to == plan::CARRIER.into() {
-            return self.tell_carrier(CarrierInput::Datagram { from, bytes });
-        }
-        if let Some(at) = (0..self.phones.len()).find(|at| plan::phone_address(*at) == to) {
-            self.tell_phone(at, PhoneInput::Datagram { from, bytes });
-        }
-    }
-
-    fn media_event(&mut self, party: Party, event: MediaEvent) {
-        match party {
-            DIALER => {
-                self.note(|| format!("{event:?}"));
-                self.tell_node(NodeInput::Media(event));
-            }
-            CARRIER => self.tell_carrier(CarrierInput::Media(event)),
-            phone => self.tell_phone(usize::from(phone - FIRST_PHONE), PhoneInput::Media(event)),
-        }
-    }
-
-    fn tell_carrier(&mut self, input: CarrierInput<'_>) {
-        let mut out = vec![];
-        self.carrier.handle(self.now, input, &mut out);
-        for action in out {
-            match action {
-                CarrierAction::Send { to, bytes } => {
-                    self.network.send(self.now, plan::CARRIER.into(), to, bytes);
-                }
-                CarrierAction::Media(command) => self.media.command(self.now, CARRIER, command),
-                CarrierAction::Record(_) => {}
-            }
-        }
-    }
-
-    fn tell_phone(&mut self, at: usize, input: PhoneInput<'_>) {
-        let mut out = vec![];
-        self.phones[at].handle(self.now, input, &mut out);
-        for action in out {
-            match action {
-                PhoneAction::Send { to, bytes } => {
-                    self.network.send(self.now, plan::phone_address(at), to, bytes);
-                }
-                PhoneAction::Media(command) => {
-                    self.media.command(self.now, phone_party(at), command);
-                }
-            }
-        }
-    }
-
-    /// The process has ended in good order: what is still on the wire comes to rest, and everything is looked at.
-    fn close(mut self) -> Report {
-        self.node = None;
-        // A phone that does not answer our BYE is waited for a few seconds only.
-        if self.faults.link == Link::PERFECT && self.faults.phone_dies_every.is_none() {
-            assert_eq!(self.media.open_legs(DIALER), 0, "a finished node has closed its media");
-        }
-        self.agenda.clear();
-        self.ending = true;
-        let ended = self.now;
-        self.finished = false;
-        self.run(self.now + COOL_DOWN);
-        let mut eye = self.eye.take().unwrap();
-        let (attempts, windows, leads, legs) = self.runtime.block_on(async {
-            (
-                eye.attempts().await,
-                eye.ledger().await,
-                eye.leads().await,
-                eye.open_customer_legs().await,
-            )
-        });
-        self.eye = Some(eye);
-        let record = self.carrier.record().clone();
-        self.rules.at_the_end(&attempts, &record);
-        self.rules.ledger_is(&windows);
-        assert_eq!(leads[2], 0, "no lead stays claimed by a process that ended: {leads:?}");
-        // A CANCEL that nobody answers is waited for longer than a process that drains lives: the next start asks again.
-        if self.crashed_at.is_none_or(|at| ended.since(at) > PATIENT) {
-            assert_eq!(legs, 0, "every customer's leg has its end in the rows");
-        }
-        Report {
-            attempts,
-            carrier: record,
-            leads,
-            refusals: self.rules.refusals(),
-            crashes: self.crashes,
-            log_hash: self.log.hash,
-            log_lines: self.log.lines,
-            virtual_time: ended.since(Tick::START),
         }
     }
 

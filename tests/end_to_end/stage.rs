@@ -11,8 +11,8 @@ use outdial::logic::ids::{AttemptId, IdMaker};
 use outdial::logic::media::IpNet;
 use outdial::logic::settings::{
     AbandonSettings, AbandonWindow, AgentSettings, AutoAnswer, CallLimits, CallingHours,
-    CampaignSettings, CapSettings, DialMode, Disposition, DispositionEffect, FromFormat, Messages,
-    NumberFormat, RetryRule, TrunkSettings,
+    CampaignSettings, CapSettings, DialMode, Disposition, DispositionEffect, Messages, RetryRule,
+    TrunkSettings,
 };
 use outdial::logic::time::UtcMs;
 use outdial::runtime::handle::Handle;
@@ -285,25 +285,11 @@ async fn all_attempts(url: &str) -> Vec<AttemptRecord> {
 fn trunk(peer: SocketAddr, calls_per_second: u32) -> TrunkSettings {
     let loopback = IpNet { addr: IpAddr::V4(HERE), prefix: 8 };
     TrunkSettings {
-        name: "trunk".to_owned(),
-        peers: vec![peer],
         sip_from: vec![loopback],
         rtp_from: vec![loopback],
-        domain: None,
-        credentials: None,
-        dial_format: NumberFormat::PlusE164,
-        from_format: FromFormat {
-            number: NumberFormat::PlusE164,
-            display: None,
-            asserted_identity: false,
-            preferred_identity: false,
-            user_phone: false,
-        },
-        caller_ids: Vec::new(),
         calls_per_second,
-        burst: 1,
         channels: 500,
-        simulated: true,
+        ..TrunkSettings::simulated("trunk", vec![peer])
     }
 }
 

@@ -172,27 +172,9 @@ pub(crate) fn agent_name(at: usize) -> String {
 }
 
 fn trunk() -> TrunkSettings {
-    TrunkSettings {
-        name: "main".to_owned(),
-        peers: vec![CARRIER.into()],
-        sip_from: vec![],
-        rtp_from: vec![],
-        domain: None,
-        credentials: None,
-        dial_format: NumberFormat::PlusE164,
-        from_format: FromFormat {
-            number: NumberFormat::PlusE164,
-            display: None,
-            asserted_identity: true,
-            preferred_identity: false,
-            user_phone: false,
-        },
-        caller_ids: vec![],
-        calls_per_second: 5,
-        burst: 1,
-        channels: 20,
-        simulated: true,
-    }
+    let usual = TrunkSettings::simulated("main", vec![CARRIER.into()]);
+    let from_format = FromFormat { asserted_identity: true, ..usual.from_format };
+    TrunkSettings { from_format, calls_per_second: 5, channels: 20, ..usual }
 }
 
 /// Everything a carrier can do to us, with short talks.

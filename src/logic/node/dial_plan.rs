@@ -131,29 +131,19 @@ mod tests {
     use crate::logic::settings::FromFormat;
 
     fn trunk() -> TrunkSettings {
+        let usual = TrunkSettings::simulated("jp", vec!["192.0.2.9:5060".parse().unwrap()]);
         TrunkSettings {
-            name: "jp".to_owned(),
-            peers: vec!["192.0.2.9:5060".parse().unwrap()],
-            sip_from: vec![],
-            rtp_from: vec![],
-            domain: None,
-            credentials: None,
             dial_format: NumberFormat::National {
                 calling_code: "81".to_owned(),
                 trunk_prefix: "0".to_owned(),
             },
             from_format: FromFormat {
-                number: NumberFormat::PlusE164,
                 display: Some("ACME \"KK\"".to_owned()),
                 asserted_identity: true,
-                preferred_identity: false,
                 user_phone: true,
+                ..usual.from_format
             },
-            caller_ids: vec![],
-            calls_per_second: 1,
-            burst: 1,
-            channels: 1,
-            simulated: false,
+            ..usual
         }
     }
 

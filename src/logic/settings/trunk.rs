@@ -37,6 +37,34 @@ pub struct TrunkSettings {
     pub simulated: bool,
 }
 
+impl TrunkSettings {
+    /// The simulated carrier at `peers`: numbers as E.164, nobody asked for a password, ten INVITEs per second.
+    #[must_use]
+    pub fn simulated(name: &str, peers: Vec<SocketAddr>) -> Self {
+        Self {
+            name: name.to_owned(),
+            peers,
+            sip_from: vec![],
+            rtp_from: vec![],
+            domain: None,
+            credentials: None,
+            dial_format: NumberFormat::PlusE164,
+            from_format: FromFormat {
+                number: NumberFormat::PlusE164,
+                display: None,
+                asserted_identity: false,
+                preferred_identity: false,
+                user_phone: false,
+            },
+            caller_ids: vec![],
+            calls_per_second: 10,
+            burst: 1,
+            channels: 50,
+            simulated: true,
+        }
+    }
+}
+
 /// How our own number is presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FromFormat {

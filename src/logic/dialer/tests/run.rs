@@ -7,9 +7,7 @@ use crate::logic::gate::Gate;
 use crate::logic::ids::{ClassId, ContactId, LeadId, PhoneId, SellerId};
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::test_campaign;
-use crate::logic::settings::{
-    AgentSettings, AutoAnswer, CampaignSettings, FromFormat, NumberFormat, TrunkSettings,
-};
+use crate::logic::settings::{AgentSettings, AutoAnswer, CampaignSettings, TrunkSettings};
 use crate::logic::sip::user_agent::RemoteDialog;
 use crate::logic::time::UtcMs;
 
@@ -267,27 +265,7 @@ pub(super) fn agent(name: &str) -> AgentSettings {
 }
 
 pub(super) fn trunk() -> TrunkSettings {
-    TrunkSettings {
-        name: "carrier".to_owned(),
-        peers: vec!["127.0.0.1:5070".parse().unwrap()],
-        sip_from: vec![],
-        rtp_from: vec![],
-        domain: None,
-        credentials: None,
-        dial_format: NumberFormat::PlusE164,
-        from_format: FromFormat {
-            number: NumberFormat::PlusE164,
-            display: None,
-            asserted_identity: false,
-            preferred_identity: false,
-            user_phone: false,
-        },
-        caller_ids: vec![],
-        calls_per_second: 10,
-        burst: 1,
-        channels: 50,
-        simulated: true,
-    }
+    TrunkSettings::simulated("carrier", vec!["127.0.0.1:5070".parse().unwrap()])
 }
 
 pub(super) fn lead(n: i64) -> ClaimedLead {

@@ -87,7 +87,7 @@ pub(super) fn milestone(command: &StoreCommand) {
         | StoreCommand::Release(_)
         | StoreCommand::AgentLeg(_)
         | StoreCommand::LegEnded(_)
-        | StoreCommand::Coverage { .. }
+        | StoreCommand::Covered { .. }
         | StoreCommand::Heartbeat { .. }
         | StoreCommand::Account { .. }
         | StoreCommand::Count { .. } => {}
@@ -156,9 +156,7 @@ fn store_command(command: &StoreCommand) -> String {
         StoreCommand::AgentLeg(leg) => format!("agent_leg {:?}", leg.leg),
         StoreCommand::LegAnswered(leg) => format!("leg_answered {:?}", leg.leg),
         StoreCommand::LegEnded(leg) => format!("leg_ended {:?}", leg.leg),
-        StoreCommand::Coverage { attempt, covered } => {
-            format!("coverage {attempt:?} {covered}")
-        }
+        StoreCommand::Covered { attempt } => format!("covered {attempt:?}"),
         StoreCommand::Connected { attempt, .. } => format!("connected {attempt:?}"),
         StoreCommand::Outcome(record) => {
             format!("outcome {:?} {}", record.attempt, record.outcome)

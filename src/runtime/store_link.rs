@@ -67,7 +67,7 @@ fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> Sto
         | StoreCommand::AgentLeg(_)
         | StoreCommand::LegAnswered(_)
         | StoreCommand::LegEnded(_)
-        | StoreCommand::Coverage { .. }
+        | StoreCommand::Covered { .. }
         | StoreCommand::Connected { .. }
         | StoreCommand::Outcome(_)
         | StoreCommand::Disposition(_)

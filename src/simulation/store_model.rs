@@ -237,17 +237,16 @@ impl StoreModel {
                     });
                 }
             }
-            StoreCommand::Coverage { attempt, covered } => self.calls.change(*attempt, |attempt| {
-                if attempt.ended.is_none() {
-                    attempt.uncovered = !covered;
-                }
-            }),
-            StoreCommand::Connected { attempt, agent: _, at } => {
+            StoreCommand::Covered { attempt } => self.has_agent(*attempt, true),
+            StoreCommand::Connected { attempt, agent: _, at, given_up } => {
                 self.calls.change(*attempt, |attempt| {
                     if attempt.ended.is_none() {
                         attempt.connected.get_or_insert(*at);
                     }
                 });
+                if let Some(given_up) = given_up {
+                    self.has_agent(*given_up, false);
+                }
             }
             StoreCommand::Account { campaign, window } => {
                 return StoreReply::Account(self.account(*campaign, *window));
@@ -265,6 +264,14 @@ impl StoreModel {
             }
         }
         StoreReply::Done
+    }
+
+    fn has_agent(&mut self, attempt: AttemptId, covered: bool) {
+        self.calls.change(attempt, |attempt| {
+            if attempt.ended.is_none() {
+                attempt.uncovered = !covered;
+            }
+        });
     }
 
     fn account(&self, campaign: CampaignId, window: UtcMs) -> Account {

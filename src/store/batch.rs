@@ -111,7 +111,7 @@ impl Batch<'_> {
                 Group::AgentLeg(items) => legs::agent_legs(self, &items).await?,
                 Group::LegAnswered(items) => legs::answered(self, &items).await?,
                 Group::LegEnded(items) => legs::ended(self, &items).await?,
-                Group::Coverage(items) => legs::coverage(self, &items).await?,
+                Group::Covered(items) => legs::covered(self, &items).await?,
                 Group::Connected(items) => legs::connected(self, &items).await?,
                 Group::Outcome(items) => outcomes::write(self, &items).await?,
                 Group::Disposition(items) => dispositions::write(self, &items).await?,
@@ -162,8 +162,8 @@ enum Group<'c> {
     AgentLeg(Vec<Placed<'c, AgentLeg>>),
     LegAnswered(Vec<Placed<'c, LegAnswered>>),
     LegEnded(Vec<Placed<'c, LegEnded>>),
-    Coverage(Vec<(usize, Covered)>),
-    Connected(Vec<(usize, AgentJoined)>),
+    Covered(Vec<AttemptId>),
+    Connected(Vec<AgentJoined>),
     Outcome(Vec<Placed<'c, OutcomeRecord>>),
     Disposition(Vec<Placed<'c, DispositionRecord>>),
     Suppress(Vec<Placed<'c, Suppress>>),
@@ -194,19 +194,13 @@ pub(crate) struct ModeChange<'c> {
     pub(crate) by: &'c str,
 }
 
-/// See [`StoreCommand::Coverage`].
-#[derive(Clone, Copy)]
-pub(crate) struct Covered {
-    pub(crate) attempt: AttemptId,
-    pub(crate) covered: bool,
-}
-
 /// See [`StoreCommand::Connected`].
 #[derive(Clone, Copy)]
 pub(crate) struct AgentJoined {
     pub(crate) attempt: AttemptId,
     pub(crate) agent: AgentId,
     pub(crate) at: UtcMs,
+    pub(crate) given_up: Option<AttemptId>,
 }
 
 /// See [`StoreCommand::Promote`].
@@ -243,12 +237,15 @@ fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
             StoreCommand::AgentLeg(item) => add!(groups, AgentLeg, (at, item)),
             StoreCommand::LegAnswered(item) => add!(groups, LegAnswered, (at, item)),
             StoreCommand::LegEnded(item) => add!(groups, LegEnded, (at, item)),
-            StoreCommand::Coverage { attempt, covered } => {
-                add!(groups, Coverage, (at, Covered { attempt: *attempt, covered: *covered }));
-            }
-            StoreCommand::Connected { attempt, agent, at: when } => {
-                let joined = AgentJoined { attempt: *attempt, agent: *agent, at: *when };
-                add!(groups, Connected, (at, joined));
+            StoreCommand::Covered { attempt } => add!(groups, Covered, *attempt),
+            StoreCommand::Connected { attempt, agent, at: when, given_up } => {
+                let joined = AgentJoined {
+                    attempt: *attempt,
+                    agent: *agent,
+                    at: *when,
+                    given_up: *given_up,
+                };
+                add!(groups, Connected, joined);
             }
             StoreCommand::Outcome(item) => add!(groups, Outcome, (at, &**item)),
             StoreCommand::Disposition(item) => add!(groups, Disposition, (at, &**item)),

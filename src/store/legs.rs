@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::logic::dialer::{AgentLeg, LegAnswered, LegEnded};
+use crate::logic::ids::AttemptId;
 use crate::logic::time::UtcMs;
-use crate::store::batch::{AgentJoined, Batch, Covered, Key, Placed, rounds};
+use crate::store::batch::{AgentJoined, Batch, Key, Placed, rounds};
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
@@ -143,12 +144,12 @@ struct ConnectedRow {
 
 pub(crate) async fn connected(
     batch: &mut Batch<'_>,
-    items: &[(usize, AgentJoined)],
+    items: &[AgentJoined],
 ) -> Result<(), StoreError> {
     // The first connection counts, and the last agent: an agent who is lost a moment later is no row of its own, so that a
     // repeated batch finds everything as it left it.
     let mut last: BTreeMap<i64, ConnectedRow> = BTreeMap::new();
-    for (_, joined) in items {
+    for joined in items {
         let (attempt, agent, at) = (joined.attempt.0, joined.agent.0, joined.at.0);
         last.entry(attempt).and_modify(|row| row.agent = agent).or_insert(ConnectedRow {
             attempt,
@@ -179,34 +180,38 @@ pub(crate) async fn connected(
             }),
         });
     }
+    let given_up: Vec<_> = items.iter().filter_map(|joined| joined.given_up).collect();
+    has_agent(batch, &given_up, false).await
+}
+
+/// Notes that attempts under way have agents of their own.
+pub(crate) async fn covered(
+    batch: &mut Batch<'_>,
+    attempts: &[AttemptId],
+) -> Result<(), StoreError> {
+    has_agent(batch, attempts, true).await
+}
+
+async fn has_agent(
+    batch: &mut Batch<'_>,
+    attempts: &[AttemptId],
+    covered: bool,
+) -> Result<(), StoreError> {
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = attempts.iter().map(|attempt| AttemptRow { attempt: attempt.0 }).collect();
+    const COVER: Sql = sql_rows!(
+        [attempt int],
+        "update attempt set uncovered = $2 from r \
+         where attempt.id = r.attempt and attempt.ended_ms is null"
+    );
+    let binds = [Bind::Text(&json_rows(&ids)), Bind::Int(i64::from(!covered))];
+    batch.db.run("noting who has an agent", &COVER, &binds).await?;
     Ok(())
 }
 
 #[derive(Serialize)]
-struct CoverageRow {
+struct AttemptRow {
     attempt: i64,
-    uncovered: i64,
-}
-
-pub(crate) async fn coverage(
-    batch: &mut Batch<'_>,
-    items: &[(usize, Covered)],
-) -> Result<(), StoreError> {
-    for round in rounds(items, |(_, change)| vec![Key::Attempt(change.attempt.0)]) {
-        let rows: Vec<_> = round
-            .iter()
-            .map(|(_, change)| CoverageRow {
-                attempt: change.attempt.0,
-                uncovered: i64::from(!change.covered),
-            })
-            .collect();
-        const COVER: Sql = sql_rows!(
-            [attempt int, uncovered int],
-            "update attempt set uncovered = r.uncovered from r \
-             where attempt.id = r.attempt and attempt.ended_ms is null"
-        );
-        let doing = "noting who has an agent";
-        batch.db.run(doing, &COVER, &[Bind::Text(&json_rows(&rows))]).await?;
-    }
-    Ok(())
 }

@@ -391,7 +391,15 @@ impl Floor {
             self.plan(Duration::from_secs(1), Todo::Slow(StoreHealth::Gone));
             self.style.store = Law::between(0, 5);
         }
-        self.pending = std::mem::take(&mut self.queue);
+        // Now and then a batch ends between two commands of one moment, as when it is full.
+        let all = self.queue.len();
+        let most = if self.dice.below(4) == 0 {
+            1 + self.dice.below(u64::try_from(all).unwrap())
+        } else {
+            u64::MAX
+        };
+        let rest = self.queue.split_off(all.min(usize::try_from(most).unwrap()));
+        self.pending = std::mem::replace(&mut self.queue, rest);
         self.plan(wait, Todo::Commit);
     }
 
@@ -439,13 +447,12 @@ impl Floor {
                 self.uncovered.insert(intent.attempt);
             }
         }
-        if let StoreCommand::Coverage { attempt, covered } = command {
-            if *covered {
-                self.uncovered.remove(attempt);
-            } else {
-                self.report.handed_on += 1;
-                self.uncovered.insert(*attempt);
-            }
+        if let StoreCommand::Covered { attempt } = command {
+            self.uncovered.remove(attempt);
+        }
+        if let StoreCommand::Connected { given_up: Some(attempt), .. } = command {
+            self.report.handed_on += 1;
+            self.uncovered.insert(*attempt);
         }
         if let StoreCommand::Outcome(record) = command {
             self.report.connected += u64::from(record.outcome == Outcome::Connected);
@@ -551,7 +558,7 @@ fn ends_what_it_begins(batch: &[StoreCommand]) -> bool {
     batch.iter().any(|command| {
         if let StoreCommand::Outcome(record) = command {
             begins(record.attempt)
-        } else if let StoreCommand::Coverage { attempt, .. } = command {
+        } else if let StoreCommand::Covered { attempt } = command {
             begins(*attempt)
         } else {
             false

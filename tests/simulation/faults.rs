@@ -162,7 +162,7 @@ const fn store_word(command: &StoreCommand) -> &'static str {
         StoreCommand::AgentLeg(_) => "agent leg",
         StoreCommand::LegAnswered(_) => "leg answered",
         StoreCommand::LegEnded(_) => "leg ended",
-        StoreCommand::Coverage { .. } => "coverage",
+        StoreCommand::Covered { .. } => "covered",
         StoreCommand::Connected { .. } => "connected",
         StoreCommand::Outcome(_) => "outcome",
         StoreCommand::Disposition(_) => "disposition",

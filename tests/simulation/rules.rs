@@ -311,7 +311,7 @@ impl Rules {
                 | StoreCommand::Intent(_)
                 | StoreCommand::AgentLeg(_)
                 | StoreCommand::LegEnded(_)
-                | StoreCommand::Coverage { .. }
+                | StoreCommand::Covered { .. }
                 | StoreCommand::Connected { .. }
                 | StoreCommand::AgentState(_)
                 | StoreCommand::CampaignState { .. }

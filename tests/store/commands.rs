@@ -100,7 +100,7 @@ async fn every_command_may_be_repeated(world: &mut World) {
                 at,
             }),
             StoreCommand::LegAnswered(LegAnswered { leg: one.leg, attempt, dialog, at }),
-            StoreCommand::Connected { attempt: one.attempt, agent: AGENT, at },
+            StoreCommand::Connected { attempt: one.attempt, agent: AGENT, at, given_up: None },
             StoreCommand::LegEnded(LegEnded {
                 leg: shift,
                 sip_status: Some(200),

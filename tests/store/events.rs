@@ -58,7 +58,7 @@ fn story(world: &mut World, lead: &ClaimedLead) -> Vec<StoreCommand> {
             dialog,
             at,
         }),
-        StoreCommand::Connected { attempt, agent: AGENT, at },
+        StoreCommand::Connected { attempt, agent: AGENT, at, given_up: None },
         StoreCommand::AgentState(AgentStateRecord {
             agent: AGENT,
             at,
@@ -156,7 +156,8 @@ async fn an_agent_who_is_lost_at_once_is_no_change_for_a_repeated_batch(world: &
     let intent = world.intent(&lead);
     let (attempt, at) = (intent.attempt, world.now);
     world.one(StoreCommand::Intent(Box::new(intent))).await;
-    let joined = |agent| StoreCommand::Connected { attempt, agent: AgentId(agent), at };
+    let joined =
+        |agent| StoreCommand::Connected { attempt, agent: AgentId(agent), at, given_up: None };
     world.twice(&[joined(1), joined(2)]).await;
     world.twice(&[joined(3)]).await;
     let events = all(world).await;

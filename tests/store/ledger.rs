@@ -189,15 +189,17 @@ async fn a_place_without_an_agent_is_handed_on_and_given_back(world: &mut World)
     // The first is answered and gets the agent who was kept for another call, which goes on without.
     let at = world.now;
     world
-        .twice(&[
-            StoreCommand::Coverage { attempt: kept.attempt, covered: false },
-            StoreCommand::Connected { attempt: one.attempt, agent: AGENT, at },
-        ])
+        .twice(&[StoreCommand::Connected {
+            attempt: one.attempt,
+            agent: AGENT,
+            at,
+            given_up: Some(kept.attempt),
+        }])
         .await;
     let next = uncovered(world, 4, today).await;
     assert_eq!(world.one(StoreCommand::Intent(Box::new(next.clone()))).await, NO_CREDIT);
     // An agent became free for the second; the third is not answered.
-    world.twice(&[StoreCommand::Coverage { attempt: two.attempt, covered: true }]).await;
+    world.twice(&[StoreCommand::Covered { attempt: two.attempt }]).await;
     let nothing = world.booking(false, false);
     end(world, &kept, Outcome::NoAnswer, nothing).await;
     for n in 5..=6 {

@@ -255,13 +255,11 @@ impl Author {
             16 => StoreCommand::Promote { campaign, now, limit: 3 },
             17 => StoreCommand::Count { campaign },
             20 => StoreCommand::Account { campaign, window: self.window(campaign).starts },
-            21 => {
-                let covered = self.dice.below(2) == 0;
-                StoreCommand::Coverage { attempt: self.pick_intent()?.attempt, covered }
-            }
+            21 => StoreCommand::Covered { attempt: self.pick_intent()?.attempt },
             22 => {
-                let attempt = self.pick_intent()?.attempt;
-                StoreCommand::Connected { attempt, agent: AGENT, at: now }
+                let (attempt, other) = (self.pick_intent()?.attempt, self.pick_intent()?.attempt);
+                let given_up = (self.dice.below(2) == 0 && other != attempt).then_some(other);
+                StoreCommand::Connected { attempt, agent: AGENT, at: now, given_up }
             }
             18 if self.dice.below(3) == 0 => {
                 let (contact, _) = self.contacts[usize::try_from(self.dice.below(14)).unwrap()];

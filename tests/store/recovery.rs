@@ -100,7 +100,6 @@ async fn a_restart_finds_every_open_leg_and_gives_back_what_was_never_called(wor
         .run(&[
             StoreCommand::Intent(Box::new(one.clone())),
             StoreCommand::Intent(Box::new(Intent { agent: None, ..two.clone() })),
-            StoreCommand::Coverage { attempt: two.attempt, covered: false },
             StoreCommand::AgentLeg(AgentLeg { leg: shift, agent: AGENT, call, now: at }),
             StoreCommand::LegAnswered(LegAnswered {
                 leg: one.leg,
@@ -108,7 +107,12 @@ async fn a_restart_finds_every_open_leg_and_gives_back_what_was_never_called(wor
                 dialog: dialog(),
                 at,
             }),
-            StoreCommand::Connected { attempt: one.attempt, agent: AGENT, at },
+            StoreCommand::Connected {
+                attempt: one.attempt,
+                agent: AGENT,
+                at,
+                given_up: Some(two.attempt),
+            },
         ])
         .await;
     world.sql("insert into agent (id, name) values (55, 'ann')").await;

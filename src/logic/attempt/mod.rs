@@ -471,12 +471,10 @@ pub enum Stage {
 
 /// An intent unanswered for so long is given up: no INVITE, even if it turns out durable later.
 const INTENT_LIMIT: Duration = Duration::from_secs(1);
-/// An intent older than this is not sent: its gates are stale.
-const INTENT_AGE: Duration = Duration::from_secs(2);
+/// From the decision to the INVITE: an older intent is not sent, for its gates are stale.
+pub const INTENT_AGE: Duration = Duration::from_secs(2);
 /// Guard for an announcement whose end is never reported.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(60);
-/// 16 CFR 310.4(b)(4)(ii): no ring is ended before 15 s.
-const SHORTEST_RING: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
 use crate::logic::outcome::Outcome;
 use crate::logic::sip::user_agent::RemoteDialog;
-use crate::logic::time::Now;
+use crate::logic::time::{Now, UtcMs};
 
 /// One attempt, from its intent until its outcome is recorded and its leg is closed.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Call {
     pub(super) class: ClassId,
     pub(super) lead: ClaimedLead,
     pub(super) phone: LeadPhone,
+    /// When it was decided.
+    pub(super) started: UtcMs,
     pub(super) leg: LegId,
     pub(super) line: usize,
     /// Kept for it, or speaking with the person.
@@ -224,26 +226,35 @@ impl Dialer {
         let language = self.language_of(call);
         let agent = kept
             .or_else(|| self.free_agent(call.campaign, &language))
+            .map(|agent| (agent, None))
             .or_else(|| self.take_kept_agent(now, attempt, out));
-        if let Some(agent) = agent {
-            self.join(now, attempt, agent, out);
+        if let Some((agent, given_up)) = agent {
+            self.join(now, attempt, agent, given_up, out);
         }
     }
 
-    /// An agent became free: whoever waits longest for one comes before any new call.
+    /// An agent became free: whoever answered first comes first, and before any new call.
     pub(super) fn serve_waiting(&mut self, now: Now, out: &mut Vec<Action>) {
-        let waiting: Vec<AttemptId> = self
+        let mut waiting: Vec<(Option<UtcMs>, AttemptId)> = self
             .calls
             .values()
             .filter(|call| call.machine.stage() == Stage::Waiting)
-            .map(|call| call.attempt)
+            .map(|call| (call.machine.answered_at(), call.attempt))
             .collect();
-        for attempt in waiting {
+        waiting.sort_unstable();
+        for (_, attempt) in waiting {
             self.find_agent(now, attempt, out);
         }
     }
 
-    fn join(&mut self, now: Now, attempt: AttemptId, agent: AgentId, out: &mut Vec<Action>) {
+    fn join(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        agent: AgentId,
+        given_up: Option<AttemptId>,
+        out: &mut Vec<Action>,
+    ) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         let before = call.agent.replace(agent);
         let (customer, campaign) = (call.leg, call.campaign);
@@ -270,7 +281,8 @@ impl Dialer {
         self.desk_event(now, agent, join, out);
         self.release_credit(campaign, attempt);
         self.call_event(now, attempt, attempt::Event::AgentJoined, out);
-        self.store(StoreCommand::Connected { attempt, agent, at: now.utc }, Waiting::Fact, out);
+        let connected = StoreCommand::Connected { attempt, agent, at: now.utc, given_up };
+        self.store(connected, Waiting::Fact, out);
     }
 
     fn announce(&mut self, now: Now, attempt: AttemptId, kind: MessageKind, out: &mut Vec<Action>) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::logic::agent::Kind;
-use crate::logic::attempt::{self, Stage};
+use crate::logic::attempt::{self, INTENT_AGE, Stage};
 use crate::logic::compliance::abandon_ledger::{AbandonLedger, Account, WindowSpan};
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::room::Room;
@@ -95,15 +95,21 @@ impl Room {
 
     /// The windows in which a call started at `at` could be answered.
     pub(super) fn span_from(&self, at: UtcMs) -> WindowSpan {
-        let longest = BEFORE_INVITE + self.settings.limits.set_up + AFTER_CANCEL;
+        let longest = INTENT_AGE + self.settings.limits.set_up + AFTER_CANCEL;
         WindowSpan { first: self.window(at).starts, last: self.window(at + longest).starts }
     }
 
-    /// May one more call of this campaign be under way without an agent of its own?
-    fn admits_uncovered(&self, now: Now) -> bool {
+    /// The windows in which a call that was started at `started` and goes on now can be booked: while nobody answers,
+    /// an end that a crash hides belongs to the window of its start.
+    fn span_since(&self, started: UtcMs, now: Now) -> WindowSpan {
+        let (then, now) = (self.window(started).starts, self.span(now));
+        WindowSpan { first: now.first.min(then), last: now.last.max(then) }
+    }
+
+    const fn dials_uncovered(&self) -> bool {
         match self.settings.mode {
             DialMode::Progressive => false,
-            DialMode::Ratio(_) => self.credit.ledger.admits(self.span(now)),
+            DialMode::Ratio(_) => true,
         }
     }
 }
@@ -128,7 +134,7 @@ impl Dialer {
         if lines >= ratio.lines(agents) {
             return Err("agents");
         }
-        if !room.admits_uncovered(now) {
+        if !room.credit.ledger.admits(room.span(now)) {
             return Err("credit");
         }
         let place = room
@@ -159,39 +165,39 @@ impl Dialer {
             .is_some_and(|room| room.credit.ledger.is_uncovered(call.attempt))
     }
 
-    /// Agents who became free are kept for calls that are under way without one, the oldest first.
+    /// Agents who became free are kept for calls that are under way without one, the oldest first: uncovered ones, and
+    /// those whose own agent is gone.
     pub(super) fn cover(&mut self, now: Now, out: &mut Vec<Action>) {
-        if self.rooms.values().all(|room| room.credit.ledger.used() == 0)
-            || !self.desks.values().any(|desk| desk.machine.may_take_call())
-        {
+        if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
             return;
         }
-        let uncovered: Vec<AttemptId> = self
+        let alone: Vec<AttemptId> = self
             .calls
             .values()
-            .filter(|call| call.agent.is_none() && call.rings() && self.is_uncovered(call))
+            .filter(|call| call.agent.is_none() && call.rings())
             .map(|call| call.attempt)
             .collect();
-        for attempt in uncovered {
+        for attempt in alone {
             self.keep_agent(now, attempt, out);
             let Some(call) = self.calls.get(&attempt).filter(|call| call.agent.is_some()) else {
                 continue;
             };
-            let campaign = call.campaign;
-            self.release_credit(campaign, attempt);
-            let covered = StoreCommand::Coverage { attempt, covered: true };
-            self.store(covered, Waiting::Fact, out);
+            if self.is_uncovered(call) {
+                let campaign = call.campaign;
+                self.release_credit(campaign, attempt);
+                self.store(StoreCommand::Covered { attempt }, Waiting::Fact, out);
+            }
         }
     }
 
     /// Somebody answered and nobody is free: the agent kept for a call that still rings, if that call may do without.
-    /// One that has not left yet is not started at all; of the others the latest goes on uncovered.
+    /// One that has not left yet is not started at all; of the others the latest goes on uncovered: it is named, too.
     pub(super) fn take_kept_agent(
         &mut self,
         now: Now,
         attempt: AttemptId,
         out: &mut Vec<Action>,
-    ) -> Option<AgentId> {
+    ) -> Option<(AgentId, Option<AttemptId>)> {
         let call = self.calls.get(&attempt)?;
         let language = self.language_of(call);
         let given_up = self
@@ -210,16 +216,14 @@ impl Dialer {
         other.agent = None;
         if other.machine.stage() == Stage::Starting {
             self.call_event(now, given_up, attempt::Event::Withdrawn, out);
-            return Some(agent);
+            return Some((agent, None));
         }
-        let campaign = other.campaign;
+        let (campaign, started) = (other.campaign, other.started);
         self.release_credit(campaign, attempt);
         let room = self.rooms.get_mut(&campaign)?;
-        let span = room.span(now);
+        let span = room.span_since(started, now);
         room.credit.ledger.start(given_up, span);
-        let uncovered = StoreCommand::Coverage { attempt: given_up, covered: false };
-        self.store(uncovered, Waiting::Fact, out);
-        Some(agent)
+        Some((agent, Some(given_up)))
     }
 
     /// May `other` go on uncovered so that `answered` gets its agent?
@@ -228,10 +232,10 @@ impl Dialer {
         if needs_own_agent(&other.lead) {
             return false;
         }
+        let span = room.span_since(other.started, now);
         let passed_on = other.campaign == answered.campaign
-            && matches!(room.settings.mode, DialMode::Ratio(_))
-            && room.credit.ledger.may_pass_on(answered.attempt, room.span(now));
-        passed_on || room.admits_uncovered(now)
+            && room.credit.ledger.may_pass_on(answered.attempt, span);
+        room.dials_uncovered() && (passed_on || room.credit.ledger.admits(span))
     }
 
     /// Whether the agent kept for `other` could take a call of this campaign and language.
@@ -310,7 +314,5 @@ impl Call {
     }
 }
 
-/// From the decision to the INVITE: an older intent is not sent.
-const BEFORE_INVITE: Duration = Duration::from_secs(2);
 /// From our CANCEL until nothing can come of the call any more: 64·T1 (RFC 3261 §9.1), and a margin for clocks.
 const AFTER_CANCEL: Duration = Duration::from_secs(32 + 10);

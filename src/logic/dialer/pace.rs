@@ -219,6 +219,7 @@ impl Dialer {
             class: lead.class,
             lead,
             phone,
+            started: now.utc,
             leg,
             line,
             agent,

@@ -49,13 +49,10 @@ pub enum StoreCommand {
     LegAnswered(LegAnswered),
     /// A leg is closed: an agent's, or one whose attempt had its outcome before. Reply: `Done`.
     LegEnded(LegEnded),
-    /// Whether an attempt under way has an agent of its own changed: he was taken for a person who answered first, or one
-    /// became free. Reply: `Done`.
-    Coverage {
+    /// An agent became free and is kept for an attempt under way that had none of its own. Reply: `Done`.
+    Covered {
         /// The attempt.
         attempt: AttemptId,
-        /// It has one now.
-        covered: bool,
     },
     /// An agent was connected to an attempt. Reply: `Done`.
     Connected {
@@ -65,6 +62,9 @@ pub enum StoreCommand {
         agent: AgentId,
         /// When both could hear each other.
         at: UtcMs,
+        /// The attempt for which he was kept until then, which goes on without an agent of its own. In one command, so
+        /// that no crash finds both uncovered where the ledger had credit for one.
+        given_up: Option<AttemptId>,
     },
     /// The one outcome of an attempt, with everything that follows from it. Reply: `Done`.
     Outcome(Box<OutcomeRecord>),

@@ -11,6 +11,7 @@ use crate::logic::ids::AttemptId;
 use crate::logic::ids::LegId;
 
 /// Positions of `commands` in the order in which they take effect; those of one kind are neighbours and keep their order.
+/// (`Covered` and `Connected` count as one kind.)
 #[must_use]
 pub fn effect_order(commands: &[StoreCommand]) -> Vec<usize> {
     let intended = Intended::of(commands);
@@ -46,10 +47,10 @@ fn rank(command: &StoreCommand, intended: &Intended) -> u8 {
         StoreCommand::CampaignState { .. } | StoreCommand::CampaignMode { .. } => 1,
         StoreCommand::AgentLeg(_) => 2,
         StoreCommand::LegAnswered(leg) => 3 + leg.attempt.as_ref().map_or(0, late),
-        // Before the connection for which a call gave up its agent: in between there is one uncovered call too many,
-        // never one too few.
-        StoreCommand::Coverage { attempt, .. } => 4 + late(attempt),
-        StoreCommand::Connected { attempt, .. } => 5 + late(attempt),
+        // Together: an agent goes from call to call, and the last word on who has one must stay the last.
+        StoreCommand::Covered { attempt } | StoreCommand::Connected { attempt, .. } => {
+            4 + late(attempt)
+        }
         StoreCommand::Outcome(outcome) => 6 + late(&outcome.attempt),
         StoreCommand::Disposition(disposition) => 7 + late(&disposition.attempt),
         StoreCommand::LegEnded(leg) => 8 + after(intended.legs.contains(&leg.leg)),
@@ -91,6 +92,7 @@ mod tests {
             attempt: AttemptId(attempt),
             agent: AgentId(1),
             at: UtcMs(0),
+            given_up: None,
         };
         let state = StoreCommand::CampaignState {
             campaign: CampaignId(1),

@@ -18,11 +18,18 @@ fn answer(run: &mut Run, leg: LegId) {
     run.leg(leg, LegEvent::Answered(dialog()));
 }
 
+/// When calls under way got an agent of their own (`true`) or gave it up.
 fn coverage(run: &Run) -> Vec<bool> {
     run.rows
         .iter()
         .filter_map(|row| {
-            if let StoreCommand::Coverage { covered, .. } = row { Some(*covered) } else { None }
+            if let StoreCommand::Covered { .. } = row {
+                Some(true)
+            } else if let StoreCommand::Connected { given_up: Some(_), .. } = row {
+                Some(false)
+            } else {
+                None
+            }
         })
         .collect()
 }
@@ -109,6 +116,31 @@ fn an_agent_who_becomes_free_is_kept_for_a_call_under_way_before_another_is_star
     answer(&mut run, other);
     assert_eq!(run.view().calls.talking, 1);
     assert_eq!(run.account.abandoned, 0);
+}
+
+#[test]
+fn a_call_of_the_window_before_gives_up_its_agent_only_if_that_window_bears_its_loss() {
+    let account = Account { answered: 40, ..Account::default() };
+    for (before, talking) in [(Account::default(), 0), (account, 1)] {
+        let mut run = Run::with_ledger(account, 100, &["a"], |_| {});
+        // Two seconds before midnight in Tokyo.
+        run.now.utc = UtcMs(1_790_002_798_000);
+        let mut run = run.ready();
+        let kept = run.dialed()[0];
+        run.leg(kept, LegEvent::Ringing);
+        run.pass(Duration::from_secs(4));
+        let (campaign, mode) = ("test".to_owned(), "ratio".to_owned());
+        run.command(Command::CampaignMode { campaign, mode, ratio: Some(2_000) });
+        run.pass(Duration::from_secs(2));
+        let room = run.dialer.rooms.get_mut(&CAMPAIGN).unwrap();
+        let yesterday = room.window(UtcMs(1_790_002_798_000)).starts;
+        assert_ne!(yesterday, room.window(run.now.utc).starts);
+        room.credit.ledger.learn(yesterday, before);
+        let after_midnight = run.dialed()[1];
+        answer(&mut run, after_midnight);
+        // While nobody has answered it, a crash would book its loss yesterday.
+        assert_eq!(run.view().calls.talking, talking, "{before:?}");
+    }
 }
 
 #[test]

@@ -385,12 +385,17 @@ impl StoreModel {
     }
 
     fn release(&mut self, epoch: u32, release: &Release) {
+        let mut over = false;
         self.leads.change(release.lead, |row| {
             let ours = row.claimed_by.is_some_and(|(holder, _)| holder == epoch);
             if ours && row.seen.fence == release.fence {
                 row.leave(&release.after);
+                over = matches!(row.seen.state, LeadState::Done | LeadState::Blocked);
             }
         });
+        if over {
+            self.promised.take_back(release.lead);
+        }
     }
 
     fn outcome(&mut self, record: &OutcomeRecord) {

@@ -250,10 +250,19 @@ pub(crate) async fn release(
             "update lead set state = case when lead.state = 5 then 5 else r.state end, \
                gate = case when lead.state = 5 then lead.gate else r.gate end, due_ms = r.due, \
                next_phone_id = coalesce(r.next_phone, next_phone_id), claimed_by = null, claim_no = null \
-             from r where lead.id = r.lead and lead.fence = r.fence and lead.claimed_by = $2"
+             from r where lead.id = r.lead and lead.fence = r.fence and lead.claimed_by = $2 \
+             returning lead.id, lead.state"
         );
         let binds = [Bind::Text(&json_rows(&rows)), Bind::Int(batch.epoch())];
-        batch.db.run("giving leads back", &RELEASE, &binds).await?;
+        let mut over = vec![];
+        for row in batch.db.rows("giving leads back", &RELEASE, &binds).await? {
+            match lead_state("giving leads back", row.int(1)?)? {
+                LeadState::Done | LeadState::Blocked => over.push(LeadId(row.int(0)?)),
+                LeadState::Ready | LeadState::Waiting | LeadState::Claimed | LeadState::Held => {}
+            }
+        }
+        // A gate that ends a lead (its `total`) ends what was promised to the person, too.
+        callbacks::take_back(batch.db, &over).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ on_both! {
     a_personal_promise_is_claimed_for_its_agent_and_later_for_anybody
     a_call_that_counts_keeps_a_promise_and_one_that_nobody_heard_does_not
     a_correction_takes_a_promise_back_and_so_does_a_refusal
+    a_promise_ends_with_its_lead
     a_late_promise_brings_a_lead_back_unless_it_is_being_called
 }
 
@@ -114,6 +115,23 @@ async fn a_call_that_counts_keeps_a_promise_and_one_that_nobody_heard_does_not(w
         assert_eq!(world.numbers(row).await, [state, owner], "{outcome}");
     }
     assert_eq!(promote(world).await, Promises::default());
+}
+
+async fn a_promise_ends_with_its_lead(world: &mut World) {
+    for (n, state) in [(1, LeadState::Done), (2, LeadState::Blocked), (3, LeadState::Waiting)] {
+        world.lead(n).await;
+        let claims = u64::try_from(n).unwrap() * 2;
+        promise(world, claims, None).await;
+        world.now = world.now + HOUR * 2;
+        promote(world).await;
+        assert_eq!(claim(world, claims + 1, 0, of(&[], T0)).await, [n]);
+        let leads = world.claim(claims + 1, 0).await;
+        // The last gate finds no attempt left; or a gate that may open again.
+        let after = LeadAfter { state, due: world.now, gate: Some(Gate::Total), next_phone: None };
+        let (lead, fence) = (leads[0].lead, leads[0].fence);
+        world.twice(&[StoreCommand::Release(Release { lead, fence, after })]).await;
+        assert_eq!(promote(world).await.open, u64::from(state == LeadState::Waiting), "{state:?}");
+    }
 }
 
 async fn a_correction_takes_a_promise_back_and_so_does_a_refusal(world: &mut World) {

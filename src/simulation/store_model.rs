@@ -424,11 +424,15 @@ impl StoreModel {
         self.leads.change(record.lead, |lead| {
             let seen = &mut lead.seen;
             seen.attempts += i64::from(counted) - i64::from(counted_before);
+            let unknown = seen.last_outcome == Some(Outcome::Unknown);
             if before.is_none() {
-                let same = seen.last_outcome == Some(record.outcome);
-                seen.same_outcome = if same { seen.same_outcome + 1 } else { 1 };
-                seen.last_outcome = Some(record.outcome);
-            } else if seen.last_outcome == Some(Outcome::Unknown) {
+                // Who may have met silence is remembered until a call counts.
+                if counted || !unknown {
+                    let same = seen.last_outcome == Some(record.outcome);
+                    seen.same_outcome = if same { seen.same_outcome + 1 } else { 1 };
+                    seen.last_outcome = Some(record.outcome);
+                }
+            } else if unknown {
                 seen.same_outcome = 1;
                 seen.last_outcome = Some(record.outcome);
             }

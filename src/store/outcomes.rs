@@ -248,13 +248,15 @@ async fn write_attempts(batch: &mut Batch<'_>, json: &str) -> Result<(), StoreEr
 
 async fn write_leads(batch: &mut Batch<'_>, json: &str) -> Result<(), StoreError> {
     // Facts: always. A revision of the lead's last outcome starts a new row of equal ones; of an older one, changes none.
+    // Whoever may have met silence (`unknown`) is remembered until a call counts: only then the person was reached again.
     const FACTS: Sql = sql_rows!(
-        [lead int, outcome text, attempts int, revision int],
+        [lead int, outcome text, attempts int, counted int, revision int],
         "update lead set attempts = lead.attempts + r.attempts, \
            same_outcome = case when r.revision = 0 and lead.last_outcome = r.outcome then lead.same_outcome + 1 \
+             when r.revision = 0 and r.counted = 0 and lead.last_outcome = 'unknown' then lead.same_outcome \
              when r.revision = 0 or lead.last_outcome = 'unknown' then 1 else lead.same_outcome end, \
-           last_outcome = case when r.revision = 0 or lead.last_outcome = 'unknown' then r.outcome \
-             else lead.last_outcome end \
+           last_outcome = case when r.revision = 0 and r.counted = 0 and lead.last_outcome = 'unknown' then 'unknown' \
+             when r.revision = 0 or lead.last_outcome = 'unknown' then r.outcome else lead.last_outcome end \
          from r where lead.id = r.lead"
     );
     // State: only under the lease of this attempt. A refusal's block stays; so does what a disposition decided already.

@@ -19,6 +19,7 @@ on_both! {
     caps_count_calls_of_all_campaigns_of_the_seller
     the_gap_and_the_total_hold
     undelivered_calls_are_limited_by_the_hour
+    who_may_have_met_silence_is_remembered_until_a_call_counts
     one_live_call_to_a_number_in_the_whole_installation
     intents_of_one_batch_see_each_other
     a_refusal_stops_a_lead_that_another_campaign_prefetched
@@ -281,6 +282,27 @@ async fn undelivered_calls_are_limited_by_the_hour(world: &mut World) {
     assert_eq!(world.one(intend(&intent)).await, refused(Some(T0 + HOUR), Gate::Undelivered));
     intent.now = T0 + HOUR;
     assert_eq!(world.one(intend(&intent)).await, StoreReply::Saved);
+}
+
+async fn who_may_have_met_silence_is_remembered_until_a_call_counts(world: &mut World) {
+    world.lead(1).await;
+    let said = [
+        (Outcome::Unknown, Outcome::Unknown),
+        // Nobody heard of these: the next call is still the first one since.
+        (Outcome::Congestion, Outcome::Unknown),
+        (Outcome::NotPlaced, Outcome::Unknown),
+        (Outcome::Busy, Outcome::Busy),
+        (Outcome::Congestion, Outcome::Congestion),
+    ];
+    for (claim, (outcome, last)) in (1..).zip(said) {
+        let intent = world.attempt(claim * 2, outcome).await;
+        world.now = world.now + DAY;
+        let leads = world.claim(claim * 2 + 1, 1).await;
+        assert_eq!((leads[0].last_outcome, leads[0].same_outcome), (Some(last), 1), "{outcome}");
+        let after = world.outcome(&intent, outcome).after;
+        let (lead, fence) = (leads[0].lead, leads[0].fence);
+        world.one(StoreCommand::Release(Release { lead, fence, after })).await;
+    }
 }
 
 async fn one_live_call_to_a_number_in_the_whole_installation(world: &mut World) {

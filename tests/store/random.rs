@@ -89,10 +89,15 @@ async fn run(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
 async fn compare(world: &mut World, model: &StoreModel, author: &Author) {
     for lead in &author.leads {
         let seen = model.lead(*lead).unwrap();
-        let sql =
-            format!("select state, attempts, same_outcome, fence from lead where id = {lead}");
-        let expected = [seen.state.code(), seen.attempts, i64::from(seen.same_outcome), seen.fence];
-        assert_eq!(world.numbers(&sql).await, expected, "{lead}");
+        let last = seen.last_outcome.map_or("", Outcome::as_str);
+        let sql = format!(
+            "select state, attempts, same_outcome, fence, \
+               (select count(*) from lead o where o.id = lead.id and coalesce(o.last_outcome, '') = '{last}') \
+             from lead where id = {lead}"
+        );
+        let expected =
+            [seen.state.code(), seen.attempts, i64::from(seen.same_outcome), seen.fence, 1];
+        assert_eq!(world.numbers(&sql).await, expected, "{lead}: {last}");
     }
     for ((campaign, starts), window) in model.windows() {
         let sql = format!(
@@ -327,7 +332,7 @@ impl Author {
             per_30_days: 1 + small(&mut self.dice, 5),
             total: 1 + small(&mut self.dice, 3),
             min_gap: Duration::from_secs(60 * self.dice.below(90)),
-            undelivered_per_hour: small(&mut self.dice, 3),
+            undelivered_per_hour: small(&mut self.dice, 8),
         };
         self.intents.push(intent.clone());
         Some(intent)

@@ -192,7 +192,8 @@ impl Dialer {
         Ok((id, last.attempt))
     }
 
-    /// Takes back every attempt to a person or number of which no INVITE has left: its intent may be durable already.
+    /// Takes back every attempt to a person or number that has rung nobody and will not by itself: its intent may be
+    /// durable already, or its first INVITE was challenged and the second one waits for its turn.
     pub(super) fn withdraw(
         &mut self,
         now: Now,
@@ -201,16 +202,21 @@ impl Dialer {
         key: Option<&str>,
         out: &mut Vec<Action>,
     ) {
-        let meant: Vec<AttemptId> = self
-            .calls
-            .values()
-            .filter(|call| call.machine.stage() == attempt::Stage::Starting)
-            .filter(|call| self.rooms.get(&call.campaign).is_some_and(|room| room.seller == seller))
-            .filter(|call| Some(call.lead.contact) == contact || Some(&*call.phone.key) == key)
-            .map(|call| call.attempt)
-            .collect();
-        for attempt in meant {
-            self.call_event(now, attempt, attempt::Event::Withdrawn, out);
+        let mut meant = vec![];
+        for call in self.calls.values() {
+            let ours = self.rooms.get(&call.campaign).is_some_and(|room| room.seller == seller);
+            let named = Some(call.lead.contact) == contact || Some(&*call.phone.key) == key;
+            if !ours || !named {
+                continue;
+            }
+            if call.machine.stage() == attempt::Stage::Starting {
+                meant.push((call.attempt, attempt::Event::Withdrawn));
+            } else if self.lines.get(call.line).is_some_and(|line| line.holds(call.leg)) {
+                meant.push((call.attempt, attempt::Event::Stop));
+            }
+        }
+        for (attempt, event) in meant {
+            self.call_event(now, attempt, event, out);
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::logic::dialer::{Action, Dialer, LegCommand, StoreHealth, Timer};
+use crate::logic::attempt::{Event, Stage};
+use crate::logic::dialer::{Action, Dialer, LegCommand, LegOwner, StoreHealth, Timer};
 use crate::logic::ids::{AttemptId, LegId};
 use crate::logic::pacing::call_rate::CallRate;
 use crate::logic::settings::TrunkSettings;
@@ -56,6 +57,11 @@ impl Line {
         let half_a_second =
             usize::try_from(self.settings.calls_per_second.div_ceil(2)).unwrap_or(1).max(1);
         (starting >= half_a_second).then_some("calls_per_second")
+    }
+
+    /// Whether a challenged leg waits here for its second INVITE.
+    pub(super) fn holds(&self, leg: LegId) -> bool {
+        self.queue.iter().any(|sender| matches!(sender, Sender::Authorized(held) if *held == leg))
     }
 
     /// INVITEs that left in the last second.
@@ -119,32 +125,37 @@ impl Dialer {
             self.drop_front(index);
             match sender {
                 Sender::First(attempt) => {
-                    self.call_event(now, attempt, crate::logic::attempt::Event::Granted, out);
+                    self.call_event(now, attempt, Event::Granted, out);
                 }
                 Sender::Authorized(leg) => out.push(Action::Leg(leg, LegCommand::Authorize)),
             }
         }
     }
 
-    /// Asked before a right is spent. The gates that need no database are asked here once more.
+    /// Asked before a right is spent. The gates that need no database are asked here once more, also before a second
+    /// INVITE: the first one, which was challenged, has rung nobody.
     fn still_wanted(&mut self, now: Now, sender: Sender, out: &mut Vec<Action>) -> bool {
-        match sender {
-            Sender::First(attempt) => {
-                let Some(call) = self.calls.get(&attempt) else { return false };
-                if call.machine.stage() != crate::logic::attempt::Stage::Starting {
+        let (attempt, stage, take_back) = match sender {
+            Sender::First(attempt) => (attempt, Stage::Starting, Event::Withdrawn),
+            Sender::Authorized(leg) => match self.legs.get(&leg) {
+                Some(LegOwner::Call(attempt)) => (*attempt, Stage::Dialing, Event::Stop),
+                Some(LegOwner::Desk(_) | LegOwner::Recovered(_) | LegOwner::Stray) | None => {
                     return false;
                 }
-                let may_go = self.health != StoreHealth::Gone
-                    && !self.clock_is_off()
-                    && self.gate_in_memory(now, call.campaign, &call.phone, call.class).is_none()
-                    && self.may_still_go(attempt);
-                if !may_go {
-                    self.call_event(now, attempt, crate::logic::attempt::Event::Withdrawn, out);
-                }
-                may_go
-            }
-            Sender::Authorized(leg) => self.legs.contains_key(&leg),
+            },
+        };
+        let Some(call) = self.calls.get(&attempt) else { return false };
+        if call.machine.stage() != stage {
+            return false;
         }
+        let may_go = self.health != StoreHealth::Gone
+            && !self.clock_is_off()
+            && self.gate_in_memory(now, call.campaign, &call.phone, call.class).is_none()
+            && self.may_still_go(attempt);
+        if !may_go {
+            self.call_event(now, attempt, take_back, out);
+        }
+        may_go
     }
 
     fn drop_front(&mut self, index: usize) {

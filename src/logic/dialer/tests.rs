@@ -232,6 +232,28 @@ fn a_number_that_is_suppressed_while_its_intent_waits_is_not_called() {
 }
 
 #[test]
+fn a_number_that_is_suppressed_while_its_second_invite_waits_is_not_called() {
+    let mut run = Run::new(2, &["a", "b"], |_| {}).ready();
+    run.command(Command::TrunkRate { trunk: trunk().name, calls_per_second: 1 });
+    let (first, before) = (run.dialed()[0], run.legs.len());
+    run.leg(first, LegEvent::Challenged);
+    run.command(Command::Suppress {
+        seller: "ACME".to_owned(),
+        number: lead(1).phones[0].key.clone(),
+        reason: "do_not_call".to_owned(),
+        proof: "letter".to_owned(),
+    });
+    assert!(run.legs[before..].contains(&(first, LegCommand::HangUp)), "{:?}", run.legs);
+    run.pass(Duration::from_secs(5));
+    assert!(!run.legs.contains(&(first, LegCommand::Authorize)), "{:?}", run.legs);
+    // Whose number was not named is called, after a challenge as without one.
+    let second = run.dialed()[1];
+    run.leg(second, LegEvent::Challenged);
+    run.pass(Duration::from_secs(2));
+    assert!(run.legs.contains(&(second, LegCommand::Authorize)), "{:?}", run.legs);
+}
+
+#[test]
 fn a_wall_clock_that_is_set_back_undoes_no_word_and_no_pause() {
     let mut run = Run::new(1, &["a"], |_| {}).ready();
     let customer = run.dialed()[0];

@@ -83,7 +83,13 @@ impl AbandonLedger {
     pub fn learn(&mut self, window: UtcMs, account: Account) {
         self.accounts.insert(window, account);
         while self.accounts.len() > KNOWN_WINDOWS {
-            self.accounts.pop_first();
+            // The oldest; where the wall clock was set back that may be the one just read, which is asked for now.
+            let oldest = self.accounts.first_key_value().map(|(oldest, _)| *oldest);
+            if oldest == Some(window) {
+                self.accounts.pop_last()
+            } else {
+                self.accounts.pop_first()
+            };
         }
     }
 
@@ -217,6 +223,16 @@ mod tests {
         assert!(!ledger.admits(EDGE));
         ledger.learn(NEXT, Account::default());
         assert!(!ledger.admits(EDGE), "a new window has no credit");
+    }
+
+    #[test]
+    fn the_window_read_last_is_known_also_after_the_wall_clock_was_far_ahead() {
+        let mut ledger = AbandonLedger::new(30_000);
+        for days in [5, 6, 7, 1] {
+            let account = Account { answered: days, ..Account::default() };
+            ledger.learn(UtcMs(i64::try_from(days).unwrap()), account);
+        }
+        assert_eq!(ledger.account(UtcMs(1)).map(|account| account.answered), Some(1));
     }
 
     #[test]

@@ -133,21 +133,11 @@ impl Floor {
             if far.stage != stage {
                 return;
             }
-            match event {
-                LegEvent::Failed(_) if far.stage == Stage::Rings => far.stage = Stage::NeverUp,
-                LegEvent::Ended { .. } => far.stage = Stage::WasUp,
-                LegEvent::Failed(_)
-                | LegEvent::Sent
-                | LegEvent::Ringing
-                | LegEvent::Progress
-                | LegEvent::Challenged
-                | LegEvent::Answered(_)
-                | LegEvent::Digit(_)
-                | LegEvent::Held(_)
-                | LegEvent::Quiet
-                | LegEvent::Dead
-                | LegEvent::Heard
-                | LegEvent::PlayDone(_) => {}
+            if event.end().is_some() {
+                far.stage = match far.stage {
+                    Stage::Rings | Stage::NeverUp => Stage::NeverUp,
+                    Stage::Up | Stage::WasUp => Stage::WasUp,
+                };
             }
         }
         self.tell(Input::Leg(leg, event));

@@ -71,6 +71,15 @@ pub fn outcome_of_failure(failure: Failure) -> Outcome {
     }
 }
 
+/// Whether a ring that we cut after so long counts as an abandoned call.
+#[must_use]
+pub fn is_short_ring(rang: Duration) -> bool {
+    rang < SHORTEST_RING
+}
+
+/// 16 CFR 310.4(b)(4)(ii): no ring is ended before 15 s.
+const SHORTEST_RING: Duration = Duration::from_secs(15);
+
 #[cfg(test)]
 mod tests {
     use super::*;

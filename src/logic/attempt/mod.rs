@@ -13,7 +13,7 @@ mod end;
 
 use std::time::Duration;
 
-pub use end::{End, Failure, outcome_of_failure};
+pub use end::{End, Failure, is_short_ring, outcome_of_failure};
 
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::CallLimits;
@@ -138,7 +138,8 @@ struct Facts {
     answered_at: Option<UtcMs>,
     connected_at: Option<UtcMs>,
     connected_tick: Option<Tick>,
-    lost_agent: bool,
+    /// The agent's phone died in mid-talk, and nobody has taken over since.
+    lost_agent_at: Option<Tick>,
 }
 
 impl Attempt {
@@ -198,7 +199,7 @@ impl Attempt {
                 | Event::AgentLost
                 | Event::MessageDone => {}
             },
-            State::Dialing { set_up_at, ringing, .. } => match event {
+            State::Dialing { set_up_at, stage_at, ringing } => match event {
                 Event::Ringing | Event::Progress => {
                     self.early(now, event == Event::Ringing, set_up_at, ringing)
                 }
@@ -207,9 +208,12 @@ impl Attempt {
                     self.end(now, outcome_of_failure(failure), Some(failure), out)
                 }
                 Event::LegEnded { .. } => self.end(now, Outcome::Unknown, None, out),
-                Event::Timeout => self.cancel(Outcome::NoAnswer, LateAnswer::Take, out),
+                Event::Timeout => {
+                    let why = self.cut(now, ringing, stage_at, Outcome::NoAnswer);
+                    self.cancel(why, LateAnswer::Take, out);
+                }
                 Event::Stop => {
-                    let why = self.outcome_of_cut_ring(now);
+                    let why = self.cut(now, ringing, stage_at, Outcome::Cancelled);
                     self.cancel(why, LateAnswer::HangUp, out);
                 }
                 Event::Saved
@@ -256,10 +260,11 @@ impl Attempt {
                 Event::AgentJoined => {
                     self.facts.connected_at.get_or_insert(now.utc);
                     self.facts.connected_tick.get_or_insert(now.tick);
+                    self.facts.lost_agent_at = None;
                     self.state = State::Talking { end_at: now.tick + self.limits.talk };
                 }
                 Event::Timeout => {
-                    let kind = if self.facts.lost_agent {
+                    let kind = if self.facts.lost_agent_at.is_some() {
                         MessageKind::CallLost
                     } else {
                         MessageKind::SafeHarbour
@@ -284,7 +289,7 @@ impl Attempt {
             State::Talking { .. } => match event {
                 // Another agent within the same limit as after the answer, else the message.
                 Event::AgentLost => {
-                    self.facts.lost_agent = true;
+                    self.facts.lost_agent_at = Some(now.tick);
                     self.state = State::Waiting { abandon_at: now.tick + self.limits.connect };
                     out.push(Action::WantAgent);
                 }
@@ -400,10 +405,15 @@ impl Attempt {
         out.push(Action::Play(kind));
     }
 
-    /// A ring that we cut under 15 s counts as abandoned (16 CFR 310.4(b)(4)(ii)), except in simulation.
-    fn outcome_of_cut_ring(&self, now: Now) -> Outcome {
-        let short = self.facts.rang_at.is_some_and(|at| now.tick.since(at) < SHORTEST_RING);
-        if short && !self.simulated { Outcome::Abandoned } else { Outcome::Cancelled }
+    /// Abandoned where we cut a ring too early (simulated calls may), else `otherwise`. `stage_at`: the end of the ring
+    /// limit, which says how long it has rung.
+    fn cut(&self, now: Now, ringing: bool, stage_at: Tick, otherwise: Outcome) -> Outcome {
+        let rang = now.tick.since(stage_at - self.limits.ring);
+        if ringing && !self.simulated && is_short_ring(rang) {
+            Outcome::Abandoned
+        } else {
+            otherwise
+        }
     }
 
     fn end_answered(&mut self, now: Now, q850: Option<u8>, out: &mut Vec<Action>) {
@@ -416,7 +426,7 @@ impl Attempt {
             | State::Waiting { .. }
             | State::Message { .. }
             | State::Ended => {
-                if self.facts.lost_agent {
+                if self.facts.lost_agent_at.is_some() {
                     Outcome::AgentLost
                 } else {
                     Outcome::Abandoned
@@ -434,7 +444,8 @@ impl Attempt {
             self.facts.answered_at.get_or_insert(now.utc);
         }
         let facts = self.facts;
-        let talk = facts.connected_tick.map(|at| now.tick.since(at)).unwrap_or_default();
+        let talked_until = facts.lost_agent_at.unwrap_or(now.tick);
+        let talk = facts.connected_tick.map(|at| talked_until.since(at)).unwrap_or_default();
         out.push(Action::Record(Box::new(End {
             outcome,
             early_at: facts.early_at,

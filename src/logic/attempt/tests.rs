@@ -20,15 +20,22 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
+        Self::within(LIMITS)
+    }
+
+    fn within(limits: CallLimits) -> Self {
         let now = Now { tick: Tick::START, utc: UtcMs(1_000_000) };
-        Self { attempt: Attempt::new(now, LIMITS, false), now }
+        Self { attempt: Attempt::new(now, limits, false), now }
     }
 
     fn dialing() -> Self {
-        let mut run = Self::new();
-        run.event(Event::Saved);
-        assert_eq!(run.event(Event::Granted), [Action::Dial]);
-        run
+        Self::new().dialed()
+    }
+
+    fn dialed(mut self) -> Self {
+        self.event(Event::Saved);
+        assert_eq!(self.event(Event::Granted), [Action::Dial]);
+        self
     }
 
     fn wait(&mut self, time: Duration) {
@@ -210,6 +217,42 @@ fn a_ring_we_cut_under_fifteen_seconds_counts_as_abandoned() {
     run.wait(Duration::from_secs(16));
     run.event(Event::Stop);
     assert_eq!(recorded(&run.event(status(487))), Some(Outcome::Cancelled));
+}
+
+#[test]
+fn a_ring_that_the_set_up_limit_cuts_short_counts_as_abandoned_too() {
+    // A first 180 long after the 183 begins the ring anew; ten seconds later the whole set-up has taken too long.
+    let limits = CallLimits { set_up: Duration::from_secs(50), ..LIMITS };
+    let mut run = Run::within(limits).dialed();
+    run.wait(Duration::from_secs(12));
+    run.event(Event::Progress);
+    run.wait(Duration::from_secs(28));
+    run.event(Event::Ringing);
+    assert_eq!(run.timeout(), [Action::HangUp]);
+    assert_eq!(recorded(&run.event(status(487))), Some(Outcome::Abandoned));
+}
+
+#[test]
+fn a_ring_told_by_early_media_alone_is_a_ring() {
+    let mut run = Run::dialing();
+    run.event(Event::Progress);
+    run.wait(Duration::from_secs(14));
+    run.event(Event::Stop);
+    assert_eq!(recorded(&run.event(status(487))), Some(Outcome::Abandoned));
+}
+
+#[test]
+fn only_a_talk_with_the_agent_is_long_and_not_the_message_after_it() {
+    let mut run = Run::dialing();
+    run.event(Event::Answered);
+    run.event(Event::AgentJoined);
+    run.wait(Duration::from_secs(3));
+    run.event(Event::AgentLost);
+    run.timeout();
+    run.wait(Duration::from_secs(20));
+    let actions = run.event(Event::MessageDone);
+    let Some(Action::Record(end)) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!((end.talk, end.long_talk), (Duration::from_secs(3), false));
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

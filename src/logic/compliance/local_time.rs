@@ -10,7 +10,9 @@ use crate::logic::time::UtcMs;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoMoment {
     /// Not a date with a time.
-    #[error("`{0}` is no date with a time; write 2026-11-23T10:30")]
+    #[error(
+        "`{0}` is no date with a time by the person's clock; write 2026-11-23T10:30, without a zone"
+    )]
     NotATime(String),
     /// The clock skips it.
     #[error("the clock in {zone} never shows {text}: it is set forward then")]
@@ -34,14 +36,23 @@ pub fn moment(zone: &str, text: &str) -> Result<UtcMs, NoMoment> {
         .trim()
         .parse()
         .ok()
-        // A date alone would be midnight, which nobody means.
-        .filter(|_| text.contains(':'))
+        // A date alone would be midnight, which nobody means; an offset or zone would be passed over, and the call be
+        // promised for another time than was meant.
+        .filter(|_| text.contains(':') && !text.contains(['+', '[', 'Z', 'z']))
+        .filter(|_| text.matches('-').count() == 2)
         .ok_or_else(|| NoMoment::NotATime(text.to_owned()))?;
     let at = zone::zone(zone)?.to_ambiguous_timestamp(local);
     if matches!(at.offset(), AmbiguousOffset::Gap { .. }) {
         return Err(NoMoment::Skipped { text: text.to_owned(), zone: zone.to_owned() });
     }
     at.earlier().map(zone::utc).map_err(|_| NoMoment::NotATime(text.to_owned()))
+}
+
+/// When the next day begins by the clock of `zone`; where the zone is not known, by none.
+#[must_use]
+pub fn next_day(zone: &str, at: UtcMs) -> Option<UtcMs> {
+    let now = zone::timestamp(at)?.to_zoned(zone::zone(zone).ok()?);
+    now.tomorrow().and_then(|day| day.start_of_day()).ok().map(|day| zone::utc(day.timestamp()))
 }
 
 /// What the clock of `zone` shows: `2026-11-23T10:30 (Asia/Tokyo)`. In UTC where the zone is not known.
@@ -72,6 +83,10 @@ mod tests {
     fn what_no_clock_shows_is_refused() {
         for text in ["tomorrow", "2026-11-23", "2026-13-01T10:00", "10:30", ""] {
             assert_eq!(moment("Asia/Tokyo", text), Err(NoMoment::NotATime(text.to_owned())));
+        }
+        for elsewhere in ["Z", "+01:00", "-05:00", "[Europe/London]"] {
+            let text = format!("2026-11-23T10:30{elsewhere}");
+            assert_eq!(moment("Asia/Tokyo", &text), Err(NoMoment::NotATime(text.clone())));
         }
         let skipped = moment("Europe/London", "2026-03-29T01:30");
         assert!(matches!(skipped, Err(NoMoment::Skipped { .. })), "{skipped:?}");

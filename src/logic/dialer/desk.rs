@@ -6,7 +6,7 @@ use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, Disposit
 use crate::logic::dialer::rows::{LastCall, Saying};
 use crate::logic::dialer::{
     Action, AgentLeg, AgentStateRecord, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
-    LegEvent, LegFailure, LegOwner, StoreCommand, Timer, Waiting,
+    LegEvent, LegOwner, StoreCommand, Timer, Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
@@ -197,19 +197,11 @@ impl Dialer {
                 }
                 agent::Event::PhoneUp
             }
-            LegEvent::Failed(failure) => {
-                self.phone_closed(now, agent, leg, Some(failure), out);
-                agent::Event::PhoneDown
-            }
-            LegEvent::Ended { q850, .. } => {
-                let failure = LegFailure {
-                    status: Some(200),
-                    sent: true,
-                    uncertain: false,
-                    q850,
-                    retry_after: None,
-                };
-                self.phone_closed(now, agent, leg, Some(failure), out);
+            LegEvent::Failed(_) | LegEvent::Ended { .. } => {
+                self.leg_over(now, leg, &event, out);
+                if let Some(desk) = self.desks.get_mut(&agent).filter(|_| current) {
+                    desk.leg = None;
+                }
                 agent::Event::PhoneDown
             }
             LegEvent::Challenged => {
@@ -239,57 +231,18 @@ impl Dialer {
         self.legs.insert(leg, LegOwner::Stray);
     }
 
-    pub(super) fn stray_leg_event(
+    /// Forgets a leg that is over, and has its row written.
+    pub(super) fn leg_over(
         &mut self,
         now: Now,
         leg: LegId,
         event: &LegEvent,
         out: &mut Vec<Action>,
     ) {
-        let (sip_status, q850) = match event {
-            LegEvent::Failed(failure) => (failure.status, failure.q850),
-            LegEvent::Ended { q850, .. } => (Some(200), *q850),
-            LegEvent::Sent
-            | LegEvent::Ringing
-            | LegEvent::Progress
-            | LegEvent::Challenged
-            | LegEvent::Answered(_)
-            | LegEvent::Digit(_)
-            | LegEvent::Held(_)
-            | LegEvent::Quiet
-            | LegEvent::Dead
-            | LegEvent::Heard
-            | LegEvent::PlayDone(_) => return,
-        };
+        let Some((sip_status, q850)) = event.end() else { return };
         self.legs.remove(&leg);
         let row = LegEnded { leg, sip_status, q850, at: now.utc };
         self.store(StoreCommand::LegEnded(row), Waiting::Fact, out);
-    }
-
-    fn phone_closed(
-        &mut self,
-        now: Now,
-        agent: AgentId,
-        leg: LegId,
-        failure: Option<LegFailure>,
-        out: &mut Vec<Action>,
-    ) {
-        self.legs.remove(&leg);
-        let row = LegEnded {
-            leg,
-            sip_status: failure.and_then(|f| f.status),
-            q850: failure.and_then(|f| f.q850),
-            at: now.utc,
-        };
-        self.store(StoreCommand::LegEnded(row), Waiting::Fact, out);
-        // The machine is told while the leg is still its own; then the desk has none.
-        if let Some(desk) = self.desks.get_mut(&agent).filter(|desk| desk.leg == Some(leg)) {
-            desk.leg = None;
-        }
-        let gone = self.desks.get(&agent).is_some_and(|desk| desk.leg.is_none());
-        if gone {
-            self.desk_event(now, agent, agent::Event::PhoneDown, out);
-        }
     }
 
     /// Puts the customer of an attempt before an agent.

@@ -235,7 +235,7 @@ impl Dialer {
                 let open = open.clone();
                 self.recovered_leg_event(now, leg, *open, event, out);
             }
-            Some(LegOwner::Stray) => self.stray_leg_event(now, leg, &event, out),
+            Some(LegOwner::Stray) => self.leg_over(now, leg, &event, out),
             None => {}
         }
     }

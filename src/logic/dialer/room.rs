@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::logic::compliance::abandon_window::AbandonWindows;
 use crate::logic::compliance::calling_class::ClassHours;
+use crate::logic::compliance::local_time;
 use crate::logic::dialer::cover::Credit;
 use crate::logic::dialer::{
     Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
-    LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply, Timer,
-    Waiting,
+    LeadPhone, LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply,
+    Timer, Waiting,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{CampaignId, SellerId};
@@ -126,6 +127,12 @@ impl Room {
         // Local midnight lies within half a day of the UTC day of the same date.
         let day = i32::try_from((starts + DAY_MS / 2).div_euclid(DAY_MS)).unwrap_or(0);
         (day, UtcMs(ends))
+    }
+
+    /// When a new day has begun both here and, wherever the number may be, at the callee's.
+    pub(super) fn next_day(&self, at: UtcMs, phone: &LeadPhone) -> UtcMs {
+        let theirs = phone.zones.iter().filter_map(|zone| local_time::next_day(zone, at));
+        theirs.fold(self.day(at).1, UtcMs::max)
     }
 
     /// Changes the state and says since when it is that. The time to write is later than that of the last change, even

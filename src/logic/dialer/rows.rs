@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::logic::agent::Kind;
-use crate::logic::attempt::{End, Failure, outcome_of_failure};
+use crate::logic::attempt::{End, Failure, INTENT_AGE, is_short_ring, outcome_of_failure};
 use crate::logic::campaign::retry::{self, Ended, Next, NumberAfter};
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::command::AgentPage;
@@ -81,11 +81,14 @@ impl Dialer {
         attempt: AttemptId,
         end: &End,
     ) -> Option<OutcomeRecord> {
-        let suppression = self.ids.make().map(SuppressionId)?;
+        // Only where it is needed: an outcome is written though the ids are used up.
+        let refused = end.outcome == Outcome::Unwanted;
+        let suppression = refused.then(|| self.ids.make()).flatten().map(SuppressionId);
         let call = self.calls.get(&attempt)?;
         let room = self.rooms.get(&call.campaign)?;
         let said = call.said.clone();
-        let (today, next_day) = room.day(now.utc);
+        let (today, _) = room.day(now.utc);
+        let next_day = room.next_day(now.utc, &call.phone);
         let same_before =
             if call.lead.last_outcome == Some(end.outcome) { call.lead.same_outcome } else { 0 };
         let counted = u32::from(end.outcome.uses_attempt());
@@ -105,11 +108,10 @@ impl Dialer {
         };
         let live = match end.outcome {
             // The agent's word goes before the length of the talk: a long message on a machine is no person.
-            Outcome::Connected => {
+            Outcome::Connected | Outcome::AgentLost => {
                 said.and_then(|said| said.live).or_else(|| end.long_talk.then_some(true))
             }
             Outcome::Abandoned if end.answered_at.is_some() => Some(true),
-            Outcome::AgentLost => Some(true),
             Outcome::Abandoned
             | Outcome::NoAnswer
             | Outcome::Busy
@@ -129,7 +131,7 @@ impl Dialer {
             end.outcome == Outcome::Abandoned || (end.outcome == Outcome::Unknown && uncovered);
         let window = room.window(end.answered_at.unwrap_or(end.ended_at));
         let answered = live == Some(true) || abandoned;
-        let suppress = (end.outcome == Outcome::Unwanted).then(|| Suppress {
+        let suppress = suppression.map(|suppression| Suppress {
             suppression,
             seller: room.seller,
             contact: Some(call.lead.contact),
@@ -270,13 +272,14 @@ impl Dialer {
     /// An attempt that an earlier process left open: sent, end not known. It counts, as abandoned, until proven
     /// otherwise, and is next dialed no sooner than the next day.
     pub(super) fn recover(&mut self, now: Now, open: OpenAttempt, out: &mut Vec<Action>) {
-        self.record_recovered(now, &open, Outcome::Unknown, None, true, out);
+        self.record_recovered(now, &open, Outcome::Unknown, None, out);
         for leg in &open.legs {
             self.legs.insert(leg.leg, LegOwner::Recovered(Box::new(open.clone())));
         }
     }
 
-    /// The leg of a recovered attempt is closed. A final response to its INVITE proves that nobody answered.
+    /// The leg of a recovered attempt is closed. A final response to its INVITE proves that nobody answered; yet a ring
+    /// that we cut early is an abandoned call all the same.
     pub(super) fn recovered_leg_event(
         &mut self,
         now: Now,
@@ -285,37 +288,25 @@ impl Dialer {
         event: LegEvent,
         out: &mut Vec<Action>,
     ) {
-        match event {
-            LegEvent::Failed(failure) => {
-                self.stray_leg_event(now, leg, &event, out);
-                let Some(status) = failure.status else { return };
-                // 481 says only that the far end does not know the call: it may have rung and been answered before.
-                if status == 481 || open.answered_at.is_some() {
-                    return;
-                }
-                let failure = Failure {
-                    status: Some(status),
-                    sent: true,
-                    q850: failure.q850,
-                    ..Failure::default()
-                };
-                let outcome =
-                    if status == 487 { Outcome::Cancelled } else { outcome_of_failure(failure) };
-                self.record_recovered(now, &open, outcome, Some(failure), false, out);
-            }
-            LegEvent::Ended { .. } => self.stray_leg_event(now, leg, &event, out),
-            LegEvent::Sent
-            | LegEvent::Ringing
-            | LegEvent::Progress
-            | LegEvent::Challenged
-            | LegEvent::Answered(_)
-            | LegEvent::Digit(_)
-            | LegEvent::Held(_)
-            | LegEvent::Quiet
-            | LegEvent::Dead
-            | LegEvent::Heard
-            | LegEvent::PlayDone(_) => {}
+        self.leg_over(now, leg, &event, out);
+        let LegEvent::Failed(failure) = event else { return };
+        let Some(status) = failure.status else { return };
+        // 481 says only that the far end does not know the call: it may have rung and been answered before.
+        if status == 481 || open.answered_at.is_some() {
+            return;
         }
+        let failure =
+            Failure { status: Some(status), sent: true, q850: failure.q850, ..Failure::default() };
+        let Some(room) = self.rooms.get(&open.campaign) else { return };
+        // When it began to ring is not known: at the latest after the longest post-dial delay.
+        let began = open.started_at + INTENT_AGE + room.settings.limits.post_dial_delay;
+        let short = !room.settings.simulated_only && is_short_ring(now.utc.since(began));
+        let outcome = match status {
+            487 if short => Outcome::Abandoned,
+            487 => Outcome::Cancelled,
+            _ => outcome_of_failure(failure),
+        };
+        self.record_recovered(now, &open, outcome, Some(failure), out);
     }
 
     fn record_recovered(
@@ -324,21 +315,17 @@ impl Dialer {
         open: &OpenAttempt,
         outcome: Outcome,
         failure: Option<Failure>,
-        abandoned: bool,
         out: &mut Vec<Action>,
     ) {
         let Some(room) = self.rooms.get(&open.campaign) else { return };
-        let (_, next_day) = room.day(now.utc);
-        // Connected before the crash: a person spoke with an agent. That is no abandoned call.
-        let was_connected = open.connected_at.is_some();
+        let next_day = room.next_day(now.utc, &open.phone);
+        // Connected before the crash: no abandoned call. Whether a person was there only a disposition says.
+        let lost =
+            matches!(outcome, Outcome::Unknown | Outcome::Abandoned) && open.connected_at.is_none();
         let window = room.window(open.answered_at.unwrap_or(open.started_at));
         let had_credit = !open.covered && room.span_from(open.started_at).holds(window.starts);
-        let booking = Booking {
-            window,
-            answered: abandoned,
-            abandoned: abandoned && !was_connected,
-            fault: abandoned && !was_connected && !had_credit,
-        };
+        let booking =
+            Booking { window, answered: lost, abandoned: lost, fault: lost && !had_credit };
         let record = OutcomeRecord {
             attempt: open.attempt,
             lead: open.lead,
@@ -364,7 +351,8 @@ impl Dialer {
             phone: None,
             suppress: None,
         };
-        if abandoned {
+        // A revision is not counted in this run.
+        if outcome == Outcome::Unknown {
             self.count(open.campaign, outcome);
             self.count_booking(open.campaign, booking);
         }

@@ -384,6 +384,89 @@ fn an_attempt_left_open_by_a_crash_is_unknown_until_the_network_proves_otherwise
 }
 
 #[test]
+fn a_ring_that_a_crash_and_its_cancel_cut_short_stays_abandoned() {
+    for (after, outcome, abandoned) in
+        [(20, Outcome::Abandoned, true), (33, Outcome::Cancelled, false)]
+    {
+        let open = left_open(UtcMs(1_790_000_000_000 - after * 1_000));
+        let real = |settings: &mut CampaignSettings| settings.simulated_only = false;
+        let mut run = Run::start(Account::default(), 0, &[], real, Some(open));
+        run.leg(LegId(6), failed(487));
+        assert_eq!(run.outcomes(), [Outcome::Unknown, outcome], "{after} s after its start");
+        let booked = run.rows.iter().rev().find_map(|row| {
+            if let StoreCommand::Outcome(record) = row { Some(record.booking) } else { None }
+        });
+        let booked = booked.unwrap();
+        assert_eq!(
+            (booked.answered, booked.abandoned, booked.fault),
+            (abandoned, abandoned, abandoned)
+        );
+    }
+}
+
+#[test]
+fn an_unknown_end_is_called_again_on_the_next_day_of_the_callee_not_only_on_ours() {
+    // 23:13 in Tokyo, where the ledger's days are counted, and 07:13 in Los Angeles.
+    let mut open = left_open(UtcMs(1_790_000_000_000));
+    open.phone.zones = vec!["America/Los_Angeles".to_owned()];
+    let run = Run::start(Account::default(), 0, &[], |_| {}, Some(open));
+    let after = run.rows.iter().find_map(|row| {
+        if let StoreCommand::Outcome(record) = row { Some(record.after.due) } else { None }
+    });
+    assert_eq!(after, Some(UtcMs(1_790_060_400_000)), "midnight in Los Angeles");
+}
+
+#[test]
+fn a_talk_that_a_crash_hides_raises_no_credit() {
+    let at = UtcMs(1_790_000_000_000);
+    let open = OpenAttempt { answered_at: Some(at), connected_at: Some(at), ..left_open(at) };
+    let run = Run::start(Account::default(), 0, &[], |_| {}, Some(open));
+    assert_eq!(run.outcomes(), [Outcome::Unknown]);
+    assert_eq!(run.account, Account::default(), "it may have been a machine");
+}
+
+#[test]
+fn a_call_whose_agent_is_gone_gets_the_next_who_is_free_before_a_new_one_starts() {
+    let mut run = Run::new(20, &["a", "b"], |_| {}).ready();
+    run.pass(Duration::from_secs(1));
+    let (alone, busy) = (run.dialed()[0], run.dialed()[1]);
+    let kept = run.dialer.calls.values().find(|call| call.leg == alone).unwrap().agent.unwrap();
+    let phone = run.dialer.desks[&kept].leg.unwrap();
+    run.leg(phone, LegEvent::Dead);
+    run.leg(busy, failed(486));
+    run.pass(Duration::from_secs(1));
+    assert_eq!(
+        run.dialed().len(),
+        2,
+        "the agent of the busy number is kept for the call under way"
+    );
+    run.leg(alone, LegEvent::Answered(dialog()));
+    assert_eq!(run.view().calls.talking, 1);
+}
+
+#[test]
+fn of_two_who_wait_the_first_to_answer_is_served_first() {
+    let mut run = Run::new(2, &["a", "b"], |_| {}).ready();
+    run.pass(Duration::from_secs(1));
+    let (first, second) = (run.dialed()[0], run.dialed()[1]);
+    for agent in [1, 2] {
+        let phone = run.dialer.desks[&AgentId(agent)].leg.unwrap();
+        run.leg(phone, LegEvent::Dead);
+    }
+    run.leg(second, LegEvent::Answered(dialog()));
+    run.pass(Duration::from_secs(1));
+    run.leg(first, LegEvent::Answered(dialog()));
+    for command in [
+        Command::AgentLogin { agent: "a".to_owned() },
+        Command::AgentReady { agent: "a".to_owned() },
+    ] {
+        run.command(command);
+    }
+    let talking = run.dialer.calls.values().find(|call| call.agent.is_some()).unwrap();
+    assert_eq!(talking.leg, second);
+}
+
+#[test]
 fn a_drain_waits_for_a_leg_of_an_earlier_process_until_its_cancel_is_given_up() {
     let mut run = after_a_crash(&["a"]).ready();
     run.input(Input::Shutdown);

@@ -122,6 +122,28 @@ pub enum LegEvent {
     PlayDone(u64),
 }
 
+impl LegEvent {
+    /// Final SIP status and Q.850 cause, where this is the last event of a leg.
+    #[must_use]
+    pub const fn end(&self) -> Option<(Option<u16>, Option<u8>)> {
+        match self {
+            Self::Failed(failure) => Some((failure.status, failure.q850)),
+            Self::Ended { q850, .. } => Some((Some(200), *q850)),
+            Self::Sent
+            | Self::Ringing
+            | Self::Progress
+            | Self::Challenged
+            | Self::Answered(_)
+            | Self::Digit(_)
+            | Self::Held(_)
+            | Self::Quiet
+            | Self::Dead
+            | Self::Heard
+            | Self::PlayDone(_) => None,
+        }
+    }
+}
+
 /// Why a leg cannot be talked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LegFailure {

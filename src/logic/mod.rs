@@ -28,4 +28,5 @@ pub mod phone;
 pub mod rtp;
 pub mod settings;
 pub mod sip;
+pub mod split_mix;
 pub mod time;

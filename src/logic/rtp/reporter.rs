@@ -6,6 +6,7 @@ use crate::logic::rtp::reception::Reception;
 use crate::logic::rtp::rtcp::Report;
 use crate::logic::rtp::rtcp::SenderInfo;
 use crate::logic::rtp::stream::OutgoingStream;
+use crate::logic::split_mix::SplitMix;
 use crate::logic::time::Tick;
 
 /// Counts what is sent and writes the reports about it.
@@ -16,14 +17,14 @@ pub struct Reporter {
     /// Packets at the last report: an SR if there are more, an RR if not.
     told: u64,
     due: Option<Tick>,
-    dice: u64,
+    numbers: SplitMix,
 }
 
 impl Reporter {
     /// `seed` spreads the reports of many legs.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { packets: 0, octets: 0, told: 0, due: None, dice: seed | 1 }
+        Self { packets: 0, octets: 0, told: 0, due: None, numbers: SplitMix::new(seed) }
     }
 
     /// One more packet was sent.
@@ -77,11 +78,7 @@ impl Reporter {
 
     /// 2.5 to 7.5 s, so that the reports of many legs do not leave together (§6.3.1).
     const fn interval(&mut self) -> Duration {
-        // Marsaglia's xorshift: enough to spread, and repeatable.
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        Duration::from_millis(2_500 + self.dice % 5_000)
+        Duration::from_millis(2_500 + self.numbers.next() % 5_000)
     }
 }
 

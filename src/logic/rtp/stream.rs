@@ -7,6 +7,7 @@
 
 use crate::logic::rtp::SAMPLE_RATE;
 use crate::logic::rtp::packet::RtpHeader;
+use crate::logic::split_mix::SplitMix;
 use crate::logic::time::Tick;
 
 /// Numbers for the packets of one leg.
@@ -51,7 +52,7 @@ impl OutgoingStream {
     #[must_use]
     pub const fn new(now: Tick, seed: u64) -> Self {
         let [a, b, c, d, e, f, g, h] = seed.to_be_bytes();
-        let mixed = mix(seed).to_be_bytes();
+        let mixed = SplitMix::new(seed).next().to_be_bytes();
         let first_timestamp = u32::from_be_bytes([e, f, g, h]) ^ u32::from_be_bytes([a, b, c, d]);
         Self {
             ssrc: u32::from_be_bytes([mixed[0], mixed[1], mixed[2], mixed[3]]),
@@ -189,14 +190,6 @@ impl OutgoingStream {
 fn after(later: u32, earlier: u32) -> Option<u32> {
     let ahead = later.wrapping_sub(earlier);
     (ahead < 1 << 31).then_some(ahead)
-}
-
-/// Sebastiano Vigna's `SplitMix64` step: neighbouring seeds give unlike numbers.
-const fn mix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A jump of more packets than this, either way, is a new source (2 s of 20 ms packets).

@@ -24,6 +24,7 @@ use crate::logic::sip::transaction::client_other::ClientOther;
 use crate::logic::sip::transaction::server_invite;
 use crate::logic::sip::transaction::server_invite::ServerInvite;
 use crate::logic::sip::transaction::server_other::ServerOther;
+use crate::logic::split_mix::SplitMix;
 use crate::logic::time::Deadlines;
 use crate::logic::time::Tick;
 
@@ -41,7 +42,8 @@ pub(super) struct Engine {
     servers: BTreeMap<u64, Server>,
     server_of: BTreeMap<String, u64>,
     serial: u64,
-    dice: u64,
+    /// Waiting times and client nonces.
+    numbers: SplitMix,
 }
 
 /// What a deadline belongs to.
@@ -121,7 +123,7 @@ impl Engine {
             servers: BTreeMap::new(),
             server_of: BTreeMap::new(),
             serial: 0,
-            dice: seed,
+            numbers: SplitMix::new(seed),
         }
     }
 
@@ -135,12 +137,9 @@ impl Engine {
         turn.event(SipEvent::Dropped { reason });
     }
 
-    /// The next number of the seeded dice (splitmix64).
-    pub(super) fn roll(&mut self) -> u64 {
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.dice ^ (self.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+    /// The next of the seeded numbers.
+    pub(super) const fn roll(&mut self) -> u64 {
+        self.numbers.next()
     }
 
     /// Adds our Via and what every request of ours says.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::config::book::behaviour::Named;
 use crate::config::file::Field;
 use crate::config::file::Section;
-use crate::config::file::nearest;
 use crate::config::file::read_text;
 use crate::config::file::with_document;
 use crate::config::problem::Problems;
@@ -123,16 +122,7 @@ fn number_rule(section: &Section<'_>, named: &[Named]) -> Option<NumberRule> {
 }
 
 fn behaviour_named(item: &Field<'_>, named: &[Named]) -> Option<Behaviour> {
-    let text = item.text()?;
-    let found = named.iter().find(|named| named.name == text);
-    if found.is_none() {
-        let names: Vec<&str> = named.iter().map(|named| named.name.as_str()).collect();
-        let advice = match nearest(text, &names) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => "add a [[behaviour]] of that name".to_owned(),
-        };
-        item.unexpected("the name of a [[behaviour]]", advice);
-    }
+    let found = item.one_of(named, "[[behaviour]]", |named| &named.name);
     found.map(|named| named.behaviour.clone())
 }
 

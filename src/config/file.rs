@@ -413,15 +413,31 @@ impl<'a> Field<'a> {
         let chosen = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if chosen.is_none() {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            let advice = match nearest(text, &names) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "choose one of them".to_owned(),
-            };
+            let advice =
+                did_you_mean(text, &names).unwrap_or_else(|| "choose one of them".to_owned());
             let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
             let one_of = if names.len() == 1 { "" } else { "one of " };
             self.unexpected(format!("{one_of}{}", names.join(", ")), advice);
         }
         chosen
+    }
+
+    /// The one of `all` that is called so, where `table` is how the file makes one.
+    pub(super) fn one_of<'all, T>(
+        &self,
+        all: &'all [T],
+        table: &str,
+        name_of: impl Fn(&T) -> &str,
+    ) -> Option<&'all T> {
+        let text = self.text()?;
+        let found = all.iter().find(|one| name_of(one) == text);
+        if found.is_none() {
+            let names: Vec<&str> = all.iter().map(name_of).collect();
+            let advice =
+                did_you_mean(text, &names).unwrap_or_else(|| format!("add a {table} of that name"));
+            self.unexpected(format!("the name of a {table}"), advice);
+        }
+        found
     }
 
     /// The values of a list, at most [`MAX_ITEMS`].
@@ -520,6 +536,10 @@ pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let (distance, word) = known.iter().map(|word| (distance(written, word), *word)).min()?;
     let near = (written.chars().count() / 3).min(3);
     (distance <= near).then_some(word)
+}
+
+fn did_you_mean(written: &str, known: &[&str]) -> Option<String> {
+    nearest(written, known).map(|near| format!("did you mean \"{near}\"?"))
 }
 
 /// Edit distance (Levenshtein), of words cut to 64 characters.

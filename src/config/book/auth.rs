@@ -2,7 +2,6 @@
 
 use crate::config::file::Field;
 use crate::config::file::Section;
-use crate::config::file::nearest;
 use crate::config::trunk::unique;
 use crate::logic::sip::digest::Algorithm;
 use crate::logic::sip::digest::QopOffer;
@@ -31,16 +30,7 @@ pub(super) fn styles(root: &Section<'_>) -> Vec<Style> {
 
 /// The style that a field names.
 pub(super) fn style_named(field: &Field<'_>, styles: &[Style]) -> Option<ChallengeStyle> {
-    let text = field.text()?;
-    let found = styles.iter().find(|style| style.name == text);
-    if found.is_none() {
-        let names: Vec<&str> = styles.iter().map(|style| style.name.as_str()).collect();
-        let advice = match nearest(text, &names) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => "add a [[challenge]] of that name".to_owned(),
-        };
-        field.unexpected("the name of a [[challenge]]", advice);
-    }
+    let found = field.one_of(styles, "[[challenge]]", |style| &style.name);
     found.map(|style| style.style.clone())
 }
 

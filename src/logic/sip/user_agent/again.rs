@@ -66,6 +66,11 @@ impl Outgoing {
     }
 }
 
+/// Whether a refusal may be followed by another INVITE of the same call.
+pub(super) const fn asks_again(status: u16) -> bool {
+    matches!(status, 401 | 407 | 422)
+}
+
 /// Min-SE of a 422, if a session may last that long.
 pub(super) fn shortest_session(response: &Message) -> Option<Duration> {
     let wanted = Duration::from_secs(response.min_se()?.into());

@@ -7,6 +7,7 @@ use super::FailureCause;
 use super::OutgoingCall;
 use super::RemoteDialog;
 use super::again::MAX_INVITES;
+use super::again::asks_again;
 use super::engine::Engine;
 use super::leg::Invite;
 use super::leg::Leg;
@@ -85,8 +86,8 @@ impl Leg {
     /// Ends the recovery when nothing more is expected. `refused`: the final response to one of the INVITEs.
     pub(super) fn settle_recovery(&mut self, turn: &mut Turn<'_>, refused: Option<u16>) {
         let Side::Outgoing(outgoing) = &mut self.side else { return };
-        // A challenge ended one INVITE, the next one may have been sent.
-        if let Some(status) = refused.filter(|status| !matches!(status, 401 | 407)) {
+        // What asks for another INVITE ended one, and the next may have been sent.
+        if let Some(status) = refused.filter(|status| !asks_again(*status)) {
             self.linger(turn.now);
             self.fail(turn, FailureCause::Status(status));
         } else if !outgoing.is_open() {

@@ -87,6 +87,24 @@ fn a_leg_after_its_challenge_is_cancelled_too() {
 }
 
 #[test]
+fn a_session_too_short_says_nothing_of_the_invite_after_it() {
+    let mut before = Solo::new();
+    let first = before.invite();
+    let mut refusal = answer(&first, 422, "far");
+    refusal.push(name::MIN_SE, "1800");
+    before.receive(&refusal);
+    before.order(SipCommand::Authorize { leg: LEG });
+    let second = before.sent().remove(1);
+    let mut after = restarted(None);
+    let cancels = after.sent();
+    after.receive(&refusal);
+    assert_eq!((words(&after.sent()), after.events()), (vec!["ACK".to_owned()], vec![]));
+    after.receive(&cancels[1].reply(200, Some("far")));
+    after.receive(&answer(&second, 487, "far"));
+    assert_eq!(after.events(), [failed(FailureCause::Status(487))]);
+}
+
+#[test]
 fn a_200_that_still_comes_is_acknowledged_and_ended() {
     let invite = Solo::new().invite();
     let mut after = restarted(None);

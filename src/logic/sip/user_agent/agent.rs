@@ -204,6 +204,8 @@ impl UserAgent {
             }
         };
         match (message.core(), message.status()) {
+            // RFC 3261 §8.1.3.3: it was on its way to somebody else.
+            (Ok(core), Some(_)) if core.lower_vias > 0 => self.drop_unmatched(turn, from),
             (Ok(core), Some(status)) => self.on_response(turn, from, status, &message, &core),
             (Ok(core), None) => self.on_request(turn, from, message, &core),
             (Err(problem), None) => self.on_bad_request(turn, from, message, problem),

@@ -241,14 +241,13 @@ impl UserAgent {
 }
 
 /// Which transaction a request belongs to (RFC 3261 §17.2.3); for ACK and CANCEL ask with INVITE.
+///
+/// Branch and sent-by would do for senders that keep to RFC 3261. The rest is the same in all requests of a transaction,
+/// tells apart those of RFC 2543, and keeps out strangers: many senders make their branches of a counter.
 fn transaction_key(method: &Method, core: &Core) -> String {
     let via = &core.via;
     let port = via.port.unwrap_or(crate::logic::sip::message::DEFAULT_PORT);
     let branch = via.branch().unwrap_or_default();
-    if via.has_rfc3261_branch() {
-        return format!("{method} {branch} {}:{port}", via.host);
-    }
-    // A sender of RFC 2543: Call-ID, CSeq number, From tag and top Via tell its requests apart.
     let from = core.from.tag().unwrap_or_default();
     let (number, call_id) = (core.cseq.number, &core.call_id);
     format!("{method} {branch} {}:{port} {number} {from} {call_id}", via.host)

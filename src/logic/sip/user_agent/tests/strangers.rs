@@ -79,6 +79,30 @@ fn a_stranger_inside_a_live_dialog_is_the_far_end_behind_another_address() {
 }
 
 #[test]
+fn a_stranger_who_guesses_a_branch_cancels_nothing() {
+    let mut solo = open_house();
+    solo.receive(&request("INVITE", "1"));
+    solo.events();
+    let mut guess = request("CANCEL", "1");
+    guess.set(name::CALL_ID, "guess");
+    solo.receive_from(stranger(), &guess.to_bytes());
+    assert!(solo.sent().is_empty());
+    assert_eq!(solo.agent.counters().dropped[&DropReason::Stranger], 1);
+    assert_eq!(solo.agent.legs(), 1);
+}
+
+#[test]
+fn a_response_with_a_second_via_was_meant_for_another() {
+    let mut solo = Solo::new();
+    let invite = solo.invite();
+    let mut ok = answer(&invite, 200, "far");
+    ok.push(name::VIA, "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKproxy");
+    solo.receive(&ok);
+    assert!(solo.sent().is_empty());
+    assert_eq!(solo.agent.counters().dropped[&DropReason::NoTransaction], 1);
+}
+
+#[test]
 fn a_peer_is_told_what_it_may_not_do() {
     let cases = [
         ("INVITE", 405),

@@ -81,6 +81,7 @@ enum Later {
     },
     Forget {
         call_id: String,
+        began: Tick,
     },
 }
 
@@ -124,8 +125,11 @@ impl Wire {
 
     /// The call is over; its last messages may still come.
     pub(super) fn leave(&mut self, now: Tick, call_id: &str) {
-        if self.calls.contains_key(call_id) {
-            self.put(now + LINGER, Later::Forget { call_id: call_id.to_owned() });
+        if let Some(call) = self.calls.get(call_id) {
+            // Not a datagram: one for each call, and never lost.
+            let forget = Later::Forget { call_id: call_id.to_owned(), began: call.began };
+            self.later.insert((now + LINGER, self.serial), forget);
+            self.serial += 1;
         }
     }
 
@@ -157,8 +161,11 @@ impl Wire {
                 Later::Branch { call_id, branch, to, bytes, wait } => {
                     self.answer_branch(now, call_id, branch, (to, bytes), wait, out);
                 }
-                Later::Forget { call_id } => {
-                    self.calls.remove(&call_id);
+                Later::Forget { call_id, began } => {
+                    // Who follows a 3xx may keep the Call-ID (RFC 3261 §8.1.3.4).
+                    if self.calls.get(&call_id).is_some_and(|call| call.began == began) {
+                        self.calls.remove(&call_id);
+                    }
                 }
             }
         }
@@ -308,22 +315,21 @@ impl Wire {
             message.remove(name::CONTACT);
         }
         let bytes = message.to_bytes();
+        let mut later = Vec::new();
         // Repeats by the user agent find the rest done.
         if !std::mem::replace(&mut call.answered, true) {
             for branch in 0..usize::from(call.quirks.answer_forks) {
                 let Some(bytes) = call.of_branch(branch, &message) else { continue };
                 let after = BRANCH_AFTER.saturating_mul(u32::try_from(branch + 1).unwrap_or(1));
                 let call_id = call_id.to_owned();
-                let answer = Later::Branch { call_id, branch, to, bytes, wait: T1 };
-                self.later.insert((now + after, self.serial), answer);
-                self.serial += 1;
+                later.push((after, Later::Branch { call_id, branch, to, bytes, wait: T1 }));
             }
-            let repeats =
-                (1..=u32::from(call.quirks.answer_repeats)).map(|n| now + REPEAT_AFTER * n);
-            for due in repeats {
-                self.later.insert((due, self.serial), Later::Send { to, bytes: bytes.clone() });
-                self.serial += 1;
+            for nth in 1..=u32::from(call.quirks.answer_repeats) {
+                later.push((REPEAT_AFTER * nth, Later::Send { to, bytes: bytes.clone() }));
             }
+        }
+        for (after, later) in later {
+            self.put(now + after, later);
         }
         self.travel(now, link, to, bytes, out);
     }
@@ -397,3 +403,37 @@ const LINGER: Duration = Duration::from_secs(40);
 const BRANCH_AFTER: Duration = Duration::from_millis(20);
 /// Repeats of an answer that was acknowledged.
 const REPEAT_AFTER: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_follows_with_the_same_call_id_keeps_its_oddities() {
+        let (mut wire, mut out) = (Wire::new(None, Dice::new(1)), vec![]);
+        let quirks = Quirks { no_contact: true, ..Quirks::default() };
+        let later = Tick::START + Duration::from_secs(1);
+        wire.watch(Tick::START, "a", "1 INVITE", &quirks);
+        wire.leave(Tick::START, "a");
+        wire.watch(later, "a", "2 INVITE", &quirks);
+        assert_eq!(wire.pop_due(Tick::START + LINGER, &mut out), None);
+        assert!(!wire.is_plain());
+        wire.leave(later, "a");
+        assert_eq!(wire.pop_due(later + LINGER, &mut out), None);
+        assert!(wire.is_plain());
+    }
+
+    #[test]
+    fn a_call_is_forgotten_however_much_is_under_way() {
+        let (mut wire, mut out) = (Wire::new(None, Dice::new(1)), vec![]);
+        let to = SocketAddr::from(([192, 0, 2, 1], 5060));
+        for _ in 0..MOST_UNDER_WAY + 1 {
+            wire.put(Tick::START + LINGER, Later::Send { to, bytes: vec![] });
+        }
+        let quirks = Quirks { no_contact: true, ..Quirks::default() };
+        wire.watch(Tick::START, "a", "1 INVITE", &quirks);
+        wire.leave(Tick::START, "a");
+        wire.pop_due(Tick::START + LINGER, &mut out);
+        assert_eq!((out.len(), wire.is_plain()), (MOST_UNDER_WAY, true));
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use outdial::logic::sip::user_agent::SipEvent;
+use outdial::simulation::dice::Dice;
 
 use crate::relay::Relay;
 use crate::stage::{Stage, call_to, hang_up_once_answered};
@@ -11,17 +12,15 @@ use crate::stage::{Stage, call_to, hang_up_once_answered};
 #[test]
 fn calls_over_ten_percent_loss_and_reordering_all_come_to_one_end() {
     let stage = Stage::set_for(CALLS, "patient");
-    let mut dice = 20_261_122_u64;
+    let mut dice = Dice::new(20_261_122);
     let mut lost = BTreeSet::new();
     let relay = Relay::before(stage.sipp.address(), move |passing| {
-        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let roll = dice >> 33;
         // None is lost twice: so all is over before SIPp forgets its calls.
-        if roll.is_multiple_of(10) && lost.insert(passing.text.to_owned()) {
+        if dice.chance_ppm(100_000) && lost.insert(passing.text.to_owned()) {
             return vec![];
         }
         // Calls are 20 ms apart, and a 180 leaves together with its 200.
-        vec![Duration::from_millis(roll / 10 % 30)]
+        vec![Duration::from_millis(dice.below(30))]
     });
     let mut call = call_to(stage.sipp.address());
     call.peer = relay.address;

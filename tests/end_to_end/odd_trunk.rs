@@ -40,7 +40,7 @@ fn dial(scenario: &str, ring: Duration) -> (AttemptRecord, Account) {
     let _alone = alone();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/races/scenarios");
     let file = folder.join(format!("{scenario}.xml"));
-    let args = ["-sf", file.to_str().unwrap(), "-m", "1", "-timeout", "60s"];
+    let args = ["-sf", file.to_str().unwrap(), "-m", "1", "-trace_msg", "-timeout", "60s"];
     let mut sipp = Sipp::start(HERE.into(), &args);
     let stage = Stage::set(Plan {
         contacts: 1,

@@ -28,7 +28,8 @@ pub(crate) struct UasSaw {
 impl Uas {
     pub(crate) fn start() -> Self {
         let rtp = free_port(HERE.into()).to_string();
-        let args = ["-sn", "uas", "-mi", "127.0.0.1", "-mp", &rtp, "-rtp_echo", "-timeout", "300s"];
+        let plays = ["-sn", "uas", "-mi", "127.0.0.1", "-mp", &rtp, "-rtp_echo"];
+        let args = [&plays[..], &["-trace_msg", "-timeout", "300s"]].concat();
         Self(Sipp::start(HERE.into(), &args))
     }
 

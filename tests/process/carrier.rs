@@ -271,7 +271,7 @@ impl<'a> Caller<'a> {
 
     fn call(&self, to: &str, user: &str, more: &[&str]) -> Account {
         let rtp = sipp::free_port(HERE).to_string();
-        let args = [self.0, &["-mp", &rtp, "-s", user], more, &[to]].concat();
+        let args = [self.0, &["-trace_msg", "-mp", &rtp, "-s", user], more, &[to]].concat();
         let mut sipp = Sipp::start(HERE, &args);
         eventually("SIPp has made its calls", Duration::from_secs(60), || sipp.ended().is_some());
         sipp.account()

@@ -61,7 +61,7 @@ impl Stage {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/races/scenarios");
         let scenario = folder.join(format!("{name}.xml"));
         let args = ["-sf", scenario.to_str().unwrap(), "-m", &calls.to_string()];
-        let sipp = Sipp::start(ip, &[&args[..], &["-timeout", "40s"]].concat());
+        let sipp = Sipp::start(ip, &[&args[..], &["-trace_msg", "-timeout", "40s"]].concat());
         Self { sipp, line: Line::on(ip) }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Account {
     pub(crate) successful: u64,
     pub(crate) failed: u64,
     pub(crate) retransmissions: u64,
-    /// Everything it sent and received, in order.
+    /// Everything it sent and received, in order; none without `-trace_msg`.
     pub(crate) messages: Vec<Logged>,
     /// What it met and did not expect.
     pub(crate) errors: String,
@@ -35,14 +35,15 @@ pub(crate) struct Logged {
 }
 
 impl Sipp {
-    /// Starts SIPp on a free port of `ip` and waits until it listens. `args` say what it plays.
+    /// Starts SIPp on a free port of `ip` and waits until it listens. `args` say what it plays, and with `-trace_msg` that
+    /// it keeps its messages.
     pub(crate) fn start(ip: IpAddr, args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = SocketAddr::from((ip, free_port(ip)));
         let (host, port) = (ip.to_string(), address.port().to_string());
         let child = Command::new("sipp")
             .args(["-i", &host, "-p", &port, "-nostdin"])
-            .args(["-trace_msg", "-message_file", "messages.log"])
+            .args(["-message_file", "messages.log"])
             .args(["-trace_stat", "-fd", "1s", "-stf", "statistics.csv"])
             .args(["-trace_err", "-error_file", "errors.log"])
             .args(args)
@@ -73,7 +74,7 @@ impl Sipp {
     /// What it wrote until now; complete once it has ended.
     pub(crate) fn account(&mut self) -> Account {
         let statistics = self.file("statistics.csv");
-        let count = |name: &str| column(&statistics, name).unwrap_or_default();
+        let count = |name: &str| statistic(&statistics, name).unwrap_or_default();
         Account {
             code: self.ended(),
             calls: count("TotalCallCreated"),
@@ -129,7 +130,7 @@ fn read_messages(log: &str) -> Vec<Logged> {
 }
 
 /// A column of the last line of SIPp's statistics.
-fn column(statistics: &str, name: &str) -> Option<u64> {
+pub(crate) fn statistic(statistics: &str, name: &str) -> Option<u64> {
     let mut lines = statistics.lines();
     let place = lines.next()?.split(';').position(|title| title == name)?;
     lines.last()?.split(';').nth(place)?.parse().ok()

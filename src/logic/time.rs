@@ -120,11 +120,17 @@ impl<Timer: Ord + Copy> Default for Deadlines<Timer> {
 impl<Timer: Ord + Copy> Deadlines<Timer> {
     /// Arms `timer` for `at`, or disarms it for `None`; an earlier deadline of the same timer is forgotten.
     pub fn set(&mut self, timer: Timer, at: Option<Tick>) {
-        if let Some(old) = self.by_timer.remove(&timer) {
+        let old = match at {
+            Some(at) => self.by_timer.insert(timer, at),
+            None => self.by_timer.remove(&timer),
+        };
+        if old == at {
+            return;
+        }
+        if let Some(old) = old {
             self.by_time.remove(&(old, timer));
         }
         if let Some(at) = at {
-            self.by_timer.insert(timer, at);
             self.by_time.insert((at, timer));
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Message, MalformedMessage> {
         if line.is_empty() {
             break;
         }
-        let (name, value) = header_line(&line)?;
+        let (name, value) = header_line(&text_of(&line))?;
         if name == name::CONTENT_LENGTH {
             let stated = content_length(&value)?;
             if length.is_some_and(|earlier| earlier != stated) {
@@ -52,9 +52,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Message, MalformedMessage> {
 }
 
 /// UTF-8, or else Latin-1: old phones send names in it, and no byte may cost us a message.
-pub(super) fn text_of(bytes: &[u8]) -> String {
+pub(super) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes)
-        .map_or_else(|_| bytes.iter().map(|&byte| char::from(byte)).collect(), str::to_owned)
+        .map_or_else(|_| bytes.iter().map(|&byte| char::from(byte)).collect(), Cow::Borrowed)
 }
 
 /// Lines end with CRLF or a bare LF.
@@ -72,21 +72,22 @@ impl<'a> Lines<'a> {
 
     /// A header with the lines that continue it (RFC 3261 §7.3.1), each joined by one space; empty at the end of the
     /// headers.
-    fn next_folded(&mut self) -> Result<String, MalformedMessage> {
+    fn next_folded(&mut self) -> Result<Cow<'a, [u8]>, MalformedMessage> {
         let first = self.next().ok_or(MalformedMessage::NoEndOfHeaders)?;
-        let mut line = first.to_vec();
+        let mut line = Cow::Borrowed(first);
         while !first.is_empty() && matches!(self.rest.first(), Some(b' ' | b'\t')) {
             let more = self.next().ok_or(MalformedMessage::NoEndOfHeaders)?;
-            line.push(b' ');
-            line.extend_from_slice(more.trim_ascii());
-            if line.len() > MAX_HEADER_LINE {
+            let folded = line.to_mut();
+            folded.push(b' ');
+            folded.extend_from_slice(more.trim_ascii());
+            if folded.len() > MAX_HEADER_LINE {
                 break;
             }
         }
         if line.len() > MAX_HEADER_LINE {
             return Err(MalformedMessage::HeaderTooLong);
         }
-        Ok(text_of(&line))
+        Ok(line)
     }
 }
 

@@ -13,7 +13,12 @@ pub(crate) fn is_token(text: &str) -> bool {
 #[must_use]
 pub(super) fn clean(text: &str) -> String {
     let trimmed = text.trim_matches(|c: char| c == ' ' || c.is_ascii_control());
-    trimmed.chars().map(|c| if c.is_ascii_control() && c != '\t' { ' ' } else { c }).collect()
+    let unsafe_here = |c: char| c.is_ascii_control() && c != '\t';
+    if trimmed.bytes().any(|byte| unsafe_here(byte.into())) {
+        trimmed.replace(unsafe_here, " ")
+    } else {
+        trimmed.to_owned()
+    }
 }
 
 /// Splits at `separator` outside quoted strings and `<…>`. Items are trimmed, empty ones are left out.

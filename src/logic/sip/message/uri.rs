@@ -293,7 +293,7 @@ pub fn unescape(text: &str) -> String {
             rest = after;
         }
     }
-    super::parse::text_of(&bytes)
+    super::parse::text_of(&bytes).into_owned()
 }
 
 fn hex(digit: u8) -> Option<u8> {

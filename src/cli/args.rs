@@ -182,6 +182,13 @@ pub(crate) struct ExportArgs {
     /// File to write; the standard output where not given
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Only attempts that ended or changed after this cursor, in the order of commits; the next cursor is the last line of
+    /// the error output
+    #[arg(long, value_name = "CURSOR", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) since: Option<i64>,
+    /// What came since the last time with this NAME, each change in exactly one file; `{cursor}` in FILE gives each a name
+    #[arg(long, value_name = "NAME", requires = "output", conflicts_with = "since")]
+    pub(crate) advance: Option<String>,
 }
 
 /// What a row of an export is.

@@ -1,5 +1,8 @@
 //! `outdial export CAMPAIGN`: results out, read in pages beside a running dialer.
 
+mod advance;
+mod rows;
+
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -13,11 +16,8 @@ use crate::cli::setup;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::files::export_text::{ExportEncoding, Unmappable};
-use crate::files::outcomes_csv::{self, ExportFormat, OutcomesCsv, Written};
-use crate::logic::dialer::LeadState;
-use crate::logic::ids::{AttemptId, LeadId};
-use crate::logic::time::UtcMs;
-use crate::store::{self, AttemptFilter, CampaignRow, Db};
+use crate::files::outcomes_csv::{ExportFormat, Written};
+use crate::store::{self, CampaignRow, Db, ExportRange};
 
 /// Writes the results to a file or to the standard output.
 pub(crate) fn run(args: &Args, export: &ExportArgs) -> Result<Exit, Failure> {
@@ -32,14 +32,23 @@ pub(crate) fn run(args: &Args, export: &ExportArgs) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::BadInput, error));
         }
     };
+    if export.per == Per::Contact && (export.since.is_some() || export.advance.is_some()) {
+        let error = anyhow!("--since and --advance are about attempts: leave --per contact out");
+        return Err(Failure::new(Exit::BadInput, error));
+    }
     let named = campaign.as_ref().map_or(export.campaign.as_str(), |c| &c.settings.name);
-    let wish = Wish { campaign: named, file: campaign.as_ref(), encoding, per: export.per };
-    let written = match &export.output {
+    let since = export.since;
+    let wish = Wish { campaign: named, file: campaign.as_ref(), encoding, per: export.per, since };
+    if let (Some(name), Some(path)) = (&export.advance, &export.output) {
+        return advance::run(&file, &wish, name, path);
+    }
+    let done = match &export.output {
         Some(path) => to_file(&file, &wish, path)?,
-        None => block(&file, &wish, std::io::stdout().lock())?,
+        None => block(write(&file, &wish, std::io::stdout().lock()))?,
     };
-    if written.lost > 0 {
-        eprintln!("{} signs do not exist in CP932 and became `?`", written.lost);
+    tell_lost(done.written);
+    if let Some(cursor) = done.cursor {
+        eprintln!("cursor {cursor}");
     }
     Ok(Exit::Ok)
 }
@@ -55,8 +64,9 @@ pub(crate) fn attempts_to_file(
         file: Some(campaign),
         encoding: ExportEncoding::Utf8,
         per: Per::Attempt,
+        since: None,
     };
-    to_file(file, &wish, path)
+    Ok(to_file(file, &wish, path)?.written)
 }
 
 struct Wish<'a> {
@@ -64,156 +74,75 @@ struct Wish<'a> {
     file: Option<&'a CampaignFile>,
     encoding: ExportEncoding,
     per: Per,
+    /// What came or changed after this cursor of the event log.
+    since: Option<i64>,
+}
+
+struct Done {
+    written: Written,
+    /// Where the next export goes on.
+    cursor: Option<i64>,
 }
 
 /// By a file beside it, so that nobody reads half of an export.
-fn to_file(file: &OutdialFile, wish: &Wish<'_>, path: &Path) -> Result<Written, Failure> {
+fn to_file(file: &OutdialFile, wish: &Wish<'_>, path: &Path) -> Result<Done, Failure> {
     let half = Half::create(path)?;
-    let written = block(file, wish, BufWriter::new(half.file()))?;
+    let done = block(write(file, wish, BufWriter::new(half.file())))?;
     half.finish()?;
-    Ok(written)
+    Ok(done)
 }
 
-fn block(file: &OutdialFile, wish: &Wish<'_>, to: impl Write) -> Result<Written, Failure> {
+fn block<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Box::pin(write(file, wish, to)))
+    runtime.block_on(Box::pin(work))
 }
 
-async fn write(file: &OutdialFile, wish: &Wish<'_>, to: impl Write) -> Result<Written, Failure> {
+async fn write(file: &OutdialFile, wish: &Wish<'_>, to: impl Write) -> Result<Done, Failure> {
     let mut db = setup::open_existing(file).await?;
-    let Some(row) = store::find_campaign(&mut db, wish.campaign).await? else {
-        let error = anyhow!("the database knows no campaign `{}`", wish.campaign);
-        return Err(error).or_exit(Exit::BadInput);
-    };
-    let zone = wish.file.map_or("Etc/UTC", |file| file.settings.abandon.zone.as_str());
-    let format = ExportFormat {
-        encoding: wish.encoding,
-        zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC),
-    };
-    let written = match wish.per {
-        Per::Attempt => {
-            let csv = OutcomesCsv::of_attempts(to, format)?;
-            attempts(&mut db, row, wish, csv).await?
+    let row = campaign(&mut db, wish).await?;
+    let mut cursor = None;
+    let written = match (wish.per, wish.since) {
+        (Per::Contact, _) => rows::contacts(&mut db, row, wish, to).await?,
+        (Per::Attempt, None) => {
+            rows::attempts(&mut db, row, wish, (ExportRange::All, 0), to).await?
         }
-        Per::Contact => {
-            let csv = OutcomesCsv::of_contacts(to, format)?;
-            contacts(&mut db, row, wish, csv).await?
+        (Per::Attempt, Some(since)) => {
+            let until = end_after(&mut db, since).await?;
+            cursor = Some(until);
+            let range = (ExportRange::Until(until), since);
+            rows::attempts(&mut db, row, wish, range, to).await?
         }
     };
     db.close().await?;
-    Ok(written)
+    Ok(Done { written, cursor })
 }
 
-async fn attempts(
-    db: &mut Db,
-    campaign: CampaignRow,
-    wish: &Wish<'_>,
-    mut csv: OutcomesCsv<impl Write>,
-) -> anyhow::Result<Written> {
-    let filter = AttemptFilter { campaign: Some(campaign.id), since: None, until: None };
-    let mut after = AttemptId(0);
-    loop {
-        let page = store::attempts_page(db, &filter, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.attempt;
-        for row in page {
-            csv.attempt(&outcomes_csv::AttemptRecord {
-                call_ref: row.public_ref,
-                contact_id: row.external_id,
-                name: row.name,
-                list: row.list.unwrap_or_default(),
-                campaign: row.campaign,
-                seller: row.seller,
-                attempt_no: i64::try_from(row.attempt_no).unwrap_or(i64::MAX),
-                to: row.to.reveal().to_owned(),
-                from: row.from.reveal().to_owned(),
-                trunk: row.trunk,
-                started_ms: row.started.0,
-                rang_ms: ms(row.early),
-                answered_ms: ms(row.answered),
-                connected_ms: ms(row.connected),
-                ended_ms: ms(row.ended),
-                wrap_s: row.wrap_up_ms.and_then(|ms| i64::try_from((ms + 500) / 1_000).ok()),
-                agent: row.agent,
-                outcome: row.outcome.map(|outcome| outcome.as_str().to_owned()),
-                first_outcome: row.first_outcome.map(|outcome| outcome.as_str().to_owned()),
-                sip_status: row.sip_status.and_then(|status| i64::try_from(status).ok()),
-                q850: row.q850.and_then(|cause| i64::try_from(cause).ok()),
-                disposition_label: label(wish, row.disposition.as_deref()),
-                disposition: row.disposition,
-                memo: row.memo,
-                callback_ms: ms(row.callback_due),
-                callback_agent: row.callback_owner,
-                abandoned: row.abandoned,
-                live: row.live,
-                message: row.message,
-                dnc_change: row.suppressed.map(|_| "added".to_owned()),
-                recording_url: None,
-            })?;
-        }
+async fn campaign(db: &mut Db, wish: &Wish<'_>) -> Result<CampaignRow, Failure> {
+    store::find_campaign(db, wish.campaign)
+        .await?
+        .ok_or_else(|| anyhow!("the database knows no campaign `{}`", wish.campaign))
+        .or_exit(Exit::BadInput)
+}
+
+/// The end of the event log. A cursor beyond it would be silent for a long time, and then skip.
+async fn end_after(db: &mut Db, since: i64) -> Result<i64, Failure> {
+    let end = store::events_end(db).await?;
+    if since > end {
+        let error = anyhow!(
+            "the log ends at {end}: cursor {since} is of another database, or of one that was restored since"
+        );
+        return Err(error).or_exit(Exit::BadInput);
     }
-    Ok(csv.finish()?.1)
+    Ok(end)
 }
 
-async fn contacts(
-    db: &mut Db,
-    campaign: CampaignRow,
-    wish: &Wish<'_>,
-    mut csv: OutcomesCsv<impl Write>,
-) -> anyhow::Result<Written> {
-    let seller = wish.file.map(|file| file.settings.seller.clone()).unwrap_or_default();
-    let mut after = LeadId(0);
-    loop {
-        let page = store::leads_page(db, campaign.id, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.lead;
-        for row in page {
-            csv.contact(&outcomes_csv::ContactRecord {
-                contact_id: row.external_id,
-                name: row.name,
-                phone: row.number.map(|number| number.reveal().to_owned()),
-                list: row.list.unwrap_or_default(),
-                campaign: wish.campaign.to_owned(),
-                seller: seller.clone(),
-                state: state(row.state).to_owned(),
-                gate: row.gate,
-                attempts: i64::try_from(row.attempts).unwrap_or(i64::MAX),
-                first_attempt_ms: ms(row.first_started),
-                last_attempt_ms: ms(row.last_started),
-                last_outcome: row.last_outcome.map(|outcome| outcome.as_str().to_owned()),
-                last_disposition_label: label(wish, row.disposition.as_deref()),
-                last_disposition: row.disposition,
-                memo: row.memo,
-                last_agent: row.agent,
-                next_ms: (row.state == LeadState::Waiting.code()).then_some(row.due.0),
-            })?;
-        }
+fn format(wish: &Wish<'_>) -> ExportFormat {
+    let zone = wish.file.map_or("Etc/UTC", |file| file.settings.abandon.zone.as_str());
+    ExportFormat { encoding: wish.encoding, zone: TimeZone::get(zone).unwrap_or(TimeZone::UTC) }
+}
+
+fn tell_lost(written: Written) {
+    if written.lost > 0 {
+        eprintln!("{} signs do not exist in CP932 and became `?`", written.lost);
     }
-    Ok(csv.finish()?.1)
 }
-
-/// What a disposition's code means, in the campaign's language.
-fn label(wish: &Wish<'_>, code: Option<&str>) -> Option<String> {
-    let settings = &wish.file?.settings;
-    let found = settings.dispositions.iter().find(|d| Some(d.code.as_str()) == code)?;
-    Some(if settings.language == "ja" { &found.label_ja } else { &found.label_en }.clone())
-}
-
-fn state(code: i64) -> &'static str {
-    const NAMED: [(LeadState, &str); 6] = [
-        (LeadState::Ready, "ready"),
-        (LeadState::Waiting, "waiting"),
-        (LeadState::Claimed, "claimed"),
-        (LeadState::Done, "done"),
-        (LeadState::Held, "held"),
-        (LeadState::Blocked, "blocked"),
-    ];
-    NAMED.iter().find(|(state, _)| state.code() == code).map_or("", |(_, name)| name)
-}
-
-fn ms(at: Option<UtcMs>) -> Option<i64> {
-    at.map(|at| at.0)
-}
-
-/// Rows read at once.
-const PAGE: u32 = 1_000;

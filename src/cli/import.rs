@@ -1,12 +1,11 @@
 //! `outdial import CAMPAIGN [FILE…]`: contact lists into a campaign. The dialer may be running meanwhile.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sha2::{Digest, Sha256};
 
 use crate::cli::args::{Args, ImportArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
@@ -14,7 +13,7 @@ use crate::cli::output::say;
 use crate::cli::setup;
 use crate::cli::text::texts;
 use crate::config::{CampaignFile, ListSource, OutdialFile};
-use crate::files::contacts_csv::{ContactRow, ContactsCsv, ReadOptions, Row};
+use crate::files::contacts_csv::{ContactPhone, ContactRow, ContactsCsv, ReadOptions, Row};
 use crate::files::header::{ColumnMap, Header};
 use crate::files::import_report::ImportReport;
 use crate::files::refusal::{Refusal, RefusalReason};
@@ -22,11 +21,11 @@ use crate::files::rejects_csv::RejectsCsv;
 use crate::logic::compliance::calling_class::CallingClass;
 use crate::logic::compliance::country;
 use crate::logic::ids::{CampaignId, IdMaker, ListId, SellerId};
-use crate::logic::phone::{Region, country_of};
+use crate::logic::phone::Region;
 use crate::runtime::clock::Clock;
 use crate::runtime::dice::Dice;
 use crate::store::{
-    self, Db, IMPORT_CHUNK, ImportJob, ImportPhone, ImportRow, RowResult, StoreError,
+    self, Db, ImportJob, ImportPace, ImportPhone, ImportRow, RowResult, StoreError,
 };
 
 /// Imports files and prints what became of their rows.
@@ -143,13 +142,17 @@ async fn import_list(
     let mut db = Db::open(&setup::database_url(&file.database)).await?;
     db.migrate(Clock::utc(), &Dice::throw()?.installation).await?;
     let mut ids = IdMaker::new(store::next_epoch(&mut db).await?);
-    let job = begin(&mut db, &mut ids, campaign, list, dry_run).await?;
+    let hash = &csv.survey().sha256;
+    let job = begin(&mut db, &mut ids, campaign, list, hash, dry_run).await?;
     let mut report = ImportReport::default();
     if job.finished {
         return Ok(Done { report, known: true, rejects: None });
     }
     let progress = progress_bar(csv.survey().bytes);
-    let mut chunk = Vec::with_capacity(IMPORT_CHUNK);
+    let clock = Clock::start();
+    let mut classes = Classes::default();
+    let mut pace = ImportPace::new(db.engine());
+    let mut chunk = Vec::with_capacity(pace.rows());
     let mut csv = csv;
     loop {
         let row = csv.next().transpose().with_context(|| shown.clone())?;
@@ -167,11 +170,14 @@ async fn import_list(
             }
             None => {}
         }
-        if chunk.len() == IMPORT_CHUNK || (ended && !chunk.is_empty()) {
-            let rows: Vec<ImportRow> = chunk.iter().map(import_row).collect();
+        if chunk.len() >= pace.rows() || (ended && !chunk.is_empty()) {
+            let (rows, kept): (Vec<_>, Vec<_>) =
+                chunk.drain(..).map(|contact| classes.part(contact)).unzip();
+            let begun = clock.now().tick;
             let results = repeated(&mut db, &mut ids, &job, &rows).await?;
-            for (contact, result) in chunk.drain(..).zip(results) {
-                settle(contact, result, &mut report, &mut rejects)?;
+            pace.took(rows.len(), clock.now().tick.since(begun));
+            for ((row, kept), result) in rows.iter().zip(kept).zip(results) {
+                settle(row, kept, result, &mut report, &mut rejects)?;
             }
             progress.set_position(csv.bytes());
         }
@@ -192,6 +198,7 @@ async fn begin(
     ids: &mut IdMaker,
     campaign: &CampaignFile,
     list: &ListSource,
+    file_hash: &str,
     dry_run: bool,
 ) -> Result<ImportJob, Failure> {
     let settings = &campaign.settings;
@@ -205,9 +212,8 @@ async fn begin(
         store::upsert_campaign(db, ids, &settings.name, &settings.seller, Clock::utc(), false)
             .await?;
     let list_row = store::upsert_list(db, ids, row.id, &list.name).await?;
-    let hash = hash_of(&list.path).with_context(|| list.path.display().to_string())?;
     let place = (row.seller, row.id, list_row);
-    Ok(store::begin_import(db, ids, place, &hash, Clock::utc()).await?)
+    Ok(store::begin_import(db, ids, place, file_hash, Clock::utc()).await?)
 }
 
 /// Sends a chunk again while the database is busy: another process is writing.
@@ -235,7 +241,8 @@ async fn repeated(
 
 /// Counts what the database made of a contact.
 fn settle(
-    contact: ContactRow,
+    row: &ImportRow,
+    kept: Kept,
     result: RowResult,
     report: &mut ImportReport,
     rejects: &mut RejectsFile,
@@ -253,7 +260,9 @@ fn settle(
         RowResult::DuplicateInList => RefusalReason::DuplicateInList,
         RowResult::Suppressed => RefusalReason::Suppressed,
     };
-    let refusal = contact.refuse(reason);
+    let raw = row.phones.first().map(|phone| phone.number.reveal().to_owned()).unwrap_or_default();
+    let Kept { row, line, cells } = kept;
+    let refusal = Refusal { row, line, column: None, reason, cells, raw };
     report.refused(&refusal);
     rejects.write(&refusal)
 }
@@ -276,35 +285,60 @@ fn read_options(campaign: &CampaignFile, list: &ListSource) -> anyhow::Result<Re
     Ok(options)
 }
 
-fn import_row(contact: &ContactRow) -> ImportRow {
-    let phones: Vec<ImportPhone> = contact
-        .phones
-        .iter()
-        .map(|phone| {
-            let country = country_of(&phone.number);
-            let zones = country.and_then(|region| country::country(region.as_str()));
-            ImportPhone {
-                key: phone.key.clone(),
-                number: phone.number.clone(),
-                kind: Some(phone.kind.as_str().to_owned()),
-                extension: phone.extension.clone(),
-                zones: zones.into_iter().flat_map(|c| &c.zones).map(|z| (*z).to_owned()).collect(),
-            }
-        })
-        .collect();
-    let zones = phones.iter().flat_map(|phone| phone.zones.iter().cloned());
-    ImportRow {
-        row_no: contact.row,
-        row_key: contact.person_key(),
-        external_id: contact.external_id.clone(),
-        name: contact.name.clone(),
-        language: contact.language.clone(),
-        // Who has no priority comes after all who have one.
-        rank: contact.priority.map_or(LAST_RANK, i64::from),
-        fields: contact.fields.clone(),
-        class: CallingClass::of_zones(zones).to_string(),
-        phones,
+/// What a rejects file needs of a row that the database refuses.
+struct Kept {
+    row: u64,
+    line: u64,
+    cells: Vec<String>,
+}
+
+/// The calling class of the row before: most rows of a list have the same.
+#[derive(Default)]
+struct Classes {
+    countries: Vec<Option<Region>>,
+    descriptor: String,
+}
+
+impl Classes {
+    fn part(&mut self, contact: ContactRow) -> (ImportRow, Kept) {
+        let row_key = contact.person_key();
+        let countries = contact.phones.iter().map(|phone| phone.country);
+        let same =
+            !self.descriptor.is_empty() && countries.clone().eq(self.countries.iter().copied());
+        if !same {
+            self.countries = countries.collect();
+            let zones = self.countries.iter().flat_map(|country| zones(*country));
+            self.descriptor = CallingClass::of_zones(zones).to_string();
+        }
+        let row = ImportRow {
+            row_no: contact.row,
+            row_key,
+            external_id: contact.external_id,
+            name: contact.name,
+            language: contact.language,
+            phones: contact.phones.into_iter().map(import_phone).collect(),
+            // Who has no priority comes after all who have one.
+            rank: contact.priority.map_or(LAST_RANK, i64::from),
+            fields: contact.fields,
+            class: self.descriptor.clone(),
+        };
+        (row, Kept { row: contact.row, line: contact.line, cells: contact.cells })
     }
+}
+
+fn import_phone(phone: ContactPhone) -> ImportPhone {
+    ImportPhone {
+        zones: zones(phone.country).map(str::to_owned).collect(),
+        key: phone.key,
+        number: phone.number,
+        kind: Some(phone.kind.as_str().to_owned()),
+        extension: phone.extension,
+    }
+}
+
+fn zones(region: Option<Region>) -> impl Iterator<Item = &'static str> {
+    let country = region.and_then(|region| country::country(region.as_str()));
+    country.into_iter().flat_map(|country| country.zones.iter().copied())
 }
 
 /// Made when the first row is refused.
@@ -336,21 +370,6 @@ impl RejectsFile {
         writer.finish().with_context(|| format!("cannot write {}", self.path.display()))?;
         Ok(Some(self.path))
     }
-}
-
-/// Tells files apart by their content.
-fn hash_of(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0_u8; 1 << 16];
-    loop {
-        let size = file.read(&mut buffer)?;
-        if size == 0 {
-            break;
-        }
-        hash.update(buffer.get(..size).unwrap_or_default());
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Only on a terminal: a log has no use for it.

@@ -43,11 +43,11 @@ use super::refusal::Refusal;
 use super::refusal::RefusalReason;
 use super::refusal::RowWarning;
 use super::spreadsheet::unguard;
+use crate::logic::phone::Found;
 use crate::logic::phone::PhoneKind;
 use crate::logic::phone::PhoneNumber;
 use crate::logic::phone::PhoneRefusal;
 use crate::logic::phone::Region;
-use crate::logic::phone::country_of;
 use crate::logic::phone::read_cell;
 
 /// How to read a list.
@@ -125,6 +125,8 @@ pub struct ContactPhone {
     pub number: PhoneNumber,
     /// What kind of line.
     pub kind: PhoneKind,
+    /// Its country; `None` for international networks.
+    pub country: Option<Region>,
     /// Digits to ask for.
     pub extension: Option<String>,
     /// What two entries are compared by: E.164 and extension.
@@ -484,7 +486,7 @@ impl Reading<'_> {
                 warnings.push(RowWarning::PhoneColumnRefused);
             }
             for found in cell.found {
-                if let Err(blocked) = self.country_allowed(&found.number) {
+                if let Err(blocked) = self.country_allowed(found.country) {
                     warnings.push(RowWarning::PhoneColumnRefused);
                     blames.push((at, blocked));
                     continue;
@@ -492,8 +494,8 @@ impl Reading<'_> {
                 let key = found.key();
                 warnings.extend(found.warnings.iter().copied().map(RowWarning::Phone));
                 if phones.iter().all(|phone| phone.key != key) && phones.len() < MAX_PHONES {
-                    let (number, kind, extension) = (found.number, found.kind, found.extension);
-                    phones.push(ContactPhone { number, kind, extension, key });
+                    let Found { number, kind, country, extension, warnings: _ } = found;
+                    phones.push(ContactPhone { number, kind, country, extension, key });
                 }
             }
         }
@@ -506,11 +508,10 @@ impl Reading<'_> {
         Err(self.blame(at, reason))
     }
 
-    fn country_allowed(&self, number: &PhoneNumber) -> Result<(), RefusalReason> {
+    fn country_allowed(&self, country: Option<Region>) -> Result<(), RefusalReason> {
         if self.options.countries.is_empty() {
             return Ok(());
         }
-        let country = country_of(number);
         let allowed = country.is_some_and(|region| self.options.countries.contains(&region));
         if allowed { Ok(()) } else { Err(RefusalReason::CountryBlocked(country)) }
     }

@@ -291,7 +291,7 @@ impl StoreModel {
         }
         let want = usize::try_from(claim.want).unwrap_or(usize::MAX);
         let mut taken = self.next_promised(claim);
-        let kept_back = |lead| self.promised.keeps_back(lead, claim.now) || taken.contains(&lead);
+        let kept_back = |lead| self.promised.keeps_back(lead) || taken.contains(&lead);
         let ready = self.leads.next_ready(claim.campaign, &claim.open_classes, want, kept_back);
         taken.extend(ready);
         for id in taken {

@@ -1,4 +1,7 @@
 //! Promised calls: made by a disposition, kept by the next call that counts, taken back by a correction or a refusal.
+//!
+//! `lead.promised` says whether one is open: such leads are not in the index of those that any claim may take, so that
+//! no claim walks over them again and again while their agents are away.
 
 use crate::logic::dialer::Promises;
 use crate::logic::ids::{CampaignId, LeadId};
@@ -22,7 +25,12 @@ pub(crate) async fn promise(db: &mut Db, dispositions: &str) -> Result<(), Store
          from r join lead l on l.id = r.lead where r.callback is not null and l.state <> 5 \
          on conflict (id) do nothing"
     );
-    for sql in [&REPLACE, &INSERT] {
+    const MARK: Sql = sql_rows!(
+        [lead int],
+        "update lead set promised = 1 - lead.promised from r where lead.id = r.lead and lead.promised <> \
+           case when exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0) then 1 else 0 end"
+    );
+    for sql in [&REPLACE, &INSERT, &MARK] {
         db.run("writing promised calls", sql, &[Bind::Text(dispositions)]).await?;
     }
     Ok(())
@@ -37,8 +45,8 @@ pub(crate) async fn keep(db: &mut Db, outcomes: &str) -> Result<(), StoreError> 
     );
     const FREE: Sql = sql_rows!(
         [lead int, counted int],
-        "update lead set owner_agent_id = null from r \
-         where lead.id = r.lead and r.counted = 1 and lead.owner_agent_id is not null \
+        "update lead set owner_agent_id = null, promised = 0 from r \
+         where lead.id = r.lead and r.counted = 1 and (lead.promised = 1 or lead.owner_agent_id is not null) \
            and not exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0)"
     );
     for sql in [&KEEP, &FREE] {
@@ -61,7 +69,14 @@ pub(crate) async fn take_back(db: &mut Db, leads: &[LeadId]) -> Result<(), Store
         [lead int],
         "update callback set state = 1 from r where callback.lead_id = r.lead and callback.state = 0"
     );
-    db.run("taking promised calls back", &CLOSE, &[Bind::Text(&json_rows(&rows))]).await?;
+    const FREE: Sql = sql_rows!(
+        [lead int],
+        "update lead set promised = 0 from r where lead.id = r.lead and lead.promised = 1"
+    );
+    let json = json_rows(&rows);
+    for sql in [&CLOSE, &FREE] {
+        db.run("taking promised calls back", sql, &[Bind::Text(&json)]).await?;
+    }
     Ok(())
 }
 

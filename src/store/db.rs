@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 
 use crate::logic::time::UtcMs;
+use crate::store::copy::CopyRows;
 use crate::store::error::StoreError;
 use crate::store::sql::{Bind, DbRow, Sql};
 
@@ -278,6 +279,29 @@ impl Db {
         Ok(rows.0)
     }
 
+    /// Sends rows of PostgreSQL's binary COPY format, and says how many there were. SQLite has none.
+    pub(crate) async fn copy(
+        &mut self,
+        doing: &'static str,
+        sql: &'static str,
+        rows: CopyRows,
+    ) -> Result<u64, StoreError> {
+        let Conn::Postgres(db) = &mut self.conn else {
+            return Err(StoreError::Damaged { doing, found: "COPY on SQLite".to_owned() });
+        };
+        let during = StoreError::during(doing);
+        let bytes = rows.finish();
+        let copied = async {
+            let mut copy = db.copy_in_raw(sql).await?;
+            // A send is flushed: pieces of a size that a socket takes.
+            for piece in bytes.chunks(COPY_PIECE) {
+                copy.send(piece).await?;
+            }
+            copy.finish().await
+        };
+        copied.await.map_err(during)
+    }
+
     /// Runs a file of statements.
     pub(crate) async fn script(
         &mut self,
@@ -329,6 +353,8 @@ async fn open_postgres(url: &str) -> Result<PgConnection, StoreError> {
 const fn not_durable(setting: &'static str, found: String, wanted: &'static str) -> StoreError {
     StoreError::NotDurable { setting, found, wanted }
 }
+
+const COPY_PIECE: usize = 60_000;
 
 /// Prepared statements kept per connection: more than we have.
 const STATEMENTS: usize = 256;

@@ -7,6 +7,8 @@
 mod known;
 mod write;
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::logic::ids::{CampaignId, IdMaker, ListId, SellerId};
@@ -71,6 +73,15 @@ pub enum RowResult {
 }
 
 impl RowResult {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Added,
+        Self::Updated,
+        Self::DuplicateInFile,
+        Self::DuplicateInList,
+        Self::Suppressed,
+    ];
+
     /// The stable text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -174,8 +185,8 @@ pub async fn begin_dry_run(
     Ok(ImportJob { id: 0, list, campaign, seller, next_row: 1, finished: false, dry_run: true })
 }
 
-/// Imports some rows, in the order of the file, and says of each what became of it. At most [`IMPORT_CHUNK`] at once: on
-/// SQLite nobody else can write meanwhile. May be repeated.
+/// Imports some rows, in the order of the file, and says of each what became of it. As many at once as
+/// [`ImportPace`] says: on SQLite nobody else can write meanwhile. May be repeated.
 ///
 /// # Errors
 /// Nothing of the chunk was written, or (when the commit was not answered) all of it.
@@ -202,7 +213,8 @@ async fn import(
 ) -> Result<Vec<RowResult>, StoreError> {
     write::lock(db, job).await?;
     let (results, plan) = known::judge(db, ids, job, rows).await?;
-    plan.write(db, job).await?;
+    let classes = known::classes(db, ids, job, &plan).await?;
+    plan.write(db, job, &classes).await?;
     if let Some(last) = rows.last() {
         const NEXT: Sql =
             Sql::both("update import set next_row = $2 where id = $1 and next_row < $2");
@@ -219,12 +231,13 @@ async fn import(
 pub async fn finish_import(db: &mut Db, job: &ImportJob, now: UtcMs) -> Result<(), StoreError> {
     let doing = "finishing an import";
     // Counted before the transaction: with a million rows it takes longer than other writers should wait.
-    const COUNT: Sql = Sql::both(
-        "select result, count(*) from import_row where list_id = $1 and import_id = $2 group by result order by result",
-    );
+    let counted = db.rows(doing, &COUNT, &[Bind::Int(job.list.0), Bind::Int(job.id)]).await?;
     let mut rows = serde_json::Map::new();
-    for row in db.rows(doing, &COUNT, &[Bind::Int(job.list.0), Bind::Int(job.id)]).await? {
-        rows.insert(row.text(0)?, row.int(1)?.into());
+    for (at, result) in RowResult::ALL.iter().enumerate() {
+        let count = counted.first().map_or(Ok(0), |row| row.count(at))?;
+        if count > 0 {
+            rows.insert(result.as_str().to_owned(), count.into());
+        }
     }
     db.begin().await?;
     let done = finish(db, job, rows, now).await;
@@ -256,5 +269,84 @@ async fn finish(
     Ok(())
 }
 
-/// Rows of one chunk: well under 50 ms on SQLite.
-pub const IMPORT_CHUNK: usize = 500;
+/// What became of the rows of one import, a column for each of [`RowResult::ALL`]. In one pass: `group by` would sort a
+/// million rows, in memory.
+pub(super) const COUNT: Sql = Sql::both(
+    "select count(case when result = 'added' then 1 end), count(case when result = 'updated' then 1 end), \
+       count(case when result = 'duplicate_in_file' then 1 end), \
+       count(case when result = 'duplicate_in_list' then 1 end), count(case when result = 'suppressed' then 1 end) \
+     from import_row where list_id = $1 and import_id = $2",
+);
+
+/// How many rows a chunk has: on SQLite as many as take about 25 ms, since nobody else can write meanwhile; on PostgreSQL,
+/// where nobody waits, as many as make a round trip worth it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportPace {
+    engine: Engine,
+    rows: usize,
+}
+
+impl ImportPace {
+    /// For the first chunk.
+    #[must_use]
+    pub const fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self { engine, rows: 500 },
+            Engine::Postgres => Self { engine, rows: MOST_ROWS },
+        }
+    }
+
+    /// Rows of the next chunk.
+    #[must_use]
+    pub const fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// A chunk of so many rows took so long: the next one is made to fit, at most twice the last.
+    pub fn took(&mut self, rows: usize, took: Duration) {
+        if self.engine == Engine::Postgres {
+            return;
+        }
+        let fitting = (CHUNK_TIME.as_micros() * u128::try_from(rows).unwrap_or(u128::MAX))
+            / took.as_micros().max(1);
+        let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+        self.rows = fitting.min(rows.saturating_mul(2)).clamp(LEAST_ROWS, MOST_ROWS);
+    }
+}
+
+const CHUNK_TIME: Duration = Duration::from_millis(25);
+/// A disk so slow that these take longer is slow for everybody.
+const LEAST_ROWS: usize = 100;
+/// So that memory stays what it is: a row may have many fields.
+const MOST_ROWS: usize = 4_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_result_has_its_place_in_the_count() {
+        let mut rest = COUNT.sqlite;
+        for result in RowResult::ALL {
+            rest = rest.split_once(&format!("'{}'", result.as_str())).unwrap().1;
+        }
+    }
+
+    #[test]
+    fn chunks_grow_and_shrink_to_about_25_ms() {
+        let mut pace = ImportPace::new(Engine::Sqlite);
+        pace.took(500, Duration::from_millis(5));
+        assert_eq!(pace.rows(), 1_000, "not more than twice as many at once");
+        for _ in 0..4 {
+            pace.took(pace.rows(), Duration::from_millis(5));
+        }
+        assert_eq!(pace.rows(), 4_000);
+        pace.took(4_000, Duration::from_millis(50));
+        assert_eq!(pace.rows(), 2_000);
+        pace.took(2_000, Duration::from_secs(10));
+        assert_eq!(pace.rows(), 100);
+        let mut postgres = ImportPace::new(Engine::Postgres);
+        postgres.took(4_000, Duration::from_millis(300));
+        assert_eq!(postgres.rows(), 4_000, "nobody waits for it");
+    }
+}

@@ -71,32 +71,11 @@ async fn claim_promised(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, Sto
     batch.db.run("claiming promised calls", &CLAIM, &binds).await
 }
 
+/// The next ready leads of the open classes, by rank: index seeks merged per class, whatever the length of the list.
 async fn claim_ready(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, StoreError> {
     if claim.want == 0 {
         return Ok(0);
     }
-    // SQLite walks the index once per class and leaves each class early by itself; PostgreSQL would sort every ready
-    // row of the campaign, so it gets one index seek per class. `state = 0` again at the end: a refusal may have
-    // blocked the lead while we waited. SQLite keeps no figures of its tables and would take the wrong index by itself.
-    // Promised calls of an agent, or of a later time, are none of this claim's: counted, so that PostgreSQL does not
-    // make a join of it and sort the list after all.
-    const CLAIM: Sql = Sql {
-        sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
-             where id in (select id from lead indexed by lead_ready where state = 0 and campaign_id = $1 \
-               and class_id in (select value from json_each($2)) \
-               and (select count(*) from callback b where b.lead_id = lead.id and b.state = 0 \
-                 and (b.owner_agent_id is not null or b.due_ms > $6)) = 0 \
-               order by rank, id limit $3)",
-        postgres: "with picked as materialized (select l.id from \
-               (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
-               cross join lateral (select id, rank from lead where campaign_id = $1 and class_id = c.class_id \
-                 and state = 0 and (select count(*) from callback b where b.lead_id = lead.id and b.state = 0 \
-                   and (b.owner_agent_id is not null or b.due_ms > $6)) = 0 \
-                 order by rank, id limit $3) l \
-               order by l.rank, l.id limit $3) \
-             update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
-             from picked where lead.id = picked.id and lead.state = 0",
-    };
     let classes = class_list(claim);
     let binds = [
         Bind::Int(claim.campaign.0),
@@ -104,9 +83,8 @@ async fn claim_ready(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, StoreE
         Bind::Int(i64::from(claim.want)),
         Bind::Int(batch.epoch()),
         Bind::Int(claim_no(claim)),
-        Bind::Int(claim.now.0),
     ];
-    batch.db.run("claiming leads", &CLAIM, &binds).await
+    batch.db.run("claiming leads", &CLAIM_READY, &binds).await
 }
 
 fn class_list(claim: &Claim) -> String {
@@ -272,15 +250,6 @@ pub(crate) async fn promote(
     batch: &mut Batch<'_>,
     promote: Promote,
 ) -> Result<StoreReply, StoreError> {
-    // PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.
-    const PROMOTE: Sql = Sql {
-        sqlite: "update lead set state = 0, gate = null where id in \
-             (select id from lead indexed by lead_wait where state = 1 and campaign_id = $1 and due_ms <= $2 \
-              order by due_ms, id limit $3)",
-        postgres: "update lead set state = 0, gate = null where id in \
-             (select id from lead where state = 1 and campaign_id = $1 and due_ms <= $2 order by due_ms, id limit $3 \
-              for update skip locked)",
-    };
     let doing = "promoting due leads";
     let (campaign, limit) = (Bind::Int(promote.campaign.0), i64::from(promote.limit));
     let binds = [campaign, Bind::Int(promote.now.0), Bind::Int(limit)];
@@ -321,13 +290,41 @@ pub(crate) async fn lead_counts(
 
 /// When the next waiting lead is due.
 async fn first_due(db: &mut Db, campaign: CampaignId) -> Result<Option<UtcMs>, StoreError> {
-    const NEXT: Sql = Sql {
-        sqlite: "select min(due_ms) from lead indexed by lead_wait where state = 1 and campaign_id = $1",
-        postgres: "select min(due_ms) from lead where state = 1 and campaign_id = $1",
-    };
-    let rows = db.rows("looking for the next due lead", &NEXT, &[Bind::Int(campaign.0)]).await?;
+    let rows =
+        db.rows("looking for the next due lead", &FIRST_DUE, &[Bind::Int(campaign.0)]).await?;
     Ok(rows.first().map_or(Ok(None), |row| row.opt_int(0))?.map(UtcMs))
 }
+
+/// SQLite walks the index once per class and leaves each class early by itself; PostgreSQL would sort every ready row of
+/// the campaign, so it gets one index seek per class, and an array of ids, or it might join the whole list to a thousand of
+/// them. `state = 0` again at the end: a refusal may have blocked the lead
+/// while we waited. SQLite keeps no figures of its tables and would take the wrong index by itself.
+pub(super) const CLAIM_READY: Sql = Sql {
+    sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+         where id in (select id from lead indexed by lead_ready where state = 0 and promised = 0 \
+           and campaign_id = $1 and class_id in (select value from json_each($2)) order by rank, id limit $3)",
+    postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+         where state = 0 and id = any(array(select l.id from \
+           (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
+           cross join lateral (select id, rank from lead where campaign_id = $1 and class_id = c.class_id \
+             and state = 0 and promised = 0 order by rank, id limit $3) l \
+           order by l.rank, l.id limit $3))",
+};
+
+/// PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.
+pub(super) const PROMOTE: Sql = Sql {
+    sqlite: "update lead set state = 0, gate = null where id in \
+         (select id from lead indexed by lead_wait where state = 1 and campaign_id = $1 and due_ms <= $2 \
+          order by due_ms, id limit $3)",
+    postgres: "update lead set state = 0, gate = null where id = any(array(\
+         select id from lead where state = 1 and campaign_id = $1 and due_ms <= $2 order by due_ms, id limit $3 \
+         for update skip locked))",
+};
+
+pub(super) const FIRST_DUE: Sql = Sql {
+    sqlite: "select min(due_ms) from lead indexed by lead_wait where state = 1 and campaign_id = $1",
+    postgres: "select min(due_ms) from lead where state = 1 and campaign_id = $1",
+};
 
 /// The state of its integer in the table.
 pub(crate) fn lead_state(doing: &'static str, code: i64) -> Result<LeadState, StoreError> {

@@ -6,23 +6,26 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `db`, `sql`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
+//! | `db`, `sql`, `copy`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
 //! | `batch` | many commands in one transaction |
 //! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `callbacks`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
 //! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
 //! | `recovery` | what earlier processes left open |
 //! | `imports` | contacts in |
-//! | `reports` | status, KPIs and results out |
+//! | `exports` | results out, and how far who has fetched them |
+//! | `reports` | status, KPIs, persons and calls |
 
 mod agents;
 mod audit;
 mod batch;
 mod callbacks;
 mod campaigns;
+mod copy;
 mod db;
 mod dispositions;
 mod error;
 mod events;
+mod exports;
 mod imports;
 mod intents;
 mod leads;
@@ -31,6 +34,8 @@ mod legs;
 mod migrations;
 mod nodes;
 mod outcomes;
+#[cfg(test)]
+mod plans;
 mod recovery;
 mod reports;
 mod sql;
@@ -45,8 +50,12 @@ pub use error::{StoreError, Trouble};
 pub use events::{
     EVENTS_PAGE, EventKind, EventNames, LoggedEvent, event_names, events_after, events_end,
 };
+pub use exports::{
+    ExportCursor, ExportNames, ExportPage, ExportRange, ExportedAttempt, PlannedExport,
+    advance_export, export_cursor, export_names, export_page, lock_export, plan_export,
+};
 pub use imports::{
-    IMPORT_CHUNK, ImportJob, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
+    ImportJob, ImportPace, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
     finish_import, import_rows,
 };
 pub use intents::ask_gates;

@@ -47,7 +47,27 @@ macro_rules! sql_rows {
     };
 }
 
-/// Column kinds of [`sql_rows!`].
+/// Likewise over rows that are arrays, with their columns by place and without `row_no`: for bulk, where names of columns
+/// would be most of the text.
+macro_rules! sql_cells {
+    ([$first_at:literal $first:ident $first_kind:ident $(, $at:literal $name:ident $kind:ident)* $(,)?], $text:literal) => {
+        $crate::store::sql::Sql {
+            sqlite: concat!(
+                "with r as (select value->>", $first_at, " as ", stringify!($first),
+                $(", value->>", $at, " as ", stringify!($name),)*
+                " from jsonb_each($1)) ", $text
+            ),
+            postgres: concat!(
+                "with r as materialized (select cast(v->>", $first_at, " as ",
+                $crate::store::sql::postgres_type!($first_kind), ") as ", stringify!($first),
+                $(", cast(v->>", $at, " as ", $crate::store::sql::postgres_type!($kind), ") as ", stringify!($name),)*
+                " from jsonb_array_elements($1::jsonb) v) ", $text
+            ),
+        }
+    };
+}
+
+/// Column kinds of [`sql_rows!`] and [`sql_cells!`].
 macro_rules! postgres_type {
     (int) => {
         "bigint"
@@ -57,7 +77,7 @@ macro_rules! postgres_type {
     };
 }
 
-pub(crate) use {postgres_type, sql_rows};
+pub(crate) use {postgres_type, sql_cells, sql_rows};
 
 /// A value for a parameter.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +147,22 @@ impl DbRow {
         let text = self.text(at)?;
         text.parse().map_err(|_| StoreError::Damaged { doing: "reading a row", found: text })
     }
+}
+
+/// One JSON text of rows that are tuples, for [`sql_cells!`].
+pub(crate) fn json_cells<T: serde::Serialize>(rows: impl Iterator<Item = T>) -> String {
+    let mut text = Vec::from(*b"[");
+    for row in rows {
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        // Our own flat tuples always serialise, into memory that takes all.
+        if serde_json::to_writer(&mut text, &row).is_err() {
+            return String::from("[]");
+        }
+    }
+    text.push(b']');
+    String::from_utf8(text).unwrap_or_else(|_| String::from("[]"))
 }
 
 /// One JSON text of all rows. Rows are our own flat structs, which always serialise.

@@ -239,7 +239,7 @@ async fn import(url: &str, contacts: u64) {
     let place = (row.seller, row.id, list);
     let job = begin_import(&mut db, &mut ids, place, "hash", UtcMs(0)).await.unwrap();
     let rows: Vec<ImportRow> = (1..=contacts).map(contact).collect();
-    for chunk in rows.chunks(outdial::store::IMPORT_CHUNK) {
+    for chunk in rows.chunks(500) {
         let done = import_rows(&mut db, &mut ids, &job, chunk).await.unwrap();
         assert!(done.iter().all(|result| *result == RowResult::Added), "{done:?}");
     }

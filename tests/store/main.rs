@@ -10,6 +10,7 @@
 mod callbacks;
 mod commands;
 mod events;
+mod exports;
 mod harness;
 mod imports;
 mod ledger;

@@ -18,7 +18,7 @@ on_both! {
 }
 
 /// Connects one call for 30 s, with a wrap-up of 5 s and a disposition.
-async fn talk(world: &mut World, n: i64) -> Intent {
+pub(crate) async fn talk(world: &mut World, n: i64) -> Intent {
     world.lead(n).await;
     world.sql("insert into agent (id, name) values (55, 'ann') on conflict do nothing").await;
     let claim = u64::try_from(n).unwrap();

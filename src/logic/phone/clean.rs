@@ -37,6 +37,22 @@ pub fn clean(raw: &str) -> CleanedCell {
     if raw.len() > MAX_CELL {
         return refuse(PhoneRefusal::NotNumber);
     }
+    match plain(raw) {
+        Some(number) => CleanedCell { numbers: vec![Ok(number)] },
+        None => take_apart(raw),
+    }
+}
+
+/// Nothing but digits, hyphens and a leading `+`, as in most lists: nothing is to be taken off.
+fn plain(raw: &str) -> Option<CleanNumber> {
+    let digits = raw.strip_prefix('+').unwrap_or(raw);
+    let is_plain = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    is_plain
+        .then(|| CleanNumber { text: raw.chars().filter(|c| *c != '-').collect(), extension: None })
+}
+
+fn take_apart(raw: &str) -> CleanedCell {
     let Some(text) = normalize(raw) else {
         return refuse(PhoneRefusal::NotNumber);
     };
@@ -417,6 +433,11 @@ mod tests {
                 let rest = number.text.strip_prefix('+').unwrap_or(&number.text);
                 proptest::prop_assert!(rest.chars().all(|c| c.is_ascii_digit() || c == '*' || c == '#'));
             }
+        }
+
+        #[test]
+        fn a_plain_number_is_what_it_would_be_the_long_way(raw in r"\+?[0-9][0-9-]{0,24}") {
+            proptest::prop_assert_eq!(clean(&raw), take_apart(&raw));
         }
 
         #[test]

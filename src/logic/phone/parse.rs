@@ -20,6 +20,8 @@ pub struct Found {
     pub number: PhoneNumber,
     /// One of the kinds that [`PhoneKind::may_be_called`].
     pub kind: PhoneKind,
+    /// Its country; `None` for international networks.
+    pub country: Option<Region>,
     /// Shown to the agent, never dialed by us.
     pub extension: Option<String>,
     /// What was done to find it.
@@ -143,7 +145,8 @@ fn look_up(clean: &CleanNumber, region: Region) -> Result<Found, PhoneRefusal> {
     if clean.extension.is_some() {
         warnings.push(PhoneWarning::ExtFound);
     }
-    Ok(Found { number, kind, extension: clean.extension.clone(), warnings })
+    let country = PHONE_NUMBER_UTIL.get_region_for_number(&parsed).and_then(Region::from_library);
+    Ok(Found { number, kind, country, extension: clean.extension.clone(), warnings })
 }
 
 /// Whether the number is the same with a 0 in front, as in countries that write one.
@@ -197,6 +200,8 @@ mod tests {
             ("03-1234-5678 内線12", "+81312345678;ext=12"),
         ] {
             assert_eq!(jp(raw), Ok(number.to_owned()), "{raw}");
+            let found = read_number(raw, Region::JP).unwrap();
+            assert_eq!(found.country, country_of(&found.number), "{raw}");
         }
     }
 

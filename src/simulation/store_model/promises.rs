@@ -54,9 +54,8 @@ impl Promised {
     }
 
     /// Whether an ordinary claim leaves the lead alone.
-    pub(super) fn keeps_back(&self, lead: LeadId, now: UtcMs) -> bool {
-        let mut rows = self.open.values().filter(|row| row.lead == lead);
-        rows.any(|row| row.promised.owner.is_some() || row.promised.due > now)
+    pub(super) fn keeps_back(&self, lead: LeadId) -> bool {
+        self.open.values().any(|row| row.lead == lead)
     }
 
     /// Leads that are promised a call by now and that a claim may take, the longest due first.

@@ -1,15 +1,16 @@
 //! What the database knows of a chunk's rows, and what is to become of each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::write::{NewContact, NewLead, NewPhone, Plan, SeenRow};
+use super::write::{Plan, PlannedContact, PlannedLead, PlannedPhone, SeenRow};
 use super::{ImportJob, ImportRow, RowResult};
 use crate::logic::ids::{ContactId, IdMaker};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+use crate::store::sql::{Bind, Sql, json_cells, json_rows, sql_cells, sql_rows};
 use crate::store::suppressions::person_key;
 
 /// Judges every row in order: later rows see what earlier ones of the same chunk will have written.
@@ -22,29 +23,73 @@ pub(super) async fn judge<'r>(
     let mut known = Known::read(db, job, rows).await?;
     let mut plan = Plan::default();
     let mut results = Vec::with_capacity(rows.len());
-    let mut fresh_keys = vec![];
     for row in rows {
-        let result = known.row(ids, job, row, &mut plan)?;
-        if matches!(result, RowResult::Added | RowResult::Updated) {
-            fresh_keys.push(DrySeen { row_key: &row.row_key, file_row: number(row.row_no) });
-        }
-        results.push(result);
+        results.push(known.row(ids, job, row, &mut plan)?);
     }
     if job.dry_run {
-        const SEEN: Sql = sql_rows!(
-            [row_key text, file_row int],
+        const SEEN: Sql = sql_cells!(
+            [0 row_key text, 1 file_row int],
             "insert into import_seen (row_key, row_no) select row_key, file_row from r where true \
              on conflict (row_key) do nothing"
         );
-        db.run("noting rows of a dry run", &SEEN, &[Bind::Text(&json_rows(&fresh_keys))]).await?;
+        let fresh = rows.iter().zip(&results);
+        let fresh = fresh
+            .filter(|(_, result)| matches!(result, RowResult::Added | RowResult::Updated))
+            .map(|(row, _)| (&row.row_key, row.row_no));
+        db.run("noting rows of a dry run", &SEEN, &[Bind::Text(&json_cells(fresh))]).await?;
     }
     Ok((results, plan))
 }
 
-#[derive(Serialize)]
-struct DrySeen<'r> {
-    row_key: &'r str,
-    file_row: i64,
+/// The row of each calling class of the new leads, by its descriptor; made where there is none.
+pub(super) async fn classes(
+    db: &mut Db,
+    ids: &mut IdMaker,
+    job: &ImportJob,
+    plan: &Plan<'_>,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    const READ: Sql = sql_cells!(
+        [0 class text],
+        "select k.descriptor, k.id from r join calling_class k on k.descriptor = r.class \
+           join campaign_class m on m.campaign_id = $2 and m.class_id = k.id"
+    );
+    const MAKE: Sql = sql_cells!(
+        [0 class text, 1 class_id int],
+        "insert into calling_class (id, descriptor) select class_id, class from r where true \
+         on conflict (descriptor) do nothing"
+    );
+    const OF_CAMPAIGN: Sql = sql_cells!(
+        [0 class text],
+        "insert into campaign_class (campaign_id, class_id) select $2, k.id \
+         from r join calling_class k on k.descriptor = r.class where true \
+         on conflict (campaign_id, class_id) do nothing"
+    );
+    let doing = "looking for calling classes";
+    let mut wanted = BTreeSet::new();
+    let mut asked = vec![];
+    for lead in &plan.leads {
+        if wanted.insert(lead.class) {
+            asked.push((lead.class, ids.make().ok_or(StoreError::NoIdsLeft)?));
+        }
+    }
+    if asked.is_empty() {
+        return Ok(vec![]);
+    }
+    let json = json_cells(asked.iter());
+    let (json, campaign) = (Bind::Text(&json), Bind::Int(job.campaign.0));
+    let mut made = false;
+    loop {
+        let rows = db.rows(doing, &READ, &[json, campaign]).await?;
+        if rows.len() == asked.len() {
+            return rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect();
+        }
+        if made {
+            return Err(StoreError::Damaged { doing, found: format!("{} classes", rows.len()) });
+        }
+        db.run(doing, &MAKE, &[json]).await?;
+        db.run(doing, &OF_CAMPAIGN, &[json, campaign]).await?;
+        made = true;
+    }
 }
 
 /// A row that was written before.
@@ -65,20 +110,23 @@ struct Person {
     suppressed: bool,
 }
 
+/// Only looked up, never walked: so the order of a hash does not matter.
 #[derive(Default)]
-struct Known {
-    seen: BTreeMap<String, Seen>,
-    persons: BTreeMap<i64, Person>,
-    by_external_id: BTreeMap<String, i64>,
-    by_number: BTreeMap<String, i64>,
+struct Known<'r> {
+    seen: HashMap<String, Seen>,
+    persons: HashMap<i64, Person>,
+    by_external_id: HashMap<Cow<'r, str>, i64>,
+    by_number: HashMap<Cow<'r, str>, i64>,
     suppressed_numbers: BTreeSet<String>,
     everybody_suppressed: bool,
+    /// Keys of rows of this chunk that were taken.
+    taken: HashSet<&'r str>,
     /// Persons that rows of this chunk are about already.
-    touched: BTreeSet<i64>,
+    touched: HashSet<i64>,
 }
 
-impl Known {
-    fn row<'r>(
+impl<'r> Known<'r> {
+    fn row(
         &mut self,
         ids: &mut IdMaker,
         job: &ImportJob,
@@ -86,6 +134,9 @@ impl Known {
         plan: &mut Plan<'r>,
     ) -> Result<RowResult, StoreError> {
         let row_no = number(row.row_no);
+        if self.taken.contains(row.row_key.as_str()) {
+            return Ok(RowResult::DuplicateInFile);
+        }
         if let Some(seen) = self.seen.get(&row.row_key) {
             if seen.import == job.id && seen.row_no == row_no {
                 // This very row, sent again after its reply was lost.
@@ -119,15 +170,22 @@ impl Known {
             None => id()?,
         };
         if changed {
-            plan.contacts.push(NewContact {
+            let (contacts, phones) = match found {
+                Some(_) => (&mut plan.changed_contacts, &mut plan.changed_phones),
+                None => (&mut plan.contacts, &mut plan.phones),
+            };
+            contacts.push(PlannedContact {
                 id: contact,
                 external_id: row.external_id.as_deref(),
                 name: row.name.as_deref(),
                 language: row.language.as_deref(),
                 custom,
             });
-            for (position, phone) in (0..).zip(&row.phones) {
-                plan.phones.push(NewPhone {
+            for (position, (at, phone)) in (0..).zip(row.phones.iter().enumerate()) {
+                if row.phones.iter().take(at).any(|earlier| earlier.key == phone.key) {
+                    continue;
+                }
+                phones.push(PlannedPhone {
                     id: id()?,
                     contact,
                     position,
@@ -141,76 +199,52 @@ impl Known {
         }
         let result = if has_lead { RowResult::Updated } else { RowResult::Added };
         if !has_lead {
-            let class_id = id()?;
-            plan.leads.push(NewLead {
-                id: id()?,
-                contact,
-                class: &row.class,
-                class_id,
-                rank: row.rank,
-            });
+            plan.leads.push(PlannedLead { id: id()?, contact, class: &row.class, rank: row.rank });
         }
-        plan.seen.push(SeenRow {
-            row_key: &row.row_key,
-            file_row: row_no,
-            result: result.as_str(),
-        });
-        self.learn(job, row, contact);
+        let seen = SeenRow { row_key: &row.row_key, file_row: row_no, result: result.as_str() };
+        if self.seen.contains_key(&row.row_key) {
+            plan.seen_again.push(seen);
+        } else {
+            plan.seen.push(seen);
+        }
+        self.learn(row, contact);
         Ok(result)
     }
 
     /// Seller and external id, else seller and first number.
     fn find(&self, row: &ImportRow) -> Option<i64> {
         match &row.external_id {
-            Some(external_id) => self.by_external_id.get(external_id).copied(),
-            None => row.phones.first().and_then(|phone| self.by_number.get(&phone.key)).copied(),
+            Some(external_id) => self.by_external_id.get(external_id.as_str()).copied(),
+            None => {
+                let first = row.phones.first()?;
+                self.by_number.get(first.key.as_str()).copied()
+            }
         }
     }
 
-    fn learn(&mut self, job: &ImportJob, row: &ImportRow, contact: i64) {
+    fn learn(&mut self, row: &'r ImportRow, contact: i64) {
         self.touched.insert(contact);
         if let Some(external_id) = &row.external_id {
-            self.by_external_id.insert(external_id.clone(), contact);
+            self.by_external_id.insert(Cow::Borrowed(external_id), contact);
         }
         for phone in &row.phones {
-            self.by_number.entry(phone.key.clone()).or_insert(contact);
+            self.by_number.entry(Cow::Borrowed(&phone.key)).or_insert(contact);
         }
-        let seen = Seen { import: job.id, row_no: number(row.row_no), result: String::new() };
-        self.seen.insert(row.row_key.clone(), seen);
+        self.taken.insert(&row.row_key);
     }
 
     async fn read(db: &mut Db, job: &ImportJob, rows: &[ImportRow]) -> Result<Self, StoreError> {
-        #[derive(Serialize)]
-        struct Asked<'r> {
-            row_key: &'r str,
-            external_id: Option<&'r str>,
-            phone_key: Option<&'r str>,
-        }
-        #[derive(Serialize)]
-        struct AskedNumber<'r> {
-            key: &'r str,
-        }
-        let asked: Vec<_> = rows
-            .iter()
-            .map(|row| Asked {
-                row_key: &row.row_key,
-                external_id: row.external_id.as_deref(),
-                phone_key: match row.external_id {
-                    Some(_) => None,
-                    None => row.phones.first().map(|phone| phone.key.as_str()),
-                },
-            })
-            .collect();
-        let numbers: Vec<_> = rows
-            .iter()
-            .flat_map(|row| &row.phones)
-            .map(|phone| AskedNumber { key: &phone.key })
-            .collect();
-        let json = json_rows(&asked);
+        let json = json_cells(rows.iter().map(|row| {
+            let first = row.phones.first().map(|phone| &phone.key);
+            let number = if row.external_id.is_some() { None } else { first };
+            (&row.row_key, &row.external_id, number)
+        }));
+        let numbers =
+            json_cells(rows.iter().flat_map(|row| &row.phones).map(|phone| (&phone.key,)));
         let mut known = Self::default();
         known.read_seen(db, job, &json).await?;
         known.read_persons(db, job, &json).await?;
-        known.read_suppressions(db, job, &json_rows(&numbers)).await?;
+        known.read_suppressions(db, job, &numbers).await?;
         Ok(known)
     }
 
@@ -220,14 +254,14 @@ impl Known {
         job: &ImportJob,
         json: &str,
     ) -> Result<(), StoreError> {
-        const SEEN: Sql = sql_rows!(
-            [row_key text],
-            "select i.row_key, i.import_id, i.row_no, i.result from r \
-             join import_row i on i.list_id = $2 and i.row_key = r.row_key"
+        const SEEN: Sql = sql_cells!(
+            [0 row_key text],
+            "select i.row_key, i.import_id, i.row_no, i.result from r cross join import_row i \
+             where i.list_id = $2 and i.row_key = r.row_key"
         );
-        const DRY: Sql = sql_rows!(
-            [row_key text],
-            "select i.row_key, $2, i.row_no, '' from r join import_seen i on i.row_key = r.row_key"
+        const DRY: Sql = sql_cells!(
+            [0 row_key text],
+            "select i.row_key, $2, i.row_no, '' from r cross join import_seen i where i.row_key = r.row_key"
         );
         let (sql, bind) = if job.dry_run { (&DRY, job.id) } else { (&SEEN, job.list.0) };
         let binds = [Bind::Text(json), Bind::Int(bind)];
@@ -246,11 +280,11 @@ impl Known {
     ) -> Result<(), StoreError> {
         // Several persons may have a number: the first one is meant. `+`: no index by seller, or SQLite reads every number
         // of the seller.
-        const PERSONS: Sql = sql_rows!(
-            [external_id text, phone_key text],
+        const PERSONS: Sql = sql_cells!(
+            [1 external_id text, 2 phone_key text],
             "select r.external_id, r.phone_key, c.id, c.name, c.language, c.custom, \
                (select count(*) from lead l where l.campaign_id = $3 and l.contact_id = c.id) \
-             from r join contact c on c.id = case when r.external_id is not null \
+             from r cross join contact c where c.id = case when r.external_id is not null \
                then (select e.id from contact e where e.seller_id = $2 and e.external_id = r.external_id) \
                else (select min(p.contact_id) from phone p where +p.seller_id = $2 and p.key = r.phone_key) end"
         );
@@ -265,9 +299,9 @@ impl Known {
         for row in db.rows(doing, &PERSONS, &binds).await? {
             let contact = row.int(2)?;
             if let Some(external_id) = row.opt_text(0)? {
-                self.by_external_id.insert(external_id, contact);
+                self.by_external_id.insert(Cow::Owned(external_id), contact);
             } else if let Some(key) = row.opt_text(1)? {
-                self.by_number.insert(key, contact);
+                self.by_number.insert(Cow::Owned(key), contact);
             }
             let person = Person {
                 name: row.opt_text(3)?,
@@ -315,8 +349,8 @@ impl Known {
         job: &ImportJob,
         json: &str,
     ) -> Result<(), StoreError> {
-        const NUMBERS: Sql = sql_rows!(
-            [key text],
+        const NUMBERS: Sql = sql_cells!(
+            [0 key text],
             "select s.key from suppression s where s.seller_id in ($2, 0) and s.lifted_ms is null \
              and s.key in (select r.key from r union all select '')"
         );

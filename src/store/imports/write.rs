@@ -1,23 +1,32 @@
-//! What a chunk writes, one statement per table.
+//! What a chunk writes. New rows are most of it, and nothing can be in their way: their ids are new, and one import per
+//! seller runs at a time. So SQLite gets plain inserts and PostgreSQL a COPY per table; only what changes a row that is
+//! there goes the longer way.
 
 use serde::Serialize;
 
 use super::ImportJob;
+use crate::store::copy::CopyRows;
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+use crate::store::sql::{Bind, Sql, json_cells, json_rows, sql_cells, sql_rows};
 
 /// Everything a chunk writes.
 #[derive(Default)]
 pub(super) struct Plan<'r> {
-    pub(super) contacts: Vec<NewContact<'r>>,
-    pub(super) phones: Vec<NewPhone<'r>>,
-    pub(super) leads: Vec<NewLead<'r>>,
+    pub(super) contacts: Vec<PlannedContact<'r>>,
+    /// Of persons who are new.
+    pub(super) phones: Vec<PlannedPhone<'r>>,
+    pub(super) leads: Vec<PlannedLead<'r>>,
     pub(super) seen: Vec<SeenRow<'r>>,
+    /// Persons who were known, with other data.
+    pub(super) changed_contacts: Vec<PlannedContact<'r>>,
+    pub(super) changed_phones: Vec<PlannedPhone<'r>>,
+    /// Rows whose key an earlier file of the list had.
+    pub(super) seen_again: Vec<SeenRow<'r>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct NewContact<'r> {
+pub(super) struct PlannedContact<'r> {
     pub(super) id: i64,
     pub(super) external_id: Option<&'r str>,
     pub(super) name: Option<&'r str>,
@@ -26,7 +35,7 @@ pub(super) struct NewContact<'r> {
 }
 
 #[derive(Serialize)]
-pub(super) struct NewPhone<'r> {
+pub(super) struct PlannedPhone<'r> {
     pub(super) id: i64,
     pub(super) contact: i64,
     pub(super) position: i64,
@@ -37,13 +46,10 @@ pub(super) struct NewPhone<'r> {
     pub(super) zones: String,
 }
 
-#[derive(Serialize)]
-pub(super) struct NewLead<'r> {
+pub(super) struct PlannedLead<'r> {
     pub(super) id: i64,
     pub(super) contact: i64,
     pub(super) class: &'r str,
-    /// For the class, should it be new.
-    pub(super) class_id: i64,
     pub(super) rank: i64,
 }
 
@@ -64,41 +70,134 @@ pub(super) async fn lock(db: &mut Db, job: &ImportJob) -> Result<(), StoreError>
 }
 
 impl Plan<'_> {
-    pub(super) async fn write(&self, db: &mut Db, job: &ImportJob) -> Result<(), StoreError> {
-        if self.seen.is_empty() {
-            return Ok(());
+    /// `classes`: row of each calling class, by its descriptor.
+    pub(super) async fn write(
+        &self,
+        db: &mut Db,
+        job: &ImportJob,
+        classes: &[(String, i64)],
+    ) -> Result<(), StoreError> {
+        match db.engine() {
+            Engine::Sqlite => self.insert(db, job, classes).await?,
+            Engine::Postgres => self.copy(db, job, classes).await?,
         }
-        const CONTACTS: Sql = sql_rows!(
-            [id int, external_id text, name text, language text, custom text],
+        self.change(db, job).await
+    }
+
+    async fn insert(
+        &self,
+        db: &mut Db,
+        job: &ImportJob,
+        classes: &[(String, i64)],
+    ) -> Result<(), StoreError> {
+        const CONTACTS: Sql = sql_cells!(
+            [0 id int, 1 external_id text, 2 name text, 3 language text, 4 custom text],
             "insert into contact (id, seller_id, external_id, name, language, custom) \
-             select id, $2, external_id, name, language, custom from r where true \
-             on conflict (id) do update set name = excluded.name, language = excluded.language, \
-               custom = excluded.custom"
+             select id, $2, external_id, name, language, custom from r"
         );
-        // Sorted by key: neighbours in the index are written together.
+        const PHONES: Sql = sql_cells!(
+            [0 id int, 1 contact int, 2 position int, 3 key text, 4 number text, 5 kind text, 6 extension text,
+             7 zones text],
+            "insert into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
+             select id, $2, contact, position, key, number, kind, extension, zones from r"
+        );
+        const LEADS: Sql = sql_cells!(
+            [0 id int, 1 contact int, 2 class int, 3 rank int],
+            "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+             select id, $2, contact, class, rank, 0, 0, $3 from r"
+        );
+        const SEEN: Sql = sql_cells!(
+            [0 row_key text, 1 file_row int, 2 result text],
+            "insert into import_row (list_id, row_key, import_id, row_no, result) \
+             select $2, row_key, $3, file_row, result from r"
+        );
+        let seller = Bind::Int(job.seller.0);
+        let (campaign, list) = (Bind::Int(job.campaign.0), Bind::Int(job.list.0));
+        let contacts = json_cells(
+            self.contacts.iter().map(|c| (c.id, c.external_id, c.name, c.language, &c.custom)),
+        );
+        db.run(WRITING, &CONTACTS, &[Bind::Text(&contacts), seller]).await?;
+        let phones = json_cells(self.phones.iter().map(|p| {
+            (p.id, p.contact, p.position, p.key, p.number, p.kind, p.extension, &p.zones)
+        }));
+        db.run(WRITING, &PHONES, &[Bind::Text(&phones), seller]).await?;
+        let leads = json_cells(
+            self.leads.iter().map(|l| (l.id, l.contact, class_of(classes, l.class), l.rank)),
+        );
+        db.run(WRITING, &LEADS, &[Bind::Text(&leads), campaign, list]).await?;
+        let seen = json_cells(self.seen.iter().map(|s| (s.row_key, s.file_row, s.result)));
+        db.run(WRITING, &SEEN, &[Bind::Text(&seen), list, Bind::Int(job.id)]).await?;
+        Ok(())
+    }
+
+    async fn copy(
+        &self,
+        db: &mut Db,
+        job: &ImportJob,
+        classes: &[(String, i64)],
+    ) -> Result<(), StoreError> {
+        let mut rows = CopyRows::new();
+        for contact in &self.contacts {
+            rows.row(6);
+            rows.int(contact.id);
+            rows.int(job.seller.0);
+            for text in [contact.external_id, contact.name, contact.language] {
+                rows.text(text);
+            }
+            rows.text(Some(&contact.custom));
+        }
+        let sql = "copy contact (id, seller_id, external_id, name, language, custom) from stdin (format binary)";
+        db.copy(WRITING, sql, rows).await?;
+        let mut rows = CopyRows::new();
+        for phone in &self.phones {
+            rows.row(9);
+            for int in [phone.id, job.seller.0, phone.contact, phone.position] {
+                rows.int(int);
+            }
+            for text in [Some(phone.key), Some(phone.number), phone.kind, phone.extension] {
+                rows.text(text);
+            }
+            rows.text(Some(&phone.zones));
+        }
+        let sql = "copy phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
+             from stdin (format binary)";
+        db.copy(WRITING, sql, rows).await?;
+        let mut rows = CopyRows::new();
+        for lead in &self.leads {
+            rows.row(8);
+            let class = class_of(classes, lead.class);
+            for int in [lead.id, job.campaign.0, lead.contact, class, lead.rank, 0, 0, job.list.0] {
+                rows.int(int);
+            }
+        }
+        let sql = "copy lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+             from stdin (format binary)";
+        db.copy(WRITING, sql, rows).await?;
+        let mut rows = CopyRows::new();
+        for seen in &self.seen {
+            rows.row(5);
+            rows.int(job.list.0);
+            rows.text(Some(seen.row_key));
+            rows.int(job.id);
+            rows.int(seen.file_row);
+            rows.text(Some(seen.result));
+        }
+        let sql = "copy import_row (list_id, row_key, import_id, row_no, result) from stdin (format binary)";
+        db.copy(WRITING, sql, rows).await?;
+        Ok(())
+    }
+
+    async fn change(&self, db: &mut Db, job: &ImportJob) -> Result<(), StoreError> {
+        const CONTACTS: Sql = sql_rows!(
+            [id int, name text, language text, custom text],
+            "update contact set name = r.name, language = r.language, custom = r.custom from r where contact.id = r.id"
+        );
         const PHONES: Sql = sql_rows!(
             [id int, contact int, position int, key text, number text, kind text, extension text, zones text],
             "insert into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
              select id, $2, contact, position, key, number, kind, extension, zones from r where true order by key, id \
              on conflict (seller_id, contact_id, key) do update set position = excluded.position, \
                kind = excluded.kind, extension = excluded.extension"
-        );
-        const CLASSES: Sql = sql_rows!(
-            [class text, class_id int],
-            "insert into calling_class (id, descriptor) select min(class_id), class from r group by class \
-             on conflict (descriptor) do nothing"
-        );
-        const OF_CAMPAIGN: Sql = sql_rows!(
-            [class text],
-            "insert into campaign_class (campaign_id, class_id) \
-             select $2, k.id from (select distinct class from r) c join calling_class k on k.descriptor = c.class \
-             where true on conflict (campaign_id, class_id) do nothing"
-        );
-        const LEADS: Sql = sql_rows!(
-            [id int, contact int, class text, rank int],
-            "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
-             select r.id, $2, r.contact, k.id, r.rank, 0, 0, $3 from r join calling_class k on k.descriptor = r.class \
-             where true on conflict (campaign_id, contact_id) do nothing"
         );
         const SEEN: Sql = sql_rows!(
             [row_key text, file_row int, result text],
@@ -107,22 +206,24 @@ impl Plan<'_> {
              on conflict (list_id, row_key) do update set import_id = excluded.import_id, \
                row_no = excluded.row_no, result = excluded.result"
         );
-        let doing = "writing a list";
         let seller = Bind::Int(job.seller.0);
-        let contacts = json_rows(&self.contacts);
-        db.run(doing, &CONTACTS, &[Bind::Text(&contacts), seller]).await?;
-        let phones = json_rows(&self.phones);
-        db.run(doing, &PHONES, &[Bind::Text(&phones), seller]).await?;
-        if !self.leads.is_empty() {
-            let leads = json_rows(&self.leads);
-            let (json, campaign) = (Bind::Text(&leads), Bind::Int(job.campaign.0));
-            db.run(doing, &CLASSES, &[json]).await?;
-            db.run(doing, &OF_CAMPAIGN, &[json, campaign]).await?;
-            db.run(doing, &LEADS, &[json, campaign, Bind::Int(job.list.0)]).await?;
+        if !self.changed_contacts.is_empty() {
+            let contacts = json_rows(&self.changed_contacts);
+            db.run(WRITING, &CONTACTS, &[Bind::Text(&contacts)]).await?;
+            let phones = json_rows(&self.changed_phones);
+            db.run(WRITING, &PHONES, &[Bind::Text(&phones), seller]).await?;
         }
-        let seen = json_rows(&self.seen);
-        let binds = [Bind::Text(&seen), Bind::Int(job.list.0), Bind::Int(job.id)];
-        db.run(doing, &SEEN, &binds).await?;
+        if !self.seen_again.is_empty() {
+            let seen = json_rows(&self.seen_again);
+            let binds = [Bind::Text(&seen), Bind::Int(job.list.0), Bind::Int(job.id)];
+            db.run(WRITING, &SEEN, &binds).await?;
+        }
         Ok(())
     }
 }
+
+fn class_of(classes: &[(String, i64)], descriptor: &str) -> i64 {
+    classes.iter().find(|(known, _)| known == descriptor).map_or(0, |(_, row)| *row)
+}
+
+const WRITING: &str = "writing a list";

@@ -1,0 +1,125 @@
+//! How both databases run the statements that must stay fast on long lists, asked of the databases themselves.
+
+use crate::logic::time::UtcMs;
+use crate::store::db::{Db, Engine};
+use crate::store::imports;
+use crate::store::leads;
+use crate::store::migrations::hex;
+use crate::store::sql::{Bind, Sql};
+
+macro_rules! on_both {
+    ($($name:ident)+) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::block_on(async { super::$name(&mut super::sqlite_list().await).await }) })+
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::block_on(async { super::$name(&mut super::postgres_list().await).await }) })+
+        }
+    };
+}
+
+on_both! {
+    a_claim_seeks_in_the_index_of_ready_leads_once_per_class
+    waiting_leads_are_found_by_their_time
+    the_rows_of_an_import_are_counted_without_sorting_them
+}
+
+async fn a_claim_seeks_in_the_index_of_ready_leads_once_per_class(db: &mut Db) {
+    let binds = [Bind::Int(1), Bind::Text("[1,2,3]"), Bind::Int(100), Bind::Int(9), Bind::Int(1)];
+    let plan = plan(db, &leads::CLAIM_READY, &binds).await;
+    match db.engine() {
+        Engine::Sqlite => {
+            let seek = "SEARCH lead USING COVERING INDEX lead_ready (campaign_id=? AND class_id=?)";
+            assert!(plan.contains(seek), "{plan}");
+            assert!(plan.contains("SEARCH lead USING INTEGER PRIMARY KEY"), "{plan}");
+        }
+        Engine::Postgres => {
+            // Nothing is between the limit of one class and its index: no sort of the class.
+            let lateral = plan.split("jsonb_array_elements_text").nth(1).unwrap();
+            let seek = lateral.split("Limit").nth(1).unwrap();
+            assert!(seek.contains("using lead_ready on lead"), "{plan}");
+            assert!(!seek.contains("Sort"), "{plan}");
+        }
+    }
+    assert!(!scans_leads(&plan), "{plan}");
+}
+
+async fn waiting_leads_are_found_by_their_time(db: &mut Db) {
+    let binds = [Bind::Int(1), Bind::Int(30_000), Bind::Int(100)];
+    for (sql, binds) in [(&leads::PROMOTE, &binds[..]), (&leads::FIRST_DUE, &binds[..1])] {
+        let plan = plan(db, sql, binds).await;
+        assert!(plan.contains("lead_wait"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("Sort"), "{plan}");
+        assert!(!scans_leads(&plan), "{plan}");
+    }
+}
+
+async fn the_rows_of_an_import_are_counted_without_sorting_them(db: &mut Db) {
+    let plan = plan(db, &imports::COUNT, &[Bind::Int(1), Bind::Int(1)]).await;
+    let grows = ["TEMP B-TREE", "Sort", "HashAggregate", "GroupAggregate"];
+    assert!(grows.iter().all(|word| !plan.contains(word)), "{plan}");
+}
+
+fn scans_leads(plan: &str) -> bool {
+    plan.contains("SCAN lead") || plan.contains("Seq Scan on lead")
+}
+
+/// A line per step.
+async fn plan(db: &mut Db, sql: &Sql, binds: &[Bind<'_>]) -> String {
+    let (text, at) = match db.engine() {
+        Engine::Sqlite => (format!("explain query plan {}", sql.sqlite), 3),
+        Engine::Postgres => (format!("explain (costs off) {}", sql.postgres), 0),
+    };
+    let rows = db.rows("explaining", &Sql::both(kept(text)), binds).await.unwrap();
+    rows.iter().map(|row| row.text(at).unwrap() + "\n").collect()
+}
+
+/// 30,000 leads in three classes, of which 5,000 wait, and the rows of the import that brought them.
+async fn fill(db: &mut Db) {
+    db.migrate(UtcMs(0), &[7; 48]).await.unwrap();
+    db.script(
+        "test",
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 30000) \
+         insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+         select i, 1, i, 1 + i % 3, i % 1000, case when i % 6 = 0 then 1 else 0 end, i, 1 from n; \
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000) \
+         insert into import_row (list_id, row_key, import_id, row_no, result) \
+         select 1, 'id:' || i, 1, i, 'added' from n",
+    )
+    .await
+    .unwrap();
+    if db.engine() == Engine::Postgres {
+        db.script("test", "analyze").await.unwrap();
+    }
+}
+
+async fn sqlite_list() -> Db {
+    let mut db = Db::open("sqlite::memory:").await.unwrap();
+    fill(&mut db).await;
+    db
+}
+
+/// In a schema of its own in the cluster that the environment names.
+async fn postgres_list() -> Db {
+    let Ok(cluster) = std::env::var("OUTDIAL_TEST_POSTGRES") else {
+        panic!("OUTDIAL_TEST_POSTGRES is not set: run `tests/postgres run cargo test`")
+    };
+    let mut dice = [0; 8];
+    getrandom::fill(&mut dice).unwrap();
+    let name = format!("plans_{}", hex(&dice));
+    let mut admin = Db::open(&cluster).await.unwrap();
+    admin.script("test", kept(format!("create schema {name}"))).await.unwrap();
+    admin.close().await.unwrap();
+    let mut db = Db::open(&format!("{cluster}?options[search_path]={name}")).await.unwrap();
+    fill(&mut db).await;
+    db
+}
+
+/// Statements are static everywhere else.
+fn kept(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}

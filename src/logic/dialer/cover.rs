@@ -19,7 +19,7 @@ use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
 use crate::logic::settings::DialMode;
-use crate::logic::time::{Now, UtcMs};
+use crate::logic::time::{Now, Tick, UtcMs};
 
 /// A campaign's ledger, and what of it the database has yet to confirm.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Credit {
     unread: BTreeSet<UtcMs>,
     /// Windows being read.
     reading: BTreeSet<UtcMs>,
+    /// Until then nothing is asked for: the database has refused credit that this process believed in.
+    refused_until: Option<Tick>,
 }
 
 impl Credit {
@@ -40,7 +42,18 @@ impl Credit {
             lost: BTreeMap::new(),
             unread: BTreeSet::new(),
             reading: BTreeSet::new(),
+            refused_until: None,
         }
+    }
+
+    /// The database has no credit: another process was faster, or a call that ends in the commit in which it begins has
+    /// not left its place yet. Without a wait every lead at hand would be tried at once, in vain.
+    pub(super) fn refused(&mut self, now: Now) {
+        self.refused_until = Some(now.tick + NO_CREDIT);
+    }
+
+    fn admits(&self, now: Now, span: WindowSpan) -> bool {
+        self.refused_until.is_none_or(|until| until <= now.tick) && self.ledger.admits(span)
     }
 
     /// An abandoned call is about to be booked: is it a fault?
@@ -134,7 +147,7 @@ impl Dialer {
         if lines >= ratio.lines(agents) {
             return Err("agents");
         }
-        if !room.credit.ledger.admits(room.span(now)) {
+        if !room.credit.admits(now, room.span(now)) {
             return Err("credit");
         }
         let place = room
@@ -314,5 +327,7 @@ impl Call {
     }
 }
 
+/// Before the database is asked for credit again, and before the lead for which it had none is tried again.
+pub(super) const NO_CREDIT: Duration = Duration::from_secs(1);
 /// From our CANCEL until nothing can come of the call any more: 64·T1 (RFC 3261 §9.1), and a margin for clocks.
 const AFTER_CANCEL: Duration = Duration::from_secs(32 + 10);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::logic::agent;
 use crate::logic::attempt::{Attempt, Stage};
 use crate::logic::dialer::call::Call;
+use crate::logic::dialer::cover::NO_CREDIT;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
     StoreCommand, StoreHealth, Timer, UncoveredStart, Waiting, gates_in_memory, public_ref,
@@ -274,7 +275,10 @@ impl Dialer {
             | Gate::Retry
             | Gate::Callback => wait(until.unwrap_or(next_day)),
             Gate::NumberBusy => wait(now.utc + NUMBER_BUSY),
-            Gate::Credit => wait(now.utc + NO_CREDIT),
+            Gate::Credit => {
+                room.credit.refused(now);
+                wait(now.utc + NO_CREDIT)
+            }
         };
         let next_phone = lead.phones.first().map(|phone| phone.phone);
         self.release(campaign, lead, LeadAfter { state, due, gate: Some(gate), next_phone }, out);
@@ -292,5 +296,3 @@ impl Dialer {
 pub(super) const LOOK_PAST: usize = 64;
 /// Before a lead is tried again whose number or person was on the phone with us: a call lasts minutes, not a day.
 const NUMBER_BUSY: Duration = Duration::from_secs(300);
-/// Before a lead is tried again for which the database found no credit: another process was faster.
-const NO_CREDIT: Duration = Duration::from_secs(1);

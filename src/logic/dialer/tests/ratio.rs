@@ -144,6 +144,22 @@ fn a_call_of_the_window_before_gives_up_its_agent_only_if_that_window_bears_its_
 }
 
 #[test]
+fn credit_that_the_database_refuses_is_not_asked_for_with_every_lead_at_hand() {
+    let mut run = ratio(&["a"], 1_000, 1_000);
+    run.refuse = Some(Gate::Credit);
+    let (campaign, mode) = ("test".to_owned(), "ratio".to_owned());
+    run.command(Command::CampaignMode { campaign, mode, ratio: Some(2_000) });
+    run.pass(Duration::from_millis(3_500));
+    assert_eq!(run.dialed().len(), 1);
+    let gates = run.view().campaigns[0].gates.clone();
+    assert!(matches!(gates[..], [("credit", 2..=4)]), "{gates:?}");
+    assert_eq!(run.view().campaigns[0].held_by, Some("credit"));
+    run.refuse = None;
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 2);
+}
+
+#[test]
 fn a_pause_asked_for_while_kept_waits_for_the_person_who_answered_first() {
     let mut run = ratio(&["a"], 2_000, 40);
     let other = run.dialed()[1];

@@ -80,6 +80,18 @@ impl Eye {
             .collect()
     }
 
+    /// Attempts whose end was not known, each with a later one to the same lead on the same day in Tokyo, though no agent
+    /// had said anything of the person.
+    pub(crate) async fn blind_repeats(&mut self) -> Vec<(i64, i64)> {
+        let text = "select a.id, b.id from attempt a join attempt b on b.lead_id = a.lead_id and b.id > a.id \
+            where 'unknown' in (a.outcome, a.first_outcome) \
+              and (a.ended_ms + 32400000) / 86400000 = (b.started_ms + 32400000) / 86400000 \
+              and not exists (select 1 from disposition d join attempt s on s.id = d.attempt_id \
+                where s.lead_id = a.lead_id) order by a.id, b.id";
+        let rows = sqlx::query(text).fetch_all(&mut self.0).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
     /// Leads by state: ready, waiting, claimed, done, held, blocked.
     pub(crate) async fn leads(&mut self) -> [i64; 6] {
         let text = "select state, count(*) from lead group by state";

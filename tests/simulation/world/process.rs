@@ -218,9 +218,10 @@ impl World {
         self.finished = false;
         self.run(self.now + COOL_DOWN);
         let mut eye = self.eye.take().unwrap();
-        let (attempts, windows, leads, legs) = self.runtime.block_on(async {
+        let (attempts, blind, windows, leads, legs) = self.runtime.block_on(async {
             (
                 eye.attempts().await,
+                eye.blind_repeats().await,
                 eye.ledger().await,
                 eye.leads().await,
                 eye.open_customer_legs().await,
@@ -230,6 +231,7 @@ impl World {
         let record = self.carrier.record().clone();
         self.rules.at_the_end(&attempts, &record);
         self.rules.ledger_is(&windows);
+        assert_eq!(blind, [], "an unknown end is not dialed again on the same day");
         assert_eq!(leads[2], 0, "no lead stays claimed by a process that ended: {leads:?}");
         // A CANCEL that nobody answers is waited for longer than a process that drains lives: the next start asks again.
         if self.crashed_at.is_none_or(|at| ended.since(at) > PATIENT) {

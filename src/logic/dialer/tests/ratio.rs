@@ -118,13 +118,48 @@ fn an_agent_who_becomes_free_is_kept_for_a_call_under_way_before_another_is_star
     assert_eq!(run.account.abandoned, 0);
 }
 
+/// 00:00 in Tokyo, where the windows of the ledger begin, after a run's own beginning.
+const MIDNIGHT: UtcMs = UtcMs(1_790_002_800_000);
+
+#[test]
+fn a_call_needs_credit_in_every_window_in_which_it_may_yet_be_answered() {
+    // Two seconds to the INVITE, 60 of set-up, then a CANCEL that a 200 may cross for 64*T1, and a margin.
+    for (before, windows) in [(106, 1), (103, 2)] {
+        let account = Account { answered: 1_000, ..Account::default() };
+        let mut run = Run::with_ledger(account, 100, &["a"], |campaign| {
+            campaign.mode = DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap());
+        });
+        run.now.utc = MIDNIGHT - Duration::from_secs(before);
+        let mut run = run.ready();
+        run.pass(Duration::from_millis(1_500));
+        let span = run.rows.iter().find_map(|row| {
+            if let StoreCommand::Intent(intent) = row { intent.uncovered } else { None }
+        });
+        let span = span.unwrap().windows;
+        assert_eq!(if span.first == span.last { 1 } else { 2 }, windows, "{before} s before");
+        assert!(span.first < MIDNIGHT && span.last <= MIDNIGHT);
+    }
+}
+
+#[test]
+fn a_loss_that_a_crash_hides_is_a_fault_where_the_window_of_the_answer_gave_no_credit() {
+    for (before, fault) in [(200, 1), (50, 0)] {
+        let open = OpenAttempt {
+            covered: false,
+            answered_at: Some(MIDNIGHT + Duration::from_secs(10)),
+            ..left_open(MIDNIGHT - Duration::from_secs(before))
+        };
+        let run = Run::start(Account::default(), 0, &[], |_| {}, Some(open));
+        assert_eq!(run.account, Account { answered: 1, abandoned: 1, fault }, "{before} s before");
+    }
+}
+
 #[test]
 fn a_call_of_the_window_before_gives_up_its_agent_only_if_that_window_bears_its_loss() {
     let account = Account { answered: 40, ..Account::default() };
     for (before, talking) in [(Account::default(), 0), (account, 1)] {
         let mut run = Run::with_ledger(account, 100, &["a"], |_| {});
-        // Two seconds before midnight in Tokyo.
-        run.now.utc = UtcMs(1_790_002_798_000);
+        run.now.utc = MIDNIGHT - Duration::from_secs(2);
         let mut run = run.ready();
         let kept = run.dialed()[0];
         run.leg(kept, LegEvent::Ringing);
@@ -133,7 +168,7 @@ fn a_call_of_the_window_before_gives_up_its_agent_only_if_that_window_bears_its_
         run.command(Command::CampaignMode { campaign, mode, ratio: Some(2_000) });
         run.pass(Duration::from_secs(2));
         let room = run.dialer.rooms.get_mut(&CAMPAIGN).unwrap();
-        let yesterday = room.window(UtcMs(1_790_002_798_000)).starts;
+        let yesterday = room.window(MIDNIGHT - Duration::from_secs(2)).starts;
         assert_ne!(yesterday, room.window(run.now.utc).starts);
         room.credit.ledger.learn(yesterday, before);
         let after_midnight = run.dialed()[1];

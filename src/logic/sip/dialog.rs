@@ -33,10 +33,11 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// A dialog made by a response to our INVITE. `request_uri` stands in where there is no Contact.
+    /// A dialog made by a response to our INVITE with this To tag. `request_uri` stands in where there is no Contact.
     #[must_use]
     pub fn from_response(
         response: &Message,
+        remote_tag: &str,
         local: &str,
         cseq: u32,
         request_uri: &str,
@@ -45,7 +46,7 @@ impl Dialog {
         let mut dialog = Self {
             local: local.to_owned(),
             remote: String::new(),
-            remote_tag: String::new(),
+            remote_tag: remote_tag.to_owned(),
             local_cseq: cseq,
             remote_cseq: None,
             remote_target: request_uri.to_owned(),
@@ -62,8 +63,6 @@ impl Dialog {
         if let Some(to) = response.first(name::TO) {
             to.clone_into(&mut self.remote);
         }
-        self.remote_tag =
-            response.to().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         self.retarget(response, None);
         self.route_set = response.record_routes();
         self.route_set.truncate(MAX_ROUTES);
@@ -190,6 +189,10 @@ fn is_loose(uri: &str) -> bool {
 }
 
 fn as_request_uri(uri: &str) -> String {
+    // As good as always there is nothing to leave out.
+    if !uri.contains('?') && !uri.to_ascii_lowercase().contains("method") {
+        return uri.to_owned();
+    }
     match Uri::parse(uri) {
         Ok(Uri::Sip(sip)) => Uri::Sip(sip.as_request_uri()).to_string(),
         Ok(Uri::Tel { .. } | Uri::Other { .. }) | Err(_) => uri.to_owned(),
@@ -217,7 +220,7 @@ mod tests {
     }
 
     fn dialog(extra: &[(&str, &str)]) -> Dialog {
-        Dialog::from_response(&answer(extra), "<sip:a@y>;tag=near", 1, "sip:b@x", peer())
+        Dialog::from_response(&answer(extra), "far", "<sip:a@y>;tag=near", 1, "sip:b@x", peer())
     }
 
     #[test]

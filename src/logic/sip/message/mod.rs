@@ -287,8 +287,8 @@ impl Message {
         }
     }
 
-    const fn with_start(start: Start) -> Self {
-        Self { start, headers: Vec::new(), body: Vec::new() }
+    fn with_start(start: Start) -> Self {
+        Self { start, headers: Vec::with_capacity(USUAL_HEADERS), body: Vec::new() }
     }
 }
 
@@ -312,6 +312,9 @@ fn header(name: &str, value: &str) -> Option<(Cow<'static, str>, String)> {
     let name = name::canonical(name);
     (is_token(&name) && name != name::CONTENT_LENGTH).then(|| (name, syntax::clean(value)))
 }
+
+/// Room for the headers of an INVITE of ours; with more the list grows.
+const USUAL_HEADERS: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Message, MalformedMessage> {
     }
     let mut lines = Lines { rest: text };
     let start = start_line(&text_of(lines.next().ok_or(MalformedMessage::NoEndOfHeaders)?))?;
-    let mut message = Message { start, headers: Vec::new(), body: Vec::new() };
+    let mut message = Message::with_start(start);
     let mut length = None;
     loop {
         let line = lines.next_folded()?;

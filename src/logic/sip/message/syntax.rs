@@ -13,12 +13,11 @@ pub(crate) fn is_token(text: &str) -> bool {
 #[must_use]
 pub(super) fn clean(text: &str) -> String {
     let trimmed = text.trim_matches(|c: char| c == ' ' || c.is_ascii_control());
-    let unsafe_here = |c: char| c.is_ascii_control() && c != '\t';
-    if trimmed.bytes().any(|byte| unsafe_here(byte.into())) {
-        trimmed.replace(unsafe_here, " ")
-    } else {
-        trimmed.to_owned()
+    // As good as always there is nothing to clean.
+    if trimmed.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control()) {
+        return trimmed.to_owned();
     }
+    trimmed.replace(|c: char| c.is_ascii_control() && c != '\t', " ")
 }
 
 /// Splits at `separator` outside quoted strings and `<…>`. Items are trimmed, empty ones are left out.

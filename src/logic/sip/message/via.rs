@@ -22,11 +22,10 @@ pub struct Via {
 }
 
 impl Via {
-    /// Our own hop over UDP: `SIP/2.0/UDP host:port;branch=…;rport` (RFC 3581 §3).
+    /// Our own hop over UDP, without its branch: `SIP/2.0/UDP host:port;rport` (RFC 3581 §3).
     #[must_use]
-    pub fn udp(sent_by: SocketAddr, branch: &str) -> Self {
+    pub fn udp(sent_by: SocketAddr) -> Self {
         let mut params = Params::default();
-        params.set("branch", Some(branch));
         params.set("rport", None);
         Self {
             transport: "UDP".to_owned(),

@@ -20,6 +20,7 @@ use super::leg::Leg;
 use super::leg::Side;
 use super::leg::Stage;
 use super::leg::Turn;
+use super::outgoing::Response;
 use crate::logic::ids::LegId;
 use crate::logic::sip::message::Core;
 use crate::logic::sip::message::MalformedMessage;
@@ -237,7 +238,9 @@ impl UserAgent {
             });
             match ours {
                 Some((leg, cseq)) => self.with_leg(turn, leg, |leg, engine, turn| {
-                    leg.on_invite_response(engine, turn, from, cseq, response);
+                    let tag = core.to.tag().unwrap_or_default();
+                    let response = Response { from, status, cseq, tag, message: response };
+                    leg.on_invite_response(engine, turn, &response);
                 }),
                 None => self.drop_unmatched(turn, from),
             }

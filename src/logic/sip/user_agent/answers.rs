@@ -16,6 +16,7 @@ use super::leg::Side;
 use super::leg::Stage;
 use super::leg::Turn;
 use super::outgoing::MAX_CHALLENGES;
+use super::outgoing::Response;
 use super::session_timer::SessionTimer;
 use crate::logic::sip::dialog::Dialog;
 use crate::logic::sip::message::Message;
@@ -29,16 +30,13 @@ impl Leg {
         &mut self,
         engine: &mut Engine,
         turn: &mut Turn<'_>,
-        from: SocketAddr,
-        cseq: u32,
-        response: &Message,
+        &Response { from, cseq, tag, message: response, .. }: &Response<'_>,
     ) {
         let Side::Outgoing(outgoing) = &mut self.side else { return };
         if self.acks.iter().filter(|acked| acked.extra.is_some()).count() >= MAX_ANSWERS {
             engine.counters.acks_withheld += 1;
             return;
         }
-        let tag = response.to().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         if self.dialog.as_ref().is_some_and(|dialog| dialog.remote_tag == tag) {
             // Overtaken: the far end has taken requests of ours since, so it has our ACK. No branch to be ended.
             engine.counters.repeats_received += 1;
@@ -54,7 +52,7 @@ impl Leg {
             None => {
                 let local = format!("{};tag={}", outgoing.call.from, self.local_tag);
                 let uri = &outgoing.call.request_uri;
-                Early::new(Dialog::from_response(response, &local, cseq, uri, from))
+                Early::new(Dialog::from_response(response, tag, &local, cseq, uri, from))
             }
         };
         let mut dialog = early.dialog;
@@ -80,7 +78,7 @@ impl Leg {
         self.acknowledge(engine, turn, &dialog, cseq, &authorization, extra);
         if !own {
             engine.counters.extra_answers += 1;
-            self.end_extra(engine, turn, &tag);
+            self.end_extra(engine, turn, tag);
             return;
         }
         self.stage = Stage::Up;

@@ -32,6 +32,9 @@ use crate::logic::time::Tick;
 #[derive(Debug)]
 pub(super) struct Engine {
     pub(super) settings: UserAgentSettings,
+    /// Our Via without its branch, and our Contact: in every message, so written once.
+    hop: String,
+    contact: String,
     pub(super) deadlines: Deadlines<Timer>,
     pub(super) counters: Counters,
     pub(super) nonces: Nonces,
@@ -114,6 +117,8 @@ impl Engine {
     pub(super) fn new(settings: UserAgentSettings, seed: u64) -> Self {
         Self {
             tokens: Tokens::new(&settings.identity),
+            hop: Via::udp(settings.sent_by).to_string(),
+            contact: format!("<sip:outdial@{}>", settings.sent_by),
             settings,
             deadlines: Deadlines::default(),
             counters: Counters::default(),
@@ -144,14 +149,13 @@ impl Engine {
 
     /// Adds our Via and what every request of ours says.
     pub(super) fn dress(&self, request: &mut Message, branch: u128) {
-        let via = Via::udp(self.settings.sent_by, &branch_text(branch));
-        request.push_front(name::VIA, via.to_string());
+        request.push_front(name::VIA, format!("{};branch={}", self.hop, branch_text(branch)));
         request.push(name::USER_AGENT, &self.settings.name);
     }
 
     /// Value of our Contact.
-    pub(super) fn contact(&self) -> String {
-        format!("<sip:outdial@{}>", self.settings.sent_by)
+    pub(super) fn contact(&self) -> &str {
+        &self.contact
     }
 
     /// Value of Supported.

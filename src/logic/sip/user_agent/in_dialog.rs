@@ -219,8 +219,7 @@ impl Leg {
             return;
         }
         let (cseq, uri) = (outgoing.current().map_or(1, |i| i.cseq), &outgoing.call.request_uri);
-        let mut dialog = Dialog::from_response(request.message, &local, cseq, uri, request.from);
-        dialog.remote_tag = tag.to_owned();
+        let dialog = Dialog::from_response(request.message, tag, &local, cseq, uri, request.from);
         let mut early = Early::new(dialog);
         early.bye_came = Some(q850);
         outgoing.early.push(early);

@@ -35,6 +35,17 @@ use crate::logic::sip::transaction::client_invite::OnResponse;
 use crate::logic::sip::transaction::client_invite::OnTimeout;
 use crate::logic::time::Tick;
 
+/// A response to an INVITE of a leg.
+pub(super) struct Response<'a> {
+    pub(super) from: SocketAddr,
+    pub(super) status: u16,
+    /// CSeq number of the INVITE.
+    pub(super) cseq: u32,
+    /// To tag; empty when there is none.
+    pub(super) tag: &'a str,
+    pub(super) message: &'a Message,
+}
+
 impl Leg {
     /// A leg whose INVITE has not left yet.
     pub(super) fn outgoing(
@@ -169,20 +180,16 @@ impl Leg {
         &mut self,
         engine: &mut Engine,
         turn: &mut Turn<'_>,
-        from: SocketAddr,
-        cseq: u32,
-        response: &Message,
+        response: &Response<'_>,
     ) {
-        let Some(status) = response.status() else { return };
-        let to = response.to();
-        let tag = to.as_ref().and_then(|to| to.tag()).unwrap_or_default();
+        let Response { from, status, cseq, tag, message } = *response;
         // The ACK to the refusal of a re-INVITE is kept without a tag.
-        let tag = if status < 300 { tag } else { "" };
-        if status >= 200 && self.acknowledge_again(engine, turn, cseq, tag) {
+        let kept = if status < 300 { tag } else { "" };
+        if status >= 200 && self.acknowledge_again(engine, turn, cseq, kept) {
             return;
         }
         if self.is_refresh(cseq) {
-            self.on_refresh_response(engine, turn, from, status, response);
+            self.on_refresh_response(engine, turn, from, status, message);
             return;
         }
         let Side::Outgoing(outgoing) = &mut self.side else { return };
@@ -190,11 +197,9 @@ impl Leg {
         let verdict = invite.machine.on_response(turn.now, status);
         outgoing.heard = true;
         match verdict {
-            OnResponse::Provisional => {
-                self.on_provisional(engine, turn, from, cseq, status, response);
-            }
-            OnResponse::Accepted => self.on_answer(engine, turn, from, cseq, response),
-            OnResponse::Refused => self.on_refusal(engine, turn, cseq, status, response),
+            OnResponse::Provisional => self.on_provisional(engine, turn, response),
+            OnResponse::Accepted => self.on_answer(engine, turn, response),
+            OnResponse::Refused => self.on_refusal(engine, turn, cseq, status, message),
             OnResponse::RefusedAgain => {
                 engine.counters.repeats_received += 1;
                 if let Some(invite) = outgoing.invite(cseq) {
@@ -251,13 +256,11 @@ impl Leg {
         &mut self,
         engine: &mut Engine,
         turn: &mut Turn<'_>,
-        from: SocketAddr,
-        cseq: u32,
-        status: u16,
-        response: &Message,
+        response: &Response<'_>,
     ) {
         let Side::Outgoing(outgoing) = &mut self.side else { return };
-        if let Some(invite) = outgoing.invite(cseq) {
+        let status = response.status;
+        if let Some(invite) = outgoing.invite(response.cseq) {
             invite.bytes = Vec::new();
         }
         let recovering = outgoing.recovering;
@@ -267,10 +270,10 @@ impl Leg {
         if self.stage != Stage::Setup || recovering {
             return;
         }
-        if status > 100 && !self.on_early_dialog(engine, turn, from, cseq, response) {
+        if status > 100 && !self.on_early_dialog(engine, turn, response) {
             return;
         }
-        let sdp = response.sdp().map(<[u8]>::to_vec);
+        let sdp = response.message.sdp().map(<[u8]>::to_vec);
         turn.event(SipEvent::Provisional { leg: self.id, status, sdp });
     }
 
@@ -280,14 +283,12 @@ impl Leg {
         &mut self,
         engine: &mut Engine,
         turn: &mut Turn<'_>,
-        from: SocketAddr,
-        cseq: u32,
-        response: &Message,
+        &Response { from, cseq, tag, message: response, .. }: &Response<'_>,
     ) -> bool {
         let Side::Outgoing(outgoing) = &mut self.side else { return false };
-        let Some(tag) = response.to().and_then(|to| to.tag().map(str::to_owned)) else {
+        if tag.is_empty() {
             return true;
-        };
+        }
         let known = outgoing.early.iter().position(|early| early.dialog.remote_tag == tag);
         let at = match known {
             Some(at) => at,
@@ -295,7 +296,7 @@ impl Leg {
             None => {
                 let local = format!("{};tag={}", outgoing.call.from, self.local_tag);
                 let uri = &outgoing.call.request_uri;
-                let dialog = Dialog::from_response(response, &local, cseq, uri, from);
+                let dialog = Dialog::from_response(response, tag, &local, cseq, uri, from);
                 outgoing.early.push(Early::new(dialog));
                 outgoing.early.len() - 1
             }

@@ -27,6 +27,13 @@ impl Tick {
         self.0.saturating_sub(Self::START.0)
     }
 
+    /// The next moment on a grid of `step`; this one, if it lies there.
+    #[must_use]
+    pub fn rounded_up(self, step: Duration) -> Self {
+        let step = u64::try_from(step.as_micros()).ok();
+        Self(step.and_then(|step| self.0.checked_next_multiple_of(step)).unwrap_or(self.0))
+    }
+
     /// How long ago `earlier` was; zero when it lies ahead.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -174,6 +181,15 @@ mod tests {
         assert_eq!(deadlines.pop_due(end), Some('b'));
         assert_eq!(deadlines.pop_due(end), Some('a'));
         assert_eq!(deadlines.pop_due(end), None);
+    }
+
+    #[test]
+    fn moments_of_a_grid_are_never_earlier_than_asked_for() {
+        let (at, step) = (Tick::from_micros_since_start, Duration::from_millis(200));
+        assert_eq!(at(0).rounded_up(step), at(0));
+        assert_eq!(at(1).rounded_up(step), at(200_000));
+        assert_eq!(at(200_000).rounded_up(step), at(200_000));
+        assert_eq!(at(7).rounded_up(Duration::ZERO), at(7));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::T1;
 use super::T2;
 use super::T4;
 use super::doubled;
+use super::forgotten_at;
 use crate::logic::time::Tick;
 
 /// The machine of one non-INVITE client transaction.
@@ -95,7 +96,7 @@ impl ClientOther {
                 OnResponse::Provisional
             }
             (State::Trying { .. } | State::Proceeding { .. }, 200..) => {
-                self.state = State::Completed { until: now + T4 };
+                self.state = State::Completed { until: forgotten_at(now, T4) };
                 OnResponse::Final
             }
             (State::Completed { .. } | State::Terminated, ..) => OnResponse::Ignored,

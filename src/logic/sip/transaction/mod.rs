@@ -10,6 +10,8 @@ pub mod server_other;
 
 use std::time::Duration;
 
+use crate::logic::time::Tick;
+
 /// RFC 3261 §17.1.1.1: estimate of the round trip.
 pub const T1: Duration = Duration::from_millis(500);
 
@@ -26,4 +28,11 @@ pub const SIXTY_FOUR_T1: Duration = Duration::from_secs(32);
 #[must_use]
 pub fn doubled(interval: Duration) -> Duration {
     (interval * 2).min(T2)
+}
+
+/// When what is only remembered any more is forgotten: up to 100 ms late, at a moment that many share. Two timers end in
+/// that way for each call, and each would wake the dialer alone.
+#[must_use]
+pub fn forgotten_at(now: Tick, wait: Duration) -> Tick {
+    (now + wait).rounded_up(Duration::from_millis(100))
 }

@@ -12,6 +12,7 @@ use super::SIXTY_FOUR_T1;
 use super::T1;
 use super::T4;
 use super::doubled;
+use super::forgotten_at;
 use crate::logic::time::Tick;
 
 /// The machine of one INVITE server transaction.
@@ -82,7 +83,7 @@ impl ServerInvite {
         let State::Proceeding { .. } = self.state else { return };
         self.state = match status {
             ..200 => State::Proceeding { trying_at: None },
-            200..300 => State::Accepted { until: now + SIXTY_FOUR_T1 },
+            200..300 => State::Accepted { until: forgotten_at(now, SIXTY_FOUR_T1) },
             300.. => State::Completed {
                 repeat_at: now + T1,
                 interval: T1,
@@ -102,7 +103,7 @@ impl ServerInvite {
     pub fn on_ack(&mut self, now: Tick) -> bool {
         match self.state {
             State::Completed { .. } => {
-                self.state = State::Confirmed { until: now + T4 };
+                self.state = State::Confirmed { until: forgotten_at(now, T4) };
                 true
             }
             State::Confirmed { .. } => true,

@@ -6,6 +6,7 @@
 //! We send no provisional response to such a request (RFC 4320 §4.1), so there is no Proceeding.
 
 use super::SIXTY_FOUR_T1;
+use super::forgotten_at;
 use crate::logic::time::Tick;
 
 /// The machine of one non-INVITE server transaction.
@@ -31,7 +32,7 @@ impl ServerOther {
     /// The user agent sends its final response.
     pub fn on_sent(&mut self, now: Tick) {
         if self.until.is_none() {
-            self.until = Some(now + SIXTY_FOUR_T1);
+            self.until = Some(forgotten_at(now, SIXTY_FOUR_T1));
         }
     }
 

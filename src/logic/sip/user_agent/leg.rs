@@ -14,6 +14,7 @@ use crate::logic::sip::transaction::SIXTY_FOUR_T1;
 use crate::logic::sip::transaction::T1;
 use crate::logic::sip::transaction::client_invite::ClientInvite;
 use crate::logic::sip::transaction::doubled;
+use crate::logic::sip::transaction::forgotten_at;
 use crate::logic::time::Tick;
 
 /// The moment and the list of what is to be done; every step of the machine is handed one.
@@ -338,9 +339,9 @@ impl Leg {
         self.close(turn, event);
     }
 
-    /// Keeps a closed leg alive for late responses (64*T1 from `now`).
+    /// Keeps a closed leg alive for late responses (64*T1 from `now`, and a little).
     pub(super) fn linger(&mut self, now: Tick) {
-        let until = now + SIXTY_FOUR_T1;
+        let until = forgotten_at(now, SIXTY_FOUR_T1);
         self.linger_until = Some(self.linger_until.map_or(until, |old| old.max(until)));
     }
 }

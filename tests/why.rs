@@ -211,7 +211,7 @@ async fn yesterday(folder: &Path) {
     let now = now();
     let then = now - Duration::from_secs(600);
     let lease_until = now + Duration::from_secs(600);
-    let new = NewNode { name: "main", boot: 1, pid: 1, now: then, lease_until };
+    let new = NewNode { name: "main", boot: 1, pid: 1, host: "here", now: then, lease_until };
     let node = register_node(&mut db, &new).await.unwrap();
     let mut ids = IdMaker::new(next_epoch(&mut db).await.unwrap());
     let found = find_campaign(&mut db, "demo").await.unwrap();

@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Show what a running dialer does, or what the database holds
     Status(StatusArgs),
+    /// Show who dials from this database: leases, agents, calls, shares of the trunks
+    Nodes(NodesArgs),
     /// The live view of a running dialer, with keys to steer it; leaving it leaves the dialer alone
     View,
     /// Print what happened, in the order of commits, as JSON Lines
@@ -203,6 +205,14 @@ pub(crate) enum Per {
 /// See [`Verb::Status`].
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// See [`Verb::Nodes`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct NodesArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -15,6 +15,7 @@ mod figures;
 mod half;
 mod import;
 mod log;
+mod nodes;
 mod output;
 mod page;
 mod picture;
@@ -66,6 +67,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Export(export) => export::run(args, export),
         Verb::Check(check) => check::run(args, check),
         Verb::Status(status) => status::run(args, status),
+        Verb::Nodes(wanted) => nodes::run(args, wanted),
         Verb::Log(log) => log::run(args, log),
         Verb::View => view::run(args, &control(args)?),
         Verb::Why(why) => why::run(args, why),

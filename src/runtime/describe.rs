@@ -90,6 +90,9 @@ pub(super) fn milestone(command: &StoreCommand) {
         | StoreCommand::Covered { .. }
         | StoreCommand::Heartbeat { .. }
         | StoreCommand::Account { .. }
+        | StoreCommand::Look(_)
+        | StoreCommand::DrawShare(_)
+        | StoreCommand::NodeEnded { .. }
         | StoreCommand::Count { .. } => {}
     }
 }
@@ -177,6 +180,9 @@ fn store_command(command: &StoreCommand) -> String {
         StoreCommand::Heartbeat { .. } => "heartbeat".to_owned(),
         StoreCommand::Count { campaign } => format!("count {campaign:?}"),
         StoreCommand::Account { campaign, window } => format!("account {campaign:?} {window:?}"),
+        StoreCommand::Look(look) => format!("look take_lapsed={}", look.take_lapsed),
+        StoreCommand::DrawShare(draw) => format!("draw share of {} {:?}", draw.trunk, draw.ask),
+        StoreCommand::NodeEnded { .. } => "node_ended".to_owned(),
     }
 }
 
@@ -190,6 +196,14 @@ fn store_reply(reply: &StoreReply) -> String {
         StoreReply::Counted(counts) => format!("counted {counts:?}"),
         StoreReply::Rejected => "rejected".to_owned(),
         StoreReply::Account(account) => format!("{account:?}"),
+        StoreReply::Held { by } => format!("held by {by}"),
+        StoreReply::Share(drawn) => format!("{drawn:?}"),
+        StoreReply::Seen(seen) => format!(
+            "seen: {} leads, {} attempts, {} other legs of dead processes",
+            seen.leads,
+            seen.work.attempts.len(),
+            seen.work.stray_legs.len()
+        ),
     }
 }
 

@@ -88,7 +88,7 @@ pub fn beside(database: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The machine's name, for people to read.
-fn host() -> String {
+pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::files::sound::{self, SoundError};
-use crate::logic::dialer::{CampaignStart, DialerStart};
+use crate::logic::dialer::{CampaignStart, DialerStart, Look, Seen};
 use crate::logic::ids::IdMaker;
 use crate::logic::media::MediaCommand;
 use crate::logic::node::NodeStart;
@@ -25,11 +25,11 @@ use crate::runtime::control::{CONNECTIONS, CONNECTIONS_OF_AGENT, Control, Contro
 use crate::runtime::dice::{Dice, DiceError};
 use crate::runtime::driver::{self, Ended, MediaPort, Ports};
 use crate::runtime::handle::{Handle, HandleEnds};
-use crate::runtime::lock::{DialerLock, LockError};
+use crate::runtime::lock::{DialerLock, LockError, host};
 use crate::runtime::shutdown::Signals;
 use crate::runtime::store_link::{self, StoreLink};
 use crate::runtime::store_task::{self, StoreTimes};
-use crate::store::{self, Db, NewNode, StoreError};
+use crate::store::{self, Db, Engine, NewNode, StoreError};
 use crate::telemetry::Metrics;
 use crate::wire::udp::{BindError, SIP_BUFFER, SipSocket};
 
@@ -218,6 +218,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         name: &settings.node,
         boot: dice.boot,
         pid: std::process::id(),
+        host: &host(),
         now: Clock::utc(),
         lease_until: Clock::utc() + FIRST_LEASE,
     };
@@ -237,7 +238,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
     let advertised = settings.advertised_address;
     let sip_address = SocketAddr::new(advertised.unwrap_or_else(|| local.ip()), local.port());
     let rtp_address = advertised.unwrap_or(settings.rtp_address);
-    let (dialer, stray_legs) = dialer_start(&mut db, settings.clone(), &identity).await?;
+    let (dialer, stray_legs) = Box::pin(dialer_start(&mut db, settings.clone(), &identity)).await?;
     let node = NodeStart {
         dialer,
         installation: identity.installation.clone(),
@@ -306,14 +307,20 @@ async fn dialer_start(
     }
     let names: Vec<&str> = settings.agents.iter().map(|agent| agent.name.as_str()).collect();
     let rows = store::upsert_agents(db, &mut ids, &names).await?;
-    let given_back = store::recover_leads(db, identity, Clock::utc()).await?;
-    let open = store::load_open(db, identity, Clock::utc()).await?;
-    if given_back > 0 || !open.attempts.is_empty() || !open.stray_legs.is_empty() {
+    // A file has one dialer: whoever has not ended there is dead. On a server the living may be slow to beat.
+    let shared = db.engine() == Engine::Postgres;
+    let look = Look {
+        campaigns: campaigns.iter().map(|campaign| campaign.id).collect(),
+        take_lapsed: !shared,
+        now: Clock::utc(),
+    };
+    let Seen { work: open, leads, campaigns: _ } = store::take_over(db, identity, &look).await?;
+    if leads > 0 || !open.attempts.is_empty() || !open.stray_legs.is_empty() {
         tracing::warn!(
-            leads = given_back,
+            leads,
             attempts = open.attempts.len(),
             stray_legs = open.stray_legs.len(),
-            "an earlier process left work open"
+            "a dead process left work open"
         );
     }
     let dialer = DialerStart {
@@ -325,6 +332,7 @@ async fn dialer_start(
         lines: settings.lines,
         until_idle: settings.until_idle,
         open_attempts: open.attempts,
+        shared,
     };
     Ok((dialer, open.stray_legs))
 }

@@ -74,6 +74,9 @@ fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> Sto
         | StoreCommand::Suppress(_)
         | StoreCommand::AgentState(_)
         | StoreCommand::Account { .. }
+        | StoreCommand::Look(_)
+        | StoreCommand::DrawShare(_)
+        | StoreCommand::NodeEnded { .. }
         | StoreCommand::CampaignMode { .. }
         | StoreCommand::CampaignState { .. } => StoreReply::Rejected,
     }

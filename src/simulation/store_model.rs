@@ -4,6 +4,7 @@
 //! the order of [`effect_order`]; nothing in it is set-based.
 
 mod calls;
+mod cluster;
 mod gates;
 mod promises;
 mod shelf;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::calls::Calls;
 pub use self::calls::ModelWindow;
+use self::cluster::Cluster;
 use self::promises::Promised;
 use self::shelf::Shelf;
 use crate::logic::compliance::abandon_ledger::Account;
@@ -25,13 +27,13 @@ use crate::logic::ids::{
     AgentId, AttemptId, CampaignId, ClassId, ContactId, LeadId, PhoneId, SellerId, SuppressionId,
 };
 use crate::logic::outcome::Outcome;
+use crate::logic::pacing::trunk_share::Share;
 use crate::logic::time::UtcMs;
 
 /// The whole database of one or more processes.
 #[derive(Clone, Debug, Default)]
 pub struct StoreModel {
-    /// End of the lease by node epoch.
-    nodes: BTreeMap<u32, UtcMs>,
+    cluster: Cluster,
     campaigns: BTreeMap<CampaignId, Campaign>,
     contacts: BTreeMap<ContactId, ModelContact>,
     phones: BTreeMap<PhoneId, Phone>,
@@ -109,8 +111,14 @@ struct Lead {
 
 impl StoreModel {
     /// A process that may write intents until `lease_until`.
-    pub fn add_node(&mut self, epoch: u32, lease_until: UtcMs) {
-        self.nodes.insert(epoch, lease_until);
+    pub fn add_node(&mut self, epoch: u32, name: &str, lease_until: UtcMs) {
+        self.cluster.add(epoch, name, lease_until);
+    }
+
+    /// The shares of a trunk, added up over all processes that have not ended.
+    #[must_use]
+    pub fn drawn(&self, trunk: &str) -> Share {
+        self.cluster.drawn(trunk)
     }
 
     /// A running campaign.
@@ -170,7 +178,8 @@ impl StoreModel {
     /// A new process takes the place of all before it: what they had claimed and never called is ready again. Returns the
     /// attempts they left open.
     pub fn restart(&mut self, epoch: u32, lease_until: UtcMs) -> Vec<OpenAttempt> {
-        self.nodes = BTreeMap::from([(epoch, lease_until)]);
+        self.cluster.add(epoch, "restarted", lease_until);
+        self.cluster.end_others(epoch);
         let open: Vec<_> = self.calls.open().map(|(id, attempt)| attempt.left_open(id)).collect();
         for lead in self.leads.claimed() {
             if open.iter().all(|open| open.lead != lead) {
@@ -220,16 +229,28 @@ impl StoreModel {
             StoreCommand::Count { campaign } => {
                 return StoreReply::Counted(self.leads.counts(*campaign));
             }
-            StoreCommand::Heartbeat { until, now: _ } => match self.nodes.get_mut(&epoch) {
-                Some(lease) => *lease = (*lease).max(*until),
-                None => return StoreReply::Refused { gate: Gate::NodeLease, until: None },
-            },
+            StoreCommand::Heartbeat { until, now: _ } => {
+                if !self.cluster.beat(epoch, *until) {
+                    return StoreReply::Refused { gate: Gate::NodeLease, until: None };
+                }
+            }
+            StoreCommand::AgentLeg(leg) => {
+                if let Some(by) = self.cluster.take_agent(epoch, leg) {
+                    return StoreReply::Held { by };
+                }
+            }
+            StoreCommand::LegEnded(leg) => self.cluster.end_leg(leg.leg),
+            StoreCommand::DrawShare(draw) if self.cluster.lives(epoch) => {
+                return StoreReply::Share(self.cluster.draw(epoch, draw));
+            }
+            StoreCommand::DrawShare(_) => {
+                return StoreReply::Refused { gate: Gate::NodeLease, until: None };
+            }
+            StoreCommand::Look(look) => return self.look(epoch, look),
+            StoreCommand::NodeEnded { at: _ } => self.cluster.end(epoch),
             StoreCommand::Release(release) => self.release(epoch, release),
             // Nothing that a reply or a later decision depends on.
-            StoreCommand::AgentLeg(_)
-            | StoreCommand::LegEnded(_)
-            | StoreCommand::CampaignMode { .. }
-            | StoreCommand::AgentState(_) => {}
+            StoreCommand::CampaignMode { .. } | StoreCommand::AgentState(_) => {}
             StoreCommand::LegAnswered(answered) => {
                 if let Some(attempt) = answered.attempt {
                     self.calls.change(attempt, |row| {
@@ -420,6 +441,9 @@ impl StoreModel {
             let window = record.booking.window;
             attempt.person = attempt.person.map(|_| (window.campaign, window.starts));
         });
+        if record.legs_closed {
+            self.cluster.end_legs_of(record.attempt);
+        }
         let decided = self.dispositions.contains_key(&record.attempt);
         self.leads.change(record.lead, |lead| {
             let seen = &mut lead.seen;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::logic::dialer::AgentStateRecord;
+use crate::logic::dialer::{AgentLeg, AgentStateRecord};
 use crate::logic::ids::{AgentId, IdMaker};
 use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Placed};
@@ -58,6 +58,40 @@ pub(crate) async fn write_states(
             }),
         });
     }
+    Ok(())
+}
+
+/// Takes an agent for this process and a leg of the shift, unless a process that has not ended has the agent: then its
+/// name. An agent without a row is nobody's.
+pub(crate) async fn take(
+    batch: &mut Batch<'_>,
+    leg: &AgentLeg,
+) -> Result<Option<String>, StoreError> {
+    const TAKE: Sql = Sql::both(
+        "update agent set node_epoch = $2, leg_id = $3, held_ms = $4 where id = $1 and (node_epoch is null \
+           or node_epoch = $2 \
+           or not exists (select 1 from node n where n.epoch = agent.node_epoch and n.ended_ms is null))",
+    );
+    let (agent, epoch) = (Bind::Int(leg.agent.0), Bind::Int(batch.epoch()));
+    let binds = [agent, epoch, Bind::Int(leg.leg.0), Bind::Int(leg.now.0)];
+    let doing = "taking an agent";
+    if batch.db.run(doing, &TAKE, &binds).await? > 0 {
+        return Ok(None);
+    }
+    const HOLDER: Sql = Sql::both(
+        "select n.name from agent a join node n on n.epoch = a.node_epoch where a.id = $1 and a.node_epoch <> $2",
+    );
+    let rows = batch.db.rows(doing, &HOLDER, &[agent, epoch]).await?;
+    rows.first().map(|row| row.text(0)).transpose()
+}
+
+/// Frees the agents whose shift was on one of these legs (a JSON array of objects with `leg`).
+pub(crate) async fn free(db: &mut Db, legs: &str) -> Result<(), StoreError> {
+    const FREE: Sql = sql_rows!(
+        [leg int],
+        "update agent set node_epoch = null, leg_id = null, held_ms = null from r where agent.leg_id = r.leg"
+    );
+    db.run("freeing agents", &FREE, &[Bind::Text(legs)]).await?;
     Ok(())
 }
 

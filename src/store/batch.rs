@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::logic::dialer::{
-    AgentLeg, AgentStateRecord, CampaignState, Claim, DispositionRecord, Intent, LegAnswered,
-    LegEnded, OutcomeRecord, Release, StoreCommand, StoreReply, Suppress, effect_order,
+    AgentLeg, AgentStateRecord, CampaignState, Claim, DispositionRecord, DrawShare, Intent,
+    LegAnswered, LegEnded, Look, OutcomeRecord, Release, StoreCommand, StoreReply, Suppress,
+    effect_order,
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::settings::DialMode;
@@ -16,7 +17,7 @@ use crate::store::events::Event;
 use crate::store::nodes::NodeIdentity;
 use crate::store::{
     agents, audit, campaigns, dispositions, events, intents, leads, ledger, legs, nodes, outcomes,
-    suppressions,
+    recovery, shares, suppressions,
 };
 
 /// Runs `commands` in one transaction and returns their replies in the same order.
@@ -108,7 +109,11 @@ impl Batch<'_> {
                         campaigns::set_mode(self, &change).await?;
                     }
                 }
-                Group::AgentLeg(items) => legs::agent_legs(self, &items).await?,
+                Group::AgentLeg(items) => {
+                    for (at, reply) in legs::agent_legs(self, &items).await? {
+                        place(at, reply);
+                    }
+                }
                 Group::LegAnswered(items) => legs::answered(self, &items).await?,
                 Group::LegEnded(items) => legs::ended(self, &items).await?,
                 Group::Covered(items) => legs::covered(self, &items).await?,
@@ -146,6 +151,23 @@ impl Batch<'_> {
                         place(at, reply);
                     }
                 }
+                Group::DrawShare(items) => {
+                    for (at, reply) in shares::write(self, &items).await? {
+                        place(at, reply);
+                    }
+                }
+                Group::Look(items) => {
+                    for (at, look) in items {
+                        let (db, node, events) = (&mut *self.db, self.node, &mut self.events);
+                        let seen = recovery::look_around(db, node, look, events).await?;
+                        place(at, StoreReply::Seen(Box::new(seen)));
+                    }
+                }
+                Group::NodeEnded(items) => {
+                    for (_, at) in items {
+                        nodes::end(self, at).await?;
+                    }
+                }
             }
         }
         audit::append(self).await?;
@@ -174,6 +196,9 @@ enum Group<'c> {
     AgentState(Vec<Placed<'c, AgentStateRecord>>),
     Count(Vec<(usize, CampaignId)>),
     Account(Vec<ledger::Asked>),
+    DrawShare(Vec<Placed<'c, DrawShare>>),
+    Look(Vec<Placed<'c, Look>>),
+    NodeEnded(Vec<(usize, UtcMs)>),
 }
 
 /// See [`StoreCommand::CampaignState`].
@@ -263,6 +288,9 @@ fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
                 let asked = ledger::Asked { at, campaign: campaign.0, starts: window.0 };
                 add!(groups, Account, asked);
             }
+            StoreCommand::DrawShare(item) => add!(groups, DrawShare, (at, item)),
+            StoreCommand::Look(item) => add!(groups, Look, (at, item)),
+            StoreCommand::NodeEnded { at: when } => add!(groups, NodeEnded, (at, *when)),
         }
     }
     groups
@@ -320,7 +348,14 @@ mod tests {
         runtime.block_on(async {
             let mut db = Db::open_writer("sqlite::memory:").await.unwrap();
             db.migrate(UtcMs(0), &[1; 48]).await.unwrap();
-            let new = NewNode { name: "n", boot: 1, pid: 1, now: UtcMs(0), lease_until: UtcMs(9) };
+            let new = NewNode {
+                name: "n",
+                boot: 1,
+                pid: 1,
+                host: "here",
+                now: UtcMs(0),
+                lease_until: UtcMs(9),
+            };
             let node = nodes::register_node(&mut db, &new).await.unwrap();
             let pages = db.rows("t", &Sql::both("pragma page_count"), &[]).await.unwrap();
             let limit =

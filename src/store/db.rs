@@ -165,7 +165,7 @@ impl Db {
         let conn = if url.starts_with("sqlite:") {
             Conn::Sqlite(Box::new(open_sqlite(url, purpose).await?))
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Conn::Postgres(Box::new(open_postgres(url).await?))
+            Conn::Postgres(Box::new(open_postgres(url, purpose).await?))
         } else {
             return Err(StoreError::Address { problem: "unknown scheme".to_owned() });
         };
@@ -337,13 +337,18 @@ async fn open_sqlite(url: &str, purpose: Purpose) -> Result<SqliteConnection, St
     options.connect().await.map_err(StoreError::during("opening the database file"))
 }
 
-async fn open_postgres(url: &str) -> Result<PgConnection, StoreError> {
-    PgConnectOptions::from_str(url)
+async fn open_postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
+    let options = PgConnectOptions::from_str(url)
         .map_err(|error| StoreError::Address { problem: error.to_string() })?
         .application_name("outdial")
         .statement_cache_capacity(STATEMENTS)
         // jit: compiling a plan of our size takes longer than running it.
-        .options([("synchronous_commit", "on"), ("jit", "off")])
+        .options([("synchronous_commit", "on"), ("jit", "off")]);
+    let options = match purpose {
+        Purpose::Any => options,
+        Purpose::Writer => options.options(LET_GO_OF_LOCKS),
+    };
+    options
         .disable_statement_logging()
         .connect()
         .await
@@ -355,6 +360,14 @@ const fn not_durable(setting: &'static str, found: String, wanted: &'static str)
 }
 
 const COPY_PIECE: usize = 60_000;
+/// A process that stands still or loses its network in mid-transaction holds rows that others wait for (the campaign's,
+/// above all): the server ends its session, well before its lease is over.
+const LET_GO_OF_LOCKS: [(&str, &str); 4] = [
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("tcp_keepalives_idle", "3"),
+    ("tcp_keepalives_interval", "1"),
+    ("tcp_keepalives_count", "3"),
+];
 
 /// Prepared statements kept per connection: more than we have.
 const STATEMENTS: usize = 256;

@@ -159,6 +159,8 @@ fn postgres_trouble(state: &str) -> Option<Trouble> {
         "40001" | "40P01" | "55P03" | "57014" => Some(Trouble::Busy),
         // read_only_sql_transaction: the server became a standby; a new connection finds the new primary.
         "25006" => Some(Trouble::Gone),
+        // idle_in_transaction_session_timeout: we stood still in mid-transaction, and the server let go of our locks.
+        "25P03" => Some(Trouble::Gone),
         // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout.
         _ if state.starts_with("57P") || state.starts_with("08") => Some(Trouble::Gone),
         // insufficient_resources: disk_full, out_of_memory, too_many_connections.
@@ -178,6 +180,7 @@ mod tests {
         assert_eq!(sqlite_trouble(19), None);
         assert_eq!(postgres_trouble("40P01"), Some(Trouble::Busy));
         assert_eq!(postgres_trouble("57P01"), Some(Trouble::Gone));
+        assert_eq!(postgres_trouble("25P03"), Some(Trouble::Gone));
         assert_eq!(postgres_trouble("53100"), Some(Trouble::Full));
         assert_eq!(postgres_trouble("23505"), None);
         let lost = StoreError::during("testing")(Driver::WorkerCrashed);

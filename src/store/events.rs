@@ -40,6 +40,8 @@ macro_rules! kinds {
 kinds! {
     /// A dialer registered its start.
     NodeStarted = "node_started";
+    /// A dialer ended, or another one found it dead.
+    NodeEnded = "node_ended";
     /// A campaign was started, paused or resumed.
     CampaignState = "campaign_state";
     /// A person changed a campaign's dial mode.

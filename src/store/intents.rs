@@ -20,6 +20,7 @@ use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::ledger;
+use crate::store::nodes::own_lease;
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
 use crate::store::suppressions::person_key;
 
@@ -96,7 +97,7 @@ pub(crate) async fn write(
     batch: &mut Batch<'_>,
     items: &[Placed<'_, Intent>],
 ) -> Result<Vec<(usize, StoreReply)>, StoreError> {
-    let lease_until = own_lease(batch).await?;
+    let lease_until = own_lease(batch.db, batch.node).await?;
     let mut replies = Vec::with_capacity(items.len());
     for round in rounds(items, keys) {
         write_round(batch, &round, lease_until, &mut replies).await?;
@@ -190,15 +191,6 @@ async fn insert(
         replies.push((at, reply));
     }
     Ok(())
-}
-
-/// End of this node's lease; `None`: its row is gone or was ended by a later start.
-async fn own_lease(batch: &mut Batch<'_>) -> Result<Option<UtcMs>, StoreError> {
-    const LEASE: Sql =
-        Sql::both("select lease_until_ms from node where epoch = $1 and ended_ms is null");
-    let epoch = Bind::Int(batch.epoch());
-    let rows = batch.db.rows("reading the lease", &LEASE, &[epoch]).await?;
-    rows.first().map(|row| row.int(0).map(UtcMs)).transpose()
 }
 
 async fn lock(batch: &mut Batch<'_>, round: &[Placed<'_, Intent>]) -> Result<(), StoreError> {

@@ -55,7 +55,7 @@ async fn claim_promised(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, Sto
                  and l.class_id in (select cast(value as bigint) from jsonb_array_elements_text($2::jsonb)) \
                  and (b.owner_agent_id is null or b.due_ms <= $7 \
                    or b.owner_agent_id in (select cast(value as bigint) from jsonb_array_elements_text($8::jsonb))) \
-               order by b.due_ms, b.id limit $3)",
+               order by b.due_ms, b.id limit $3 for update of l skip locked)",
     };
     let (classes, owners) = (class_list(claim), agent_list(&claim.promised.owners));
     let binds = [
@@ -297,18 +297,18 @@ async fn first_due(db: &mut Db, campaign: CampaignId) -> Result<Option<UtcMs>, S
 
 /// SQLite walks the index once per class and leaves each class early by itself; PostgreSQL would sort every ready row of
 /// the campaign, so it gets one index seek per class, and an array of ids, or it might join the whole list to a thousand of
-/// them. `state = 0` again at the end: a refusal may have blocked the lead
-/// while we waited. SQLite keeps no figures of its tables and would take the wrong index by itself.
+/// them. `state = 0` again at the end: a refusal may have blocked the lead while we waited; a row that another process has
+/// locked is left to it, for whoever waits there may be waited for by us. SQLite keeps no figures of its tables and would take the wrong index by itself.
 pub(super) const CLAIM_READY: Sql = Sql {
     sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
          where id in (select id from lead indexed by lead_ready where state = 0 and promised = 0 \
            and campaign_id = $1 and class_id in (select value from json_each($2)) order by rank, id limit $3)",
     postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
-         where state = 0 and id = any(array(select l.id from \
-           (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
-           cross join lateral (select id, rank from lead where campaign_id = $1 and class_id = c.class_id \
-             and state = 0 and promised = 0 order by rank, id limit $3) l \
-           order by l.rank, l.id limit $3))",
+         where id = any(array(select id from lead where state = 0 and id = any(array(select l.id from \
+             (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
+             cross join lateral (select id, rank from lead where campaign_id = $1 and class_id = c.class_id \
+               and state = 0 and promised = 0 order by rank, id limit $3) l \
+             order by l.rank, l.id limit $3)) for update skip locked))",
 };
 
 /// PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.

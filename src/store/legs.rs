@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::logic::dialer::{AgentLeg, LegAnswered, LegEnded};
+use crate::logic::dialer::{AgentLeg, LegAnswered, LegEnded, StoreReply};
 use crate::logic::ids::AttemptId;
 use crate::logic::time::UtcMs;
+use crate::store::agents;
 use crate::store::batch::{AgentJoined, Batch, Key, Placed, rounds};
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
@@ -21,13 +22,25 @@ struct AgentLegRow<'a> {
     now: i64,
 }
 
+/// Replies by place in the batch: a leg whose agent another process has is not written.
 pub(crate) async fn agent_legs(
     batch: &mut Batch<'_>,
     items: &[Placed<'_, AgentLeg>],
-) -> Result<(), StoreError> {
-    let rows: Vec<_> = items
+) -> Result<Vec<(usize, StoreReply)>, StoreError> {
+    let mut replies = Vec::with_capacity(items.len());
+    let mut free = Vec::with_capacity(items.len());
+    for (at, leg) in items {
+        match agents::take(batch, leg).await? {
+            Some(by) => replies.push((*at, StoreReply::Held { by })),
+            None => {
+                replies.push((*at, StoreReply::Done));
+                free.push(*leg);
+            }
+        }
+    }
+    let rows: Vec<_> = free
         .iter()
-        .map(|(_, leg)| AgentLegRow {
+        .map(|leg| AgentLegRow {
             leg: leg.leg.0,
             agent: leg.agent.0,
             call: &leg.call,
@@ -41,7 +54,7 @@ pub(crate) async fn agent_legs(
     );
     let binds = [Bind::Text(&json_rows(&rows)), Bind::Int(batch.epoch())];
     batch.db.run("writing an agent's leg", &INSERT, &binds).await?;
-    Ok(())
+    Ok(replies)
 }
 
 #[derive(Serialize)]
@@ -130,7 +143,9 @@ pub(crate) async fn ended(
                q850 = coalesce(r.q850, leg.q850) \
              from r where leg.id = r.leg and leg.ended_ms is null"
         );
-        batch.db.run("ending a leg", &END, &[Bind::Text(&json_rows(&rows))]).await?;
+        let json = json_rows(&rows);
+        batch.db.run("ending a leg", &END, &[Bind::Text(&json)]).await?;
+        agents::free(batch.db, &json).await?;
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_first.sql"),
     migration!(2, "0002_promises.sql"),
     migration!(3, "0003_ledger.sql"),
+    migration!(4, "0004_cluster.sql"),
     migration!(6, "0006_bulk.sql"),
 ];
 

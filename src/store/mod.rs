@@ -10,7 +10,8 @@
 //! | `batch` | many commands in one transaction |
 //! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `callbacks`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
 //! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
-//! | `recovery` | what earlier processes left open |
+//! | `recovery` | what dead processes left open |
+//! | `shares` | what each process may use of a trunk |
 //! | `imports` | contacts in |
 //! | `exports` | results out, and how far who has fetched them |
 //! | `reports` | status, KPIs, persons and calls |
@@ -38,6 +39,7 @@ mod outcomes;
 mod plans;
 mod recovery;
 mod reports;
+mod shares;
 mod sql;
 mod suppressions;
 
@@ -61,11 +63,11 @@ pub use imports::{
 pub use intents::ask_gates;
 pub use migrations::{MIGRATIONS, Migration};
 pub use nodes::{NewNode, NodeIdentity, next_epoch, register_node};
-pub use recovery::{OpenWork, load_open, recover_leads};
+pub use recovery::take_over;
 pub use reports::{
     AgentRow, AgentTimes, AttemptFilter, AttemptRecord, CampaignStatus, GateCount, HeldLead, Kpis,
-    LeadRecord, NodeRow, PEOPLE, Person, PersonLead, Status, SuppressionRow, WindowRow,
-    attempts_page, attempts_to, find_campaign, find_people, gate_counts, held_leads, kpis,
-    leads_page, ledger_windows, person, status,
+    LeadRecord, NodeRow, NodeShare, NodeState, PEOPLE, Person, PersonLead, Status, SuppressionRow,
+    WindowRow, attempts_page, attempts_to, find_campaign, find_people, gate_counts, held_leads,
+    kpis, leads_page, ledger_windows, nodes, person, status,
 };
 pub use suppressions::{sellers, suppress};

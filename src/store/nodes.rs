@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::logic::dialer::StoreReply;
 use crate::logic::gate::Gate;
 use crate::logic::time::UtcMs;
+use crate::store::batch::Batch;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind, append_to};
@@ -44,6 +45,8 @@ pub struct NewNode<'a> {
     pub boot: u64,
     /// Process id, for messages.
     pub pid: u32,
+    /// The machine's name, for messages.
+    pub host: &'a str,
     /// When.
     pub now: UtcMs,
     /// End of its first lease.
@@ -76,8 +79,9 @@ async fn register(db: &mut Db, new: &NewNode<'_>) -> Result<NodeIdentity, StoreE
         "update node set ended_ms = $2, lease_until_ms = 0 where name = $1 and ended_ms is null",
     );
     db.run("ending an earlier start", &END, &[Bind::Text(new.name), Bind::Int(new.now.0)]).await?;
+    forget_shares(db).await?;
     const START: Sql = Sql::both(
-        "insert into node (epoch, name, boot, pid, started_ms, lease_until_ms) values ($1, $2, $3, $4, $5, $6)",
+        "insert into node (epoch, name, boot, pid, started_ms, lease_until_ms, host) values ($1, $2, $3, $4, $5, $6, $7)",
     );
     let binds = [
         Bind::Int(i64::from(epoch)),
@@ -86,6 +90,7 @@ async fn register(db: &mut Db, new: &NewNode<'_>) -> Result<NodeIdentity, StoreE
         Bind::Int(i64::from(new.pid)),
         Bind::Int(new.now.0),
         Bind::Int(new.lease_until.0),
+        Bind::Text(new.host),
     ];
     db.run("registering this start", &START, &binds).await?;
     let body = json!({ "node": new.name, "epoch": epoch.to_string() });
@@ -126,4 +131,43 @@ pub(crate) async fn heartbeat(
         0 => StoreReply::Refused { gate: Gate::NodeLease, until: None },
         _ => StoreReply::Done,
     })
+}
+
+/// End of this node's lease; `None`: its row is gone or was ended by somebody who took over. Whoever takes over waits for our
+/// commit, or we for theirs: nothing slips in behind the back of one who has counted it.
+pub(crate) async fn own_lease(
+    db: &mut Db,
+    node: &NodeIdentity,
+) -> Result<Option<UtcMs>, StoreError> {
+    const LEASE: Sql = Sql {
+        sqlite: "select lease_until_ms from node where epoch = $1 and ended_ms is null",
+        postgres: "select lease_until_ms from node where epoch = $1 and ended_ms is null for share",
+    };
+    let epoch = Bind::Int(i64::from(node.epoch));
+    let rows = db.rows("reading the lease", &LEASE, &[epoch]).await?;
+    rows.first().map(|row| row.int(0).map(UtcMs)).transpose()
+}
+
+/// The process ends by itself. What it leaves open is anybody's from here on.
+pub(crate) async fn end(batch: &mut Batch<'_>, at: UtcMs) -> Result<(), StoreError> {
+    const END: Sql = Sql::both(
+        "update node set ended_ms = $2 where epoch = $1 and ended_ms is null returning name",
+    );
+    let epoch = batch.epoch();
+    let doing = "ending this process";
+    for row in batch.db.rows(doing, &END, &[Bind::Int(epoch), Bind::Int(at.0)]).await? {
+        let (node, epoch_text) = (row.text(0)?, epoch.to_string());
+        let body = json!({ "node": node, "epoch": epoch_text, "by": epoch_text });
+        batch.events.push(Event { at, kind: EventKind::NodeEnded, row: epoch, body });
+    }
+    forget_shares(batch.db).await
+}
+
+/// Shares of ended processes count no more; their rows go too.
+async fn forget_shares(db: &mut Db) -> Result<(), StoreError> {
+    const FORGET: Sql = Sql::both(
+        "delete from trunk_share where node_epoch in (select epoch from node where ended_ms is not null)",
+    );
+    db.run("forgetting shares of ended processes", &FORGET, &[]).await?;
+    Ok(())
 }

@@ -33,7 +33,8 @@ pub(super) enum Stage {
 impl Floor {
     pub(super) fn leg_command(&mut self, leg: LegId, command: LegCommand) {
         match command {
-            LegCommand::Prepare(_) | LegCommand::Authorize => {}
+            // Nothing of another process is up here.
+            LegCommand::Prepare(_) | LegCommand::Authorize | LegCommand::Recover(_) => {}
             LegCommand::Dial(LegCall::Agent { .. }) => {
                 let far =
                     FarEnd { attempt: None, stage: Stage::Rings, cancelled: false, met: false };

@@ -296,6 +296,7 @@ impl Floor {
             lines: 500,
             until_idle: false,
             open_attempts,
+            shared: false,
         };
         let mut out = vec![];
         self.dialer = Some(Dialer::new(now, start, BTreeMap::new(), &mut out));

@@ -11,8 +11,10 @@
 )]
 
 mod carrier;
+mod cluster;
 mod kill;
 mod postgres;
+mod proxy;
 mod records;
 mod shutdown;
 #[path = "../sipp/mod.rs"]

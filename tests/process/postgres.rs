@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use outdial::carrier::CarrierSettings;
@@ -123,16 +125,18 @@ fn check_rows(schema: &Schema, site: &Site, carrier: &Arc<outdial::carrier::Carr
 }
 
 /// A schema of its own in the cluster that the environment names.
-struct Schema {
-    url: String,
+pub(crate) struct Schema {
+    pub(crate) url: String,
 }
 
 impl Schema {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let cluster = std::env::var("OUTDIAL_TEST_POSTGRES").expect(
             "OUTDIAL_TEST_POSTGRES is not set: run `tests/postgres run cargo test`, or set it to what `tests/postgres start` prints",
         );
-        let name = format!("process_{}", std::process::id());
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("process_{}_{count}", std::process::id());
         block_on(async {
             let mut admin = PgConnection::connect(&cluster).await.unwrap();
             let text = format!("drop schema if exists {name} cascade; create schema {name}");
@@ -142,8 +146,19 @@ impl Schema {
         Self { url: format!("{cluster}?options[search_path]={name}") }
     }
 
+    /// How many attempts were made by the processes of this name.
+    pub(crate) fn attempts_of(&self, node: &str) -> i64 {
+        block_on(async {
+            let mut db = PgConnection::connect(&self.url).await.unwrap();
+            let text = "select count(*) from attempt t join node n on n.epoch = t.id >> 32 where n.name = $1";
+            let number = sqlx::query(text).bind(node).fetch_one(&mut db).await.unwrap().get(0);
+            db.close().await.unwrap();
+            number
+        })
+    }
+
     /// The one number of a query.
-    fn number(&self, text: &'static str) -> i64 {
+    pub(crate) fn number(&self, text: &'static str) -> i64 {
         block_on(async {
             let mut db = PgConnection::connect(&self.url).await.unwrap();
             let number = sqlx::query(text).fetch_one(&mut db).await.unwrap().get(0);
@@ -153,7 +168,7 @@ impl Schema {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 

@@ -98,7 +98,7 @@ async fn read(db: &mut SqliteConnection) -> Records {
         sqlx::query("select id, secret from installation").fetch_one(&mut *db).await.unwrap();
     let secret = unhex(installation.get(1));
     let legs = sqlx::query(
-        "select leg.id, node.boot, leg.attempt_id, leg.ended_ms from leg join node on node.epoch = leg.node_epoch",
+        "select leg.id, node.boot, leg.attempt_id, leg.ended_ms from leg join node on node.epoch = leg.id >> 32",
     );
     let mut calls = BTreeMap::new();
     let mut open_legs = 0;

@@ -13,6 +13,7 @@ use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -23,12 +24,14 @@ use tempfile::TempDir;
 /// The folder and what is in it.
 #[derive(Debug)]
 pub(crate) struct Site {
-    folder: TempDir,
-    socket: &'static str,
+    folder: Arc<TempDir>,
+    /// Its files are called so: `outdial.toml`, `outdial.log`.
+    stem: String,
+    socket: String,
 }
 
 /// What differs between the installations of the tests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The address of the database, as written in `outdial.toml`.
     pub(crate) database: String,
@@ -46,9 +49,10 @@ impl Site {
     /// Writes the files and imports the list.
     pub(crate) fn new(plan: &Plan) -> Self {
         let socket = if plan.database == SQLITE { "outdial.db.sock" } else { "outdial.sock" };
-        let site = Self { folder: tempfile::tempdir().unwrap(), socket };
+        let (folder, stem) = (Arc::new(tempfile::tempdir().unwrap()), "outdial".to_owned());
+        let site = Self { folder, stem, socket: socket.to_owned() };
         std::fs::create_dir(site.path("campaign")).unwrap();
-        site.write("outdial.toml", &outdial_toml(plan));
+        site.write("outdial.toml", &outdial_toml(plan, "proof", "outdial.log"));
         site.write("campaign/campaign.toml", &campaign_toml(plan));
         let mut list = String::from("id,name,phone,language\n");
         for (row, number) in plan.numbers.iter().enumerate() {
@@ -57,6 +61,20 @@ impl Site {
         site.write("campaign/contacts.csv", &list);
         let output = site.outdial(&["import", &site.campaign(), "--json"]);
         assert!(output.success, "import failed:\n{}", output.text);
+        site
+    }
+
+    /// A dialer of the same installation with a name, ports, a socket and a log of its own. `trunk`: what it bears in all,
+    /// calls per second and channels.
+    pub(crate) fn colleague(&self, plan: &Plan, node: &str, trunk: (u32, u32)) -> Self {
+        let socket = format!("{node}.sock");
+        let site = Self { folder: Arc::clone(&self.folder), stem: node.to_owned(), socket };
+        let usual = "calls_per_second = 50\nchannels = 40";
+        let (rate, channels) = trunk;
+        let text = outdial_toml(plan, node, &format!("{node}.log"));
+        let text =
+            text.replace(usual, &format!("calls_per_second = {rate}\nchannels = {channels}"));
+        site.write(&format!("{node}.toml"), &text);
         site
     }
 
@@ -74,7 +92,7 @@ impl Site {
 
     /// Where a running dialer takes commands.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.path(self.socket)
+        self.path(&self.socket)
     }
 
     /// The SQLite file.
@@ -84,7 +102,10 @@ impl Site {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outdial"));
-        command.args(args).env("OUTDIAL_CONFIG", self.path("outdial.toml")).env("LANG", "C");
+        command
+            .args(args)
+            .env("OUTDIAL_CONFIG", self.path(&format!("{}.toml", self.stem)))
+            .env("LANG", "C");
         command.stdin(Stdio::null());
         command
     }
@@ -115,9 +136,10 @@ impl Site {
         self.start(&["--until-idle"])
     }
 
-    /// Starts `outdial run`. What it prints goes to `run.txt`.
+    /// Starts `outdial run`. What it prints goes to `outdial.run.txt`.
     fn start(&self, more: &[&str]) -> Dialer {
-        let out = File::options().create(true).append(true).open(self.path("run.txt")).unwrap();
+        let run = format!("{}.run.txt", self.stem);
+        let out = File::options().create(true).append(true).open(self.path(&run)).unwrap();
         let err = out.try_clone().unwrap();
         let campaign = self.campaign();
         let mut command = self.command(&["run", &campaign, "--json"]);
@@ -143,7 +165,7 @@ impl Site {
             let lines: Vec<&str> = text.lines().rev().take(LAST_LINES).collect();
             format!("--- {name}\n{}\n", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
         };
-        tail("run.txt") + &tail("outdial.log")
+        tail(&format!("{}.run.txt", self.stem)) + &tail(&format!("{}.log", self.stem))
     }
 }
 
@@ -151,7 +173,9 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.folder.disable_cleanup(true);
+            if let Some(folder) = Arc::get_mut(&mut self.folder) {
+                folder.disable_cleanup(true);
+            }
             eprintln!("kept for you: {}", self.folder.path().display());
         }
     }
@@ -175,6 +199,11 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// SIGKILL: no farewell, nothing flushed.
     pub(crate) fn kill_9(mut self) {
+        self.kill();
+    }
+
+    /// Likewise, of one among others.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -256,14 +285,14 @@ pub(crate) fn rest(time: Duration) {
     }
 }
 
-fn outdial_toml(plan: &Plan) -> String {
+fn outdial_toml(plan: &Plan, node: &str, log: &str) -> String {
     let sip_port = free_port();
     let first_port = 20_000 + sip_port % 8 * 1_000;
     let mut text = format!(
-        "database = \"{}\"\nnode = \"proof\"\nlines = 40\n\
+        "database = \"{}\"\nnode = \"{node}\"\nlines = 40\n\
          [sip]\nbind = \"127.0.0.1:{sip_port}\"\n\
          [rtp]\nports = \"{first_port}-{}\"\n\
-         [log]\nfile = \"outdial.log\"\nlevel = \"{}\"\n\
+         [log]\nfile = \"{log}\"\nlevel = \"{}\"\n\
          [[trunk]]\nname = \"simulator\"\npeers = [\"{}\"]\ncalls_per_second = 50\nchannels = 40\n\
          caller_ids = []\nsimulated = true\n",
         plan.database,

@@ -1,5 +1,7 @@
-//! The simulated agents of a dialer that may vanish at any moment: they log in whenever they are offline.
+//! The simulated agents of dialers that may vanish at any moment: they log in whenever they are offline, at another dialer
+//! where theirs is gone.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
@@ -7,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -29,28 +32,43 @@ pub(crate) struct Staff {
 
 impl Staff {
     /// Everybody watches the socket for a dialer.
-    pub(crate) fn hire(mut carrier: CarrierHandle, socket: &Path) -> (Self, Arc<CarrierHandle>) {
+    pub(crate) fn hire(carrier: CarrierHandle, socket: &Path) -> (Self, Arc<CarrierHandle>) {
+        Self::hire_at(carrier, vec![socket.to_owned()])
+    }
+
+    /// Likewise, at several dialers: as many at each at first.
+    pub(crate) fn hire_at(
+        mut carrier: CarrierHandle,
+        sockets: Vec<PathBuf>,
+    ) -> (Self, Arc<CarrierHandle>) {
         let wishes = carrier.take_wishes().unwrap();
         let carrier = Arc::new(carrier);
         let done = Arc::new(AtomicBool::new(false));
+        let places = Arc::new(Mutex::new(BTreeMap::new()));
         let mut threads = Vec::new();
-        for (name, _) in carrier.phone_addrs() {
+        for (number, (name, _)) in carrier.phone_addrs().iter().enumerate() {
+            let mut sockets = sockets.clone();
+            let first = number % sockets.len();
+            sockets.rotate_left(first);
             let agent = Agent {
                 name: name.clone(),
-                socket: socket.to_owned(),
+                sockets,
+                places: Arc::clone(&places),
                 carrier: Arc::clone(&carrier),
                 done: Arc::clone(&done),
             };
             threads.push(std::thread::spawn(move || agent.work()));
         }
-        let (socket, over) = (socket.to_owned(), Arc::clone(&done));
+        let over = Arc::clone(&done);
         threads.push(std::thread::spawn(move || {
             let mut wishes = wishes;
             while !over.load(Ordering::Relaxed) {
                 match wishes.try_recv() {
                     Ok(agent) => {
                         // A dialer that died meanwhile is told again by the next login.
-                        ask(&socket, &json!({ "op": "agent_ready", "agent": agent }));
+                        let place = places.lock().unwrap().get(&agent).cloned();
+                        let ready = json!({ "op": "agent_ready", "agent": agent });
+                        place.and_then(|place: PathBuf| ask(&place, &ready));
                     }
                     Err(_) => rest(Duration::from_millis(5)),
                 }
@@ -70,23 +88,29 @@ impl Staff {
 
 struct Agent {
     name: String,
-    socket: PathBuf,
+    /// Where to work, the best place first.
+    sockets: Vec<PathBuf>,
+    /// Where everybody works now.
+    places: Arc<Mutex<BTreeMap<String, PathBuf>>>,
     carrier: Arc<CarrierHandle>,
     done: Arc<AtomicBool>,
 }
 
 impl Agent {
     fn work(&self) {
+        let mut place = 0;
         while !self.done.load(Ordering::Relaxed) {
-            if self.watch().is_none() {
+            if self.watch(&self.sockets[place]).is_none() {
+                place = (place + 1) % self.sockets.len();
                 rest(Duration::from_millis(20));
             }
         }
     }
 
-    /// Until the dialer is gone. `None`: there is none.
-    fn watch(&self) -> Option<()> {
-        let mut stream = UnixStream::connect(&self.socket).ok()?;
+    /// Until the dialer is gone, or will not have us. `None`: there is none.
+    fn watch(&self, socket: &Path) -> Option<()> {
+        let mut stream = UnixStream::connect(socket).ok()?;
+        self.places.lock().unwrap().insert(self.name.clone(), socket.to_owned());
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         writeln!(stream, "{}", json!({ "op": "agent_page", "agent": self.name, "watch": true }))
             .ok()?;
@@ -107,7 +131,11 @@ impl Agent {
                 Err(_) => return None,
             }
             if offline {
-                ask(&self.socket, &json!({ "op": "agent_login", "agent": self.name }));
+                let login = json!({ "op": "agent_login", "agent": self.name });
+                let reply = ask(socket, &login).unwrap_or_default();
+                if self.sockets.len() > 1 && reply["reply"] == "refused" {
+                    return None;
+                }
                 offline = false;
             }
         }

@@ -128,7 +128,8 @@ fn read(row: &sqlx::sqlite::SqliteRow) -> AttemptRow {
         seller: row.get(2),
         campaign: row.get(3),
         phone_key: row.get(4),
-        epoch: row.get(5),
+        // Who made it: who takes it over writes an epoch of its own.
+        epoch: row.get::<i64, _>(0) >> 32,
         counted: row.get::<i64, _>(6) != 0,
         started_ms: row.get(7),
         connected_ms: row.get(8),

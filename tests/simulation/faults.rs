@@ -173,6 +173,9 @@ const fn store_word(command: &StoreCommand) -> &'static str {
         StoreCommand::CampaignMode { .. } => "campaign mode",
         StoreCommand::Count { .. } => "count",
         StoreCommand::Account { .. } => "account",
+        StoreCommand::Look(_) => "look",
+        StoreCommand::DrawShare(_) => "draw share",
+        StoreCommand::NodeEnded { .. } => "node ended",
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use outdial::logic::dialer::{CampaignStart, DialerStart};
+use outdial::logic::dialer::{CampaignStart, DialerStart, Look};
 use outdial::logic::ids::IdMaker;
 use outdial::logic::node::NodeStart;
 use outdial::logic::time::UtcMs;
 use outdial::store::{
     Db, NewNode, NodeIdentity, begin_import, calling_classes, finish_import, import_rows,
-    load_open, next_epoch, recover_leads, register_node, upsert_agents, upsert_campaign,
-    upsert_list,
+    next_epoch, register_node, take_over, upsert_agents, upsert_campaign, upsert_list,
 };
 
 use crate::plan::{self, Plan};
@@ -40,7 +39,7 @@ pub(crate) async fn start(
     now: UtcMs,
 ) -> (NodeStart, NodeIdentity) {
     let lease_until = now + Duration::from_secs(30);
-    let new = NewNode { name: "sim", boot, pid: 1, now, lease_until };
+    let new = NewNode { name: "sim", boot, pid: 1, host: "here", now, lease_until };
     let identity = register_node(db, &new).await.unwrap();
     let mut ids = IdMaker::new(identity.epoch);
     let mut campaigns = vec![];
@@ -58,8 +57,9 @@ pub(crate) async fn start(
     }
     let names: Vec<&str> = plan.agents.iter().map(|agent| agent.name.as_str()).collect();
     let agents = upsert_agents(db, &mut ids, &names).await.unwrap();
-    recover_leads(db, &identity, now).await.unwrap();
-    let open = load_open(db, &identity, now).await.unwrap();
+    let campaign_ids = campaigns.iter().map(|campaign| campaign.id).collect();
+    let look = Look { campaigns: campaign_ids, take_lapsed: true, now };
+    let open = take_over(db, &identity, &look).await.unwrap().work;
     let dialer = DialerStart {
         ids,
         boot,
@@ -69,6 +69,7 @@ pub(crate) async fn start(
         lines: plan.lines,
         until_idle: plan.until_idle,
         open_attempts: open.attempts,
+        shared: false,
     };
     let start = NodeStart {
         dialer,

@@ -317,6 +317,9 @@ impl Rules {
                 | StoreCommand::CampaignState { .. }
                 | StoreCommand::CampaignMode { .. }
                 | StoreCommand::Account { .. }
+                | StoreCommand::Look(_)
+                | StoreCommand::DrawShare(_)
+                | StoreCommand::NodeEnded { .. }
                 | StoreCommand::Heartbeat { .. }
                 | StoreCommand::Count { .. } => None,
             };

@@ -92,6 +92,7 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     world
         .twice(&[StoreCommand::CampaignMode { campaign, mode: DialMode::Progressive, at, by }])
         .await;
+    world.twice(&[StoreCommand::NodeEnded { at }]).await;
 
     let events = all(world).await;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
@@ -109,13 +110,14 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
         EventKind::Suppression,
         EventKind::CampaignState,
         EventKind::CampaignMode,
+        EventKind::NodeEnded,
     ];
     assert_eq!(kinds, told.map(EventKind::as_str));
     for kind in EventKind::ALL {
         assert!(told.contains(kind), "{kind:?} has no change here");
     }
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (1..=13).collect::<Vec<_>>());
+    assert_eq!(seqs, (1..=14).collect::<Vec<_>>());
 
     let started = &events[4];
     assert_eq!(started.body["campaign"], campaign.to_string());

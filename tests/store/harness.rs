@@ -116,6 +116,18 @@ impl World {
         }
     }
 
+    /// What `node` takes over from dead processes, at the world's time.
+    pub(crate) async fn take_over(&mut self, node: &NodeIdentity, take_lapsed: bool) -> Seen {
+        let look = Look { campaigns: vec![self.campaign], take_lapsed, now: self.now };
+        outdial::store::take_over(&mut self.db, node, &look).await.unwrap()
+    }
+
+    /// Nobody is dead, and the campaign runs since `at`.
+    pub(crate) fn nothing_seen(&self, at: UtcMs) -> Seen {
+        let campaigns = vec![(self.campaign, CampaignState::Running, at)];
+        Seen { campaigns, work: OpenWork::default(), leads: 0 }
+    }
+
     pub(crate) fn id(&mut self) -> i64 {
         self.ids.make().unwrap()
     }
@@ -367,7 +379,7 @@ pub(crate) fn assert_same(left: &Dump, right: &Dump) {
 }
 
 pub(crate) fn new_node(name: &str, boot: u64) -> NewNode<'_> {
-    NewNode { name, boot, pid: 9, now: T0, lease_until: T0 + DAY * 400 }
+    NewNode { name, boot, pid: 9, host: "here", now: T0, lease_until: T0 + DAY * 400 }
 }
 
 pub(crate) fn number(n: i64) -> String {

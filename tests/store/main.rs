@@ -8,6 +8,7 @@
 )]
 
 mod callbacks;
+mod cluster;
 mod commands;
 mod events;
 mod exports;

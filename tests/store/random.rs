@@ -10,10 +10,11 @@ use outdial::logic::compliance::abandon_ledger::WindowSpan;
 use outdial::logic::dialer::*;
 use outdial::logic::ids::*;
 use outdial::logic::outcome::Outcome;
+use outdial::logic::pacing::trunk_share::{Share, ShareAsk};
 use outdial::logic::time::UtcMs;
 use outdial::simulation::dice::Dice;
 use outdial::simulation::store_model::{ModelContact, StoreModel};
-use outdial::store::upsert_campaign;
+use outdial::store::{NewNode, register_node, upsert_campaign};
 
 use crate::harness::*;
 
@@ -25,12 +26,13 @@ fn both_databases_and_the_model_agree_on_random_commands() {
         return;
     }
     let mut seen = BTreeMap::new();
-    for seed in 1..=12 {
+    for seed in 1..=16 {
         println!("OUTDIAL_SEED={seed}");
         block_on(run(seed, &mut seen));
     }
     let gates = [
         Gate::LeaseLost,
+        Gate::NodeLease,
         Gate::CampaignState,
         Gate::Suppressed,
         Gate::NumberBusy,
@@ -42,7 +44,7 @@ fn both_databases_and_the_model_agree_on_random_commands() {
         Gate::Credit,
     ];
     // The commands are no use if every intent meets the same gate.
-    for word in gates.map(Gate::as_str).into_iter().chain(["saved"]) {
+    for word in gates.map(Gate::as_str).into_iter().chain(["saved", "held", "taken over"]) {
         assert!(seen.get(word).is_some_and(|times| *times > 1), "{word}: {seen:?}");
     }
 }
@@ -52,19 +54,30 @@ async fn run(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
     let mut sqlite = World::new(&url).await;
     let mut postgres = World::new(&postgres_schema().await).await;
-    let mut author = Author::new(seed, &mut sqlite, &mut postgres).await;
-    let mut model = author.model(&sqlite);
-    for step in 0..40 {
+    let mut nodes = vec![];
+    for world in [&mut sqlite, &mut postgres] {
+        let lease_until = T0 + DAY * 5;
+        let there = NewNode { lease_until, ..new_node("there", 2) };
+        nodes.push([world.node.clone(), register_node(&mut world.db, &there).await.unwrap()]);
+        world.sql("insert into agent (id, name) values (55, 'ann'), (56, 'bob')").await;
+    }
+    let epochs = [nodes[0][0].epoch, nodes[0][1].epoch];
+    let mut author = Author::new(seed, epochs, &mut sqlite, &mut postgres).await;
+    let mut model = author.model();
+    for step in 0..50 {
         let batch = author.batch();
+        let writer = author.writer;
         let times = if author.dice.below(4) == 0 { 2 } else { 1 };
         for time in 0..times {
-            let expected = model.run(sqlite.node.epoch, &batch);
-            for world in [&mut sqlite, &mut postgres] {
+            let expected = model.run(epochs[writer], &batch);
+            for (world, nodes) in [&mut sqlite, &mut postgres].into_iter().zip(&nodes) {
+                world.node.clone_from(&nodes[writer]);
                 let replies = world.run(&batch).await;
                 for (at, reply) in replies.iter().enumerate() {
                     let engine = world.db.engine();
                     assert_eq!(
-                        reply, &expected[at],
+                        &as_the_model_knows_it(reply),
+                        &expected[at],
                         "{engine:?}, seed {seed}, step {step}, time {time}, command {at} of {batch:#?}"
                     );
                 }
@@ -75,14 +88,38 @@ async fn run(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
                     *seen.entry(gate.as_str()).or_default() += 1;
                 } else if *reply == StoreReply::Saved {
                     *seen.entry("saved").or_default() += 1;
+                } else if let StoreReply::Held { .. } = reply {
+                    *seen.entry("held").or_default() += 1;
+                } else if let StoreReply::Seen(about) = reply
+                    && !about.work.attempts.is_empty()
+                {
+                    *seen.entry("taken over").or_default() += 1;
                 }
             }
         }
+        let drawn = model.drawn("t");
+        assert!(drawn.calls_per_second <= 10 && drawn.channels <= 12, "{drawn:?}, seed {seed}");
     }
     assert_same(&sqlite.dump().await, &postgres.dump().await);
     compare(&mut sqlite, &model, &author).await;
     sqlite.close().await;
     postgres.close().await;
+}
+
+/// The model keeps no far sides of legs, and neither boot nor name of what it does not need.
+fn as_the_model_knows_it(reply: &StoreReply) -> StoreReply {
+    let StoreReply::Seen(seen) = reply else { return reply.clone() };
+    let mut seen = seen.clone();
+    let legs = seen.work.attempts.iter_mut().flat_map(|attempt| &mut attempt.legs);
+    for leg in legs.chain(&mut seen.work.stray_legs) {
+        leg.boot = u64::try_from(leg.leg.0 >> 32).unwrap();
+        leg.call.clear();
+        leg.dialog = None;
+        if leg.peer_name != "t" {
+            leg.peer_name.clear();
+        }
+    }
+    StoreReply::Seen(seen)
 }
 
 /// Leads and ledger of a database against the model.
@@ -131,13 +168,19 @@ struct Author {
     contacts: Vec<(i64, SellerId)>,
     leads: Vec<LeadId>,
     claims: Vec<u64>,
-    claimed: Vec<ClaimedLead>,
+    /// By process.
+    claimed: [Vec<ClaimedLead>; 2],
+    /// Which process sends the next batch, and their epochs.
+    writer: usize,
+    epochs: [u32; 2],
+    /// Agents' legs.
+    shifts: Vec<LegId>,
     intents: Vec<Intent>,
 }
 
 impl Author {
     /// Two campaigns of one seller and one of another; persons of both share numbers.
-    async fn new(seed: u64, sqlite: &mut World, postgres: &mut World) -> Self {
+    async fn new(seed: u64, epochs: [u32; 2], sqlite: &mut World, postgres: &mut World) -> Self {
         let mut campaigns = vec![(sqlite.campaign, sqlite.seller)];
         let mut contacts = vec![];
         let mut leads = vec![];
@@ -171,19 +214,23 @@ impl Author {
         Self {
             dice: Dice::new(seed),
             now: T0,
-            next_id: 1 << 40,
+            next_id: 1 << 20,
             campaigns,
             contacts,
             leads,
             claims: vec![1; 3],
-            claimed: vec![],
+            claimed: [vec![], vec![]],
+            writer: 0,
+            epochs,
+            shifts: vec![],
             intents: vec![],
         }
     }
 
-    fn model(&self, world: &World) -> StoreModel {
+    fn model(&self) -> StoreModel {
         let mut model = StoreModel::default();
-        model.add_node(world.node.epoch, T0 + DAY * 400);
+        model.add_node(self.epochs[0], "here", T0 + DAY * 400);
+        model.add_node(self.epochs[1], "there", T0 + DAY * 5);
         for (campaign, _) in &self.campaigns {
             model.add_campaign(*campaign, T0);
         }
@@ -218,6 +265,7 @@ impl Author {
     fn batch(&mut self) -> Vec<StoreCommand> {
         let minutes = [0, 1, 1, 7, 61, 24 * 60][usize::try_from(self.dice.below(6)).unwrap()];
         self.now = self.now + Duration::from_secs(60 * minutes);
+        self.writer = usize::from(self.dice.below(4) == 0);
         let count = 1 + self.dice.below(10);
         let mut batch = vec![];
         while u64::try_from(batch.len()).unwrap() < count {
@@ -230,7 +278,7 @@ impl Author {
         let now = self.now;
         let at = usize::try_from(self.dice.below(3)).unwrap();
         let campaign = self.campaigns[at].0;
-        Some(match self.dice.below(23) {
+        Some(match self.dice.below(28) {
             0..=2 => {
                 // Sometimes the last claim again.
                 if self.dice.below(3) > 0 {
@@ -271,6 +319,37 @@ impl Author {
                 StoreCommand::Suppress(self.refusal(ContactId(contact)))
             }
             18 => StoreCommand::Heartbeat { until: now + DAY, now },
+            23 => {
+                let (leg, agent) =
+                    (LegId(self.id()), AgentId(55 + i64::from(self.dice.below(2) == 0)));
+                self.shifts.push(leg);
+                StoreCommand::AgentLeg(AgentLeg { leg, agent, call: "{}".to_owned(), now })
+            }
+            24 => {
+                let len = u64::try_from(self.shifts.len()).unwrap();
+                let at = usize::try_from(self.dice.below(len.max(1))).unwrap();
+                let leg = *self.shifts.get(at)?;
+                StoreCommand::LegEnded(LegEnded { leg, sip_status: None, q850: None, at: now })
+            }
+            25 | 26 => {
+                let mut small = || u32::try_from(self.dice.below(9)).unwrap();
+                let mut share = || Share { calls_per_second: small(), channels: small() };
+                let limit = Share { calls_per_second: 10, channels: 12 };
+                let want = share();
+                // Nobody keeps what was never drawn: here nothing is kept.
+                let ask = ShareAsk {
+                    limit,
+                    keep: Share::default(),
+                    want,
+                    wanted: want != Share::default(),
+                };
+                StoreCommand::DrawShare(DrawShare { trunk: "t".to_owned(), ask, now })
+            }
+            27 => {
+                let campaigns = self.campaigns.iter().map(|(id, _)| *id).collect();
+                let take_lapsed = self.dice.below(2) == 0;
+                StoreCommand::Look(Look { campaigns, take_lapsed, now })
+            }
             _ => {
                 let paused = self.dice.below(8) == 0;
                 let state = if paused { CampaignState::Paused } else { CampaignState::Running };
@@ -280,13 +359,17 @@ impl Author {
     }
 
     fn id(&mut self) -> i64 {
+        // As the writing process makes them.
         self.next_id += 1;
-        self.next_id
+        (i64::from(self.epochs[self.writer]) << 32) + self.next_id
     }
 
     fn pick_claimed(&mut self) -> Option<ClaimedLead> {
-        let at = self.dice.below(u64::try_from(self.claimed.len()).unwrap().max(1));
-        self.claimed.get(usize::try_from(at).unwrap()).cloned()
+        // Now and then a lead of the other process.
+        let whose = if self.dice.below(20) == 0 { 1 - self.writer } else { self.writer };
+        let claimed = &self.claimed[whose];
+        let at = self.dice.below(u64::try_from(claimed.len()).unwrap().max(1));
+        claimed.get(usize::try_from(at).unwrap()).cloned()
     }
 
     fn pick_intent(&mut self) -> Option<Intent> {
@@ -302,7 +385,7 @@ impl Author {
         }
         let lead = self.pick_claimed()?;
         if self.dice.below(4) > 0 {
-            self.claimed.retain(|other| other.lead != lead.lead);
+            self.claimed[self.writer].retain(|other| other.lead != lead.lead);
         }
         let attempt = self.id();
         let window = self.window(lead.campaign).starts;
@@ -452,10 +535,11 @@ impl Author {
     fn read(&mut self, batch: &[StoreCommand], replies: &[StoreReply]) {
         for (command, reply) in batch.iter().zip(replies) {
             if let (StoreCommand::Claim(_), StoreReply::Claimed(leads)) = (command, reply) {
-                self.claimed.extend(leads.iter().cloned());
+                self.claimed[self.writer].extend(leads.iter().cloned());
             }
         }
-        let old = self.claimed.len().saturating_sub(10);
-        self.claimed.drain(..old);
+        let claimed = &mut self.claimed[self.writer];
+        let old = claimed.len().saturating_sub(10);
+        claimed.drain(..old);
     }
 }

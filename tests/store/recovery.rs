@@ -4,9 +4,7 @@ use outdial::logic::dialer::*;
 use outdial::logic::ids::*;
 use outdial::logic::outcome::Outcome;
 use outdial::logic::sip::user_agent::RemoteDialog;
-use outdial::store::{
-    Db, Engine, StoreError, Trouble, load_open, next_epoch, recover_leads, register_node, run_batch,
-};
+use outdial::store::{Db, Engine, StoreError, Trouble, next_epoch, register_node, run_batch};
 
 use crate::harness::*;
 
@@ -118,8 +116,9 @@ async fn a_restart_finds_every_open_leg_and_gives_back_what_was_never_called(wor
     world.sql("insert into agent (id, name) values (55, 'ann')").await;
     let again = register_node(&mut world.db, &new_node("here", u64::MAX)).await.unwrap();
     assert!(again.epoch > world.node.epoch);
-    assert_eq!(recover_leads(&mut world.db, &again, at).await.unwrap(), 1);
-    let open = load_open(&mut world.db, &again, at).await.unwrap();
+    let seen = world.take_over(&again, false).await;
+    assert_eq!(seen.leads, 1);
+    let open = seen.work;
     assert_eq!(open.attempts.len(), 2);
     let first = &open.attempts[0];
     assert_eq!((first.attempt, first.lead, first.fence), (one.attempt, one.lead, 1));
@@ -137,8 +136,7 @@ async fn a_restart_finds_every_open_leg_and_gives_back_what_was_never_called(wor
         .chain([StoreCommand::LegEnded(LegEnded { leg: shift, sip_status: None, q850: None, at })])
         .collect();
     world.twice(&ends).await;
-    let open = load_open(&mut world.db, &again, at).await.unwrap();
-    assert_eq!((open.attempts.len(), open.stray_legs.len()), (0, 0));
+    assert_eq!(world.take_over(&again, false).await.work, OpenWork::default());
     assert_eq!(world.claim(1, 9).await.len(), 3, "claim numbers begin anew with the process");
 }
 
@@ -165,12 +163,11 @@ async fn a_leg_outlives_its_outcome_and_is_found(world: &mut World) {
     ];
     world.twice(&batch).await;
     let again = register_node(&mut world.db, &new_node("here", 2)).await.unwrap();
-    let now = world.now;
-    let open = load_open(&mut world.db, &again, now).await.unwrap();
+    let open = world.take_over(&again, false).await.work;
     assert_eq!((open.attempts.len(), open.stray_legs.len()), (0, 1));
     batch.insert(0, StoreCommand::LegEnded(end));
     world.twice(&batch).await;
-    assert_eq!(load_open(&mut world.db, &again, now).await.unwrap().stray_legs, []);
+    assert_eq!(world.take_over(&again, false).await.work, OpenWork::default());
 }
 
 async fn a_live_node_keeps_what_it_has(world: &mut World) {
@@ -179,11 +176,11 @@ async fn a_live_node_keeps_what_it_has(world: &mut World) {
     let intent = world.intent(&leads[0]);
     world.one(StoreCommand::Intent(Box::new(intent))).await;
     let other = register_node(&mut world.db, &new_node("there", 2)).await.unwrap();
-    let now = world.now;
-    assert_eq!(load_open(&mut world.db, &other, now).await.unwrap().attempts, []);
-    assert_eq!(recover_leads(&mut world.db, &other, now).await.unwrap(), 0);
-    let late = now + DAY * 401;
-    assert_eq!(load_open(&mut world.db, &other, late).await.unwrap().attempts.len(), 1);
+    assert_eq!(world.take_over(&other, true).await, world.nothing_seen(T0));
+    world.now = world.now + DAY * 401;
+    let seen = world.take_over(&other, false).await;
+    assert_eq!(seen.work, OpenWork::default(), "late, and not yet ended");
+    assert_eq!(world.take_over(&other, true).await.work.attempts.len(), 1);
 }
 
 async fn a_newer_schema_is_refused_and_left_alone(world: &mut World) {

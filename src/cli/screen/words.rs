@@ -57,7 +57,9 @@ const SAID_EN: [(&str, &str); 3] = [
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 19] = [
+const SAID_JA: [(&str, &str); 21] = [
+    ("lease", "データベースの応答"),
+    ("share", "他のプロセスの発信枠"),
     ("running", "発信中"),
     ("paused", "一時停止"),
     ("draining", "終了処理中"),

@@ -48,8 +48,12 @@ impl Dialer {
                         "the database does not answer; try again when it is back".into(),
                     ));
                 }
+                // Told when the database says that no other process has the agent.
+                if let Some(desk) = self.desks.get_mut(&id) {
+                    desk.asker = Some(asker);
+                }
                 self.desk_event(now, id, agent::Event::LogIn, out);
-                Ok(Some(Reply::Ok))
+                Ok(None)
             }
             Command::AgentReady { agent } => {
                 let (id, kind) = self.agent_named(&agent)?;
@@ -307,7 +311,10 @@ pub(super) fn told(reply: &StoreReply) -> Reply {
         | StoreReply::Saved
         | StoreReply::Refused { .. }
         | StoreReply::Counted(_)
-        | StoreReply::Account(_) => Reply::Ok,
+        | StoreReply::Account(_)
+        | StoreReply::Held { .. }
+        | StoreReply::Share(_)
+        | StoreReply::Seen(_) => Reply::Ok,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::logic::dialer::{
     Action, ClaimedLead, Dialer, LeadAfter, LeadPhone, LeadState, LegAnswered, LegCall, LegCommand,
     LegEnded, LegEvent, LegFailure, StoreCommand, StoreReply, Timer, Waiting,
 };
+use crate::logic::gate::Gate;
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
 use crate::logic::outcome::Outcome;
@@ -64,6 +65,9 @@ impl Dialer {
                     self.desk_event(now, agent, agent::Event::Release(attempt), out);
                 }
                 self.give_back(now, call.campaign, &call.lead, gate, until, out);
+                if gate == Gate::CampaignState {
+                    self.stopped_elsewhere(now, call.campaign, out);
+                }
             }
             // A gate that is asked nothing lets nobody through.
             StoreReply::Rejected => self.call_event(now, attempt, attempt::Event::Withdrawn, out),
@@ -72,7 +76,10 @@ impl Dialer {
             | StoreReply::Promoted { .. }
             | StoreReply::Saved
             | StoreReply::Counted(_)
-            | StoreReply::Account(_) => self.call_event(now, attempt, attempt::Event::Saved, out),
+            | StoreReply::Account(_)
+            | StoreReply::Held { .. }
+            | StoreReply::Share(_)
+            | StoreReply::Seen(_) => self.call_event(now, attempt, attempt::Event::Saved, out),
         }
     }
 

@@ -2,11 +2,11 @@
 
 use crate::logic::agent::{self, Agent, Kind};
 use crate::logic::attempt;
-use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey};
+use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey, Reply};
 use crate::logic::dialer::rows::{LastCall, Saying};
 use crate::logic::dialer::{
-    Action, AgentLeg, AgentStateRecord, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
-    LegEvent, LegOwner, StoreCommand, Timer, Waiting,
+    Action, AgentLeg, AgentStateRecord, Asker, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
+    LegEvent, LegFailure, LegOwner, StoreCommand, StoreReply, Timer, Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
@@ -25,11 +25,21 @@ pub(super) struct Desk {
     pub(super) last: Option<LastCall>,
     /// The customer last spoken with: a late disposition is about this call, whoever is on the page by then.
     pub(super) spoken: Option<LastCall>,
+    /// Who wants to hear how the log-in went.
+    pub(super) asker: Option<Asker>,
 }
 
 impl Desk {
     pub(super) fn new(now: Now, id: AgentId, settings: AgentSettings) -> Self {
-        Self { id, settings, machine: Agent::new(now), leg: None, last: None, spoken: None }
+        Self {
+            id,
+            settings,
+            machine: Agent::new(now),
+            leg: None,
+            last: None,
+            spoken: None,
+            asker: None,
+        }
     }
 
     pub(super) fn notice(&self) -> AgentNotice {
@@ -149,6 +159,12 @@ impl Dialer {
         out.push(Action::Notice(Box::new(notice)));
         self.store(StoreCommand::AgentState(record), Waiting::Fact, out);
         if free {
+            if self.shared {
+                // While nobody was here, the leads were left to others.
+                for (campaign, _) in self.rooms.iter().filter(|(_, room)| room.leads.is_empty()) {
+                    self.deadlines.set(Timer::Room(*campaign), Some(now.tick));
+                }
+            }
             self.serve_waiting(now, out);
         }
     }
@@ -163,15 +179,46 @@ impl Dialer {
         self.legs.insert(leg, LegOwner::Desk(agent));
         // Stored before it is dialed: a restart must be able to end it.
         let row = AgentLeg { leg, agent, call: String::new(), now: now.utc };
-        self.store(StoreCommand::AgentLeg(row), Waiting::AgentLeg(agent), out);
+        self.store(StoreCommand::AgentLeg(row), Waiting::AgentLeg { agent, leg }, out);
+        if self.shared {
+            // By the time the phone is up, there is a share of the trunks to call with.
+            self.draw_shares(now, out);
+        }
     }
 
-    pub(super) fn agent_leg_stored(&self, agent: AgentId, out: &mut Vec<Action>) {
-        let Some(desk) = self.desks.get(&agent) else { return };
-        if let Some(leg) = desk.leg
-            && desk.machine.kind() == Kind::LoggingIn
-        {
-            out.push(Action::Leg(leg, LegCommand::Dial(LegCall::Agent { agent })));
+    pub(super) fn agent_leg_stored(
+        &mut self,
+        now: Now,
+        agent: AgentId,
+        leg: LegId,
+        reply: StoreReply,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(desk) = self.desks.get_mut(&agent) else { return };
+        let asker = desk.asker.take();
+        let wanted = desk.leg == Some(leg) && desk.machine.kind() == Kind::LoggingIn;
+        let told = if let StoreReply::Held { by } = reply {
+            self.legs.remove(&leg);
+            let name = desk.settings.name.clone();
+            if wanted {
+                desk.leg = None;
+                self.desk_event(now, agent, agent::Event::PhoneDown, out);
+            }
+            held_elsewhere(&name, &by)
+        } else {
+            if wanted {
+                out.push(Action::Leg(leg, LegCommand::Dial(LegCall::Agent { agent })));
+            } else {
+                // Given up before it was dialed: nobody is rung, and the agent is free for another process.
+                if let Some(desk) = self.desks.get_mut(&agent).filter(|d| d.leg == Some(leg)) {
+                    desk.leg = None;
+                }
+                self.leg_over(now, leg, &LegEvent::Failed(NEVER_DIALED), out);
+            }
+            Reply::Ok
+        };
+        if let Some(asker) = asker {
+            out.push(Action::Reply(asker, Box::new(told)));
         }
     }
 
@@ -311,6 +358,13 @@ impl Dialer {
     }
 }
 
+fn held_elsewhere(agent: &str, by: &str) -> Reply {
+    let message = format!(
+        "{agent} is logged in at the dialer {by}: log out there first. If it has died, it is free within half a minute"
+    );
+    Reply::Refused { code: "held_elsewhere", message }
+}
+
 pub(super) const fn state_word(kind: Kind) -> AgentState {
     match kind {
         Kind::Offline => AgentState::Offline,
@@ -335,6 +389,9 @@ fn fill_in(script: &str, name: Option<&str>, fields: &[(String, String)]) -> Str
     text
 }
 
+/// The phone of a shift that was given up before it was rung.
+const NEVER_DIALED: LegFailure =
+    LegFailure { status: None, sent: false, uncertain: false, q850: None, retry_after: None };
 /// Tells the agent that the disposition is durable.
 const CONFIRM_TONE: Sound = Sound::Tone { hz: 880, millis: 120, level: 0.2 };
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::logic::agent::{self, Kind};
 use crate::logic::attempt::{self, Stage};
-use crate::logic::dialer::{Action, Dialer, LegCommand, LegOwner, Timer};
+use crate::logic::dialer::{Action, Dialer, LegCommand, LegOwner, StoreCommand, Timer, Waiting};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::time::{Now, Tick};
 
@@ -96,7 +96,7 @@ impl Dialer {
                 let done = self.legs.is_empty() && self.waiting.is_empty();
                 let given_up = now.tick >= phones && self.old_legs() == 0;
                 if done || given_up || now.tick >= all {
-                    self.finish(out);
+                    self.finish(now, out);
                 } else if now.tick >= phones {
                     self.deadlines.set(Timer::Ending, Some(all));
                 }
@@ -134,9 +134,12 @@ impl Dialer {
         }
     }
 
-    fn finish(&mut self, out: &mut Vec<Action>) {
+    fn finish(&mut self, now: Now, out: &mut Vec<Action>) {
         self.ending = Ending::Over;
         self.deadlines.set(Timer::Ending, None);
+        self.deadlines.set(Timer::Heartbeat, None);
+        // The last row: from here on others may take what is left.
+        self.store(StoreCommand::NodeEnded { at: now.utc }, Waiting::Fact, out);
         out.push(Action::Finished);
     }
 }

@@ -7,16 +7,22 @@ use crate::logic::attempt::{Event, Stage};
 use crate::logic::dialer::{Action, Dialer, LegCommand, LegOwner, StoreHealth, Timer};
 use crate::logic::ids::{AttemptId, LegId};
 use crate::logic::pacing::call_rate::CallRate;
+use crate::logic::pacing::trunk_share::{Share, ShareAsk, ShareDrawn, TrunkShare};
 use crate::logic::settings::TrunkSettings;
 use crate::logic::time::{Now, Tick};
 
 /// One trunk.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// `calls_per_second` is what is allowed now.
+    /// `calls_per_second` and `channels` are what is allowed now.
     pub(super) settings: TrunkSettings,
-    /// What the trunk allows at most.
+    /// What the trunk allows at most, over all processes.
     pub(super) limit: u32,
+    burst: u32,
+    /// What a person allows here.
+    chosen: u32,
+    /// Our part, where other processes use the trunk too.
+    share: Option<TrunkShare>,
     rate: CallRate,
     /// Attempts that hold a channel, from the intent to the end of the leg.
     pub(super) in_use: u32,
@@ -34,23 +40,93 @@ enum Sender {
 }
 
 impl Line {
-    pub(super) fn new(settings: TrunkSettings) -> Self {
+    pub(super) fn new(mut settings: TrunkSettings, shared: bool) -> Self {
         let rate = CallRate::new(settings.calls_per_second, settings.burst);
-        let limit = settings.calls_per_second;
-        Self { settings, limit, rate, in_use: 0, queue: VecDeque::new(), sent: VecDeque::new() }
+        let (limit, burst) = (settings.calls_per_second, settings.burst);
+        let share = shared.then(|| {
+            let whole = Share { calls_per_second: limit, channels: settings.channels };
+            settings.calls_per_second = 0;
+            settings.channels = 0;
+            TrunkShare::new(whole)
+        });
+        Self {
+            settings,
+            limit,
+            burst,
+            chosen: limit,
+            share,
+            rate,
+            in_use: 0,
+            queue: VecDeque::new(),
+            sent: VecDeque::new(),
+        }
     }
 
-    /// From now on so many INVITEs per second; the caller keeps it within the limit.
+    /// From now on at most so many INVITEs per second; the caller keeps it within the limit.
     pub(super) fn set_rate(&mut self, now: Now, calls_per_second: u32) {
-        if calls_per_second != self.settings.calls_per_second {
-            self.settings.calls_per_second = calls_per_second;
-            self.rate = CallRate::after_another(now.tick, calls_per_second, self.settings.burst);
+        self.chosen = calls_per_second;
+        self.apply(now);
+    }
+
+    /// See [`TrunkShare::ask`].
+    pub(super) fn ask_share(&mut self, now: Now, wanted: bool) -> Option<ShareAsk> {
+        let ask = self.share.as_mut()?.ask(wanted, self.in_use);
+        self.apply(now);
+        ask
+    }
+
+    /// See [`TrunkShare::drawn`]; `None`: the database refused to answer.
+    pub(super) fn share_drawn(&mut self, now: Now, drawn: Option<ShareDrawn>) -> bool {
+        let Some(share) = &mut self.share else { return false };
+        let again = match drawn {
+            Some(drawn) => share.drawn(now.tick, drawn),
+            None => {
+                share.not_drawn();
+                false
+            }
+        };
+        self.apply(now);
+        again
+    }
+
+    pub(super) fn share_settles(&self) -> Option<Tick> {
+        self.share.as_ref().and_then(TrunkShare::next_timeout)
+    }
+
+    pub(super) fn settle_share(&mut self, now: Now) {
+        if let Some(share) = &mut self.share {
+            share.settle(now.tick);
+            self.apply(now);
         }
+    }
+
+    /// What a person chose, as far as our share goes.
+    fn apply(&mut self, now: Now) {
+        let mut rate = self.chosen;
+        if let Some(share) = &self.share {
+            let usable = share.usable();
+            rate = rate.min(usable.calls_per_second);
+            self.settings.channels = usable.channels;
+        }
+        if rate == self.settings.calls_per_second {
+            return;
+        }
+        self.settings.calls_per_second = rate;
+        // Bursts are shared as the rate is; one INVITE is no burst.
+        let burst = u64::from(self.burst) * u64::from(rate) / u64::from(self.limit.max(1));
+        self.settings.burst = match &self.share {
+            Some(_) => u32::try_from(burst).unwrap_or(1).max(1),
+            None => self.burst,
+        };
+        self.rate = CallRate::after_another(now.tick, rate, self.settings.burst);
     }
 
     /// Whether another attempt may begin: a channel is free, and what waits already leaves within half a second, so
     /// that no intent grows old in the queue.
     pub(super) fn refusal(&self, starting: usize) -> Option<&'static str> {
+        if self.share.is_some() && self.settings.calls_per_second == 0 {
+            return Some("share");
+        }
         if self.in_use >= self.settings.channels {
             return Some("channels");
         }
@@ -117,6 +193,11 @@ impl Dialer {
                 continue;
             }
             let Some(line) = self.lines.get_mut(index) else { return };
+            if line.settings.calls_per_second == 0 {
+                // Our share is away: what waits grows old and is given up, unless a share comes first.
+                self.deadlines.set(Timer::Line(index), Some(now.tick + NO_SHARE));
+                return;
+            }
             if let Err(at) = line.rate.take(now.tick) {
                 self.deadlines.set(Timer::Line(index), Some(at));
                 return;
@@ -149,7 +230,7 @@ impl Dialer {
             return false;
         }
         let may_go = self.health != StoreHealth::Gone
-            && !self.clock_is_off()
+            && self.may_invite(now)
             && self.gate_in_memory(now, call.campaign, &call.phone, call.class).is_none()
             && self.may_still_go(attempt);
         if !may_go {
@@ -164,3 +245,6 @@ impl Dialer {
         }
     }
 }
+
+/// Before a queue without a share is looked at again.
+const NO_SHARE: Duration = Duration::from_millis(250);

@@ -7,6 +7,8 @@
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
 //! | `cover` | which call may do without an agent of its own; the credit for it |
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
+//! | `lease` | this process's lease: trusted until when, lost, and when others may be taken over |
+//! | `cluster` | heartbeats, the work of dead processes, shares of trunks |
 //! | `clock` | whether this machine's clock and the database's are apart |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
 //! | `gates` | the gates that need no database, for the dialer and for `why` |
@@ -19,11 +21,13 @@
 mod ask;
 mod call;
 mod clock;
+mod cluster;
 pub mod command;
 mod cover;
 mod desk;
 mod ending;
 mod gates;
+mod lease;
 mod line;
 mod pace;
 mod promise;
@@ -38,7 +42,6 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use clock::clocks_are_apart;
 pub use gates::{NextCall, gates_in_memory, next_call};
@@ -54,6 +57,7 @@ use crate::logic::time::{Deadlines, Now, Tick, UtcMs};
 use call::Call;
 use desk::Desk;
 use ending::Ending;
+use lease::Lease;
 use line::Line;
 use room::Room;
 
@@ -79,6 +83,9 @@ pub struct Dialer {
     health: StoreHealth,
     /// This process's clock before the database's, as last measured.
     clock_ahead_ms: i64,
+    lease: Lease,
+    /// Other processes may use the same database.
+    shared: bool,
     ending: Ending,
     sounds: BTreeMap<String, Arc<[i16]>>,
 }
@@ -101,7 +108,10 @@ enum Waiting {
     Claim(CampaignId),
     Promote(CampaignId),
     Count(CampaignId),
-    AgentLeg(AgentId),
+    AgentLeg {
+        agent: AgentId,
+        leg: LegId,
+    },
     Disposition {
         agent: AgentId,
         attempt: AttemptId,
@@ -118,7 +128,11 @@ enum Waiting {
     },
     /// Nobody waits but the end of the process.
     Fact,
-    Heartbeat,
+    /// With the moment at which it was sent.
+    Heartbeat(Now),
+    Look,
+    /// A share of this trunk.
+    Share(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +142,8 @@ enum Timer {
     Line(usize),
     Room(CampaignId),
     Heartbeat,
+    /// A share of this trunk that was gained may be used.
+    Share(usize),
     Ending,
 }
 
@@ -155,7 +171,7 @@ impl Dialer {
                 .into_iter()
                 .map(|(id, agent)| (id, Desk::new(now, id, agent)))
                 .collect(),
-            lines: start.trunks.into_iter().map(Line::new).collect(),
+            lines: start.trunks.into_iter().map(|trunk| Line::new(trunk, start.shared)).collect(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -166,6 +182,8 @@ impl Dialer {
             deadlines: Deadlines::default(),
             health: StoreHealth::Ok,
             clock_ahead_ms: 0,
+            lease: Lease::new(now),
+            shared: start.shared,
             ending: Ending::No,
             sounds,
         };
@@ -215,6 +233,7 @@ impl Dialer {
                 Timer::Line(line) => self.grant(now, line, out),
                 Timer::Room(campaign) => self.fill_room(now, campaign, out),
                 Timer::Heartbeat => self.heartbeat(now, out),
+                Timer::Share(line) => self.settle_share(now, line, out),
                 // What follows is decided after every input.
                 Timer::Ending => {}
             }
@@ -254,7 +273,9 @@ impl Dialer {
             Waiting::Claim(campaign) => self.claimed(now, campaign, reply, out),
             Waiting::Promote(campaign) => self.promoted(now, campaign, reply),
             Waiting::Count(campaign) => self.counted(campaign, reply),
-            Waiting::AgentLeg(agent) => self.agent_leg_stored(agent, out),
+            Waiting::AgentLeg { agent, leg } => {
+                self.agent_leg_stored(now, agent, leg, reply, out);
+            }
             Waiting::Disposition { agent, attempt, code, asker } => {
                 if let Some(asker) = asker {
                     out.push(Action::Reply(asker, Box::new(ask::told(&reply))));
@@ -268,21 +289,9 @@ impl Dialer {
                 self.ledger_read(now, campaign, window, &held, reply, out);
             }
             Waiting::Fact => {}
-            Waiting::Heartbeat => {
-                // Our row is gone or belongs to somebody else: no call may start any more.
-                if matches!(reply, StoreReply::Refused { .. }) {
-                    self.drain(now, out);
-                }
-            }
-        }
-    }
-
-    fn heartbeat(&mut self, now: Now, out: &mut Vec<Action>) {
-        let until = now.utc + NODE_LEASE;
-        self.deadlines.set(Timer::Heartbeat, Some(now.tick + HEARTBEAT));
-        // One at a time: while the database hangs, beats do not pile up.
-        if !self.waiting.values().any(|waiting| matches!(waiting, Waiting::Heartbeat)) {
-            self.store(StoreCommand::Heartbeat { until, now: now.utc }, Waiting::Heartbeat, out);
+            Waiting::Heartbeat(begun) => self.beat_stored(now, begun, &reply, out),
+            Waiting::Look => self.seen(now, reply, out),
+            Waiting::Share(line) => self.share_drawn(now, line, &reply, out),
         }
     }
 
@@ -302,10 +311,6 @@ fn public_ref(boot: u64, attempt: AttemptId) -> String {
     format!("{boot:016x}-{:x}", attempt.0)
 }
 
-/// How long a node's lease lasts from each heartbeat.
-const NODE_LEASE: Duration = Duration::from_secs(10);
-/// Time between heartbeats.
-const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Most timers taken in one go.
 const MAX_TIMERS_AT_ONCE: usize = 100_000;
 

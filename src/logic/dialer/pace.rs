@@ -77,6 +77,9 @@ impl Dialer {
         if self.clock_is_off() {
             return Err("clock");
         }
+        if !self.lease.trusted(now) {
+            return Err("lease");
+        }
         if self.calls.len() >= self.max_lines {
             return Err("lines");
         }

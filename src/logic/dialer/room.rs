@@ -145,6 +145,17 @@ impl Room {
         self.state_at
     }
 
+    /// Takes over what the database says of the campaign, where that is news. Whoever asks for a change here is believed
+    /// until the database knows.
+    pub(super) fn hear(&mut self, state: CampaignState, at: UtcMs) -> bool {
+        if state == self.state || at < self.state_at {
+            return false;
+        }
+        self.state = state;
+        self.state_at = at;
+        true
+    }
+
     /// The longest a phone may ring: a call is not started so late that it could still ring after hours.
     pub(super) const fn longest_ring(&self) -> Duration {
         self.settings.limits.ring
@@ -188,6 +199,7 @@ impl Dialer {
             .and_then(|line| self.lines.get(line))
             .map(|l| l.settings.calls_per_second);
         let owners = self.agents_at_work();
+        let hoards = self.shared && !self.until_idle && owners.is_empty();
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         if room.state != CampaignState::Running || stopped || self.health != StoreHealth::Ok {
             return;
@@ -205,6 +217,14 @@ impl Dialer {
             room.counting = true;
             room.counted_at = Some(now.utc);
             commands.push((StoreCommand::Count { campaign }, Waiting::Count(campaign)));
+        }
+        if hoards {
+            // Others have agents for them.
+            self.release_all(now, campaign, out);
+            for (command, waiting) in commands {
+                self.store(command, waiting, out);
+            }
+            return;
         }
         let wanted = room.wanted(rate.unwrap_or(1));
         let runs_low = !room.dry && room.leads.len() * 2 < wanted;

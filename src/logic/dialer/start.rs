@@ -27,6 +27,19 @@ pub struct DialerStart {
     pub until_idle: bool,
     /// Attempts of earlier processes without an outcome: they become `unknown`.
     pub open_attempts: Vec<OpenAttempt>,
+    /// Other processes may dial from the same database: trunks are shared with them, and the work of dead ones is taken
+    /// over.
+    pub shared: bool,
+}
+
+/// What dead processes left open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenWork {
+    /// Attempts without an outcome, oldest first, each with its legs that did not end.
+    pub attempts: Vec<OpenAttempt>,
+    /// Other legs that did not end: of agents' shifts, of attempts whose outcome was written before, and of campaigns that
+    /// this process does not run.
+    pub stray_legs: Vec<OpenLeg>,
 }
 
 /// One campaign with its rows' ids.
@@ -74,7 +87,7 @@ pub struct OpenAttempt {
 }
 
 /// A leg of an earlier process that may still be up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenLeg {
     /// The leg.
     pub leg: LegId,

@@ -13,6 +13,7 @@ use crate::logic::ids::{
     SellerId, SuppressionId,
 };
 use crate::logic::outcome::Outcome;
+use crate::logic::pacing::trunk_share::ShareAsk;
 use crate::logic::phone::PhoneNumber;
 use crate::logic::settings::DialMode;
 use crate::logic::sip::user_agent::RemoteDialog;
@@ -43,11 +44,12 @@ pub enum StoreCommand {
     Release(Release),
     /// The last gate before an INVITE. Reply: `Saved` or `Refused`.
     Intent(Box<Intent>),
-    /// A leg that belongs to an agent's shift is about to be dialed. Reply: `Done`.
+    /// A leg that belongs to an agent's shift is about to be dialed. Takes the agent for this process until that leg has
+    /// ended, or the process. Reply: `Done`, or `Held` when another process has the agent: nothing is written then.
     AgentLeg(AgentLeg),
     /// A leg was answered: what is needed to end it after a crash. Reply: `Done`.
     LegAnswered(LegAnswered),
-    /// A leg is closed: an agent's, or one whose attempt had its outcome before. Reply: `Done`.
+    /// A leg is closed: an agent's, who is free then, or one whose attempt had its outcome before. Reply: `Done`.
     LegEnded(LegEnded),
     /// An agent became free and is kept for an attempt under way that had none of its own. Reply: `Done`.
     Covered {
@@ -102,6 +104,15 @@ pub enum StoreCommand {
         until: UtcMs,
         /// When.
         now: UtcMs,
+    },
+    /// How the other processes and the campaigns stand; and the work of those that are dead becomes ours. Reply: `Seen`.
+    Look(Look),
+    /// A share of a trunk. Reply: `Share`, or `Refused(Gate::NodeLease)` when another process has ended this one.
+    DrawShare(DrawShare),
+    /// This process ends; what it leaves open is anybody's. Reply: `Done`.
+    NodeEnded {
+        /// When.
+        at: UtcMs,
     },
     /// How a campaign's list stands. Reply: `Counted`.
     Count {
@@ -328,6 +339,32 @@ pub struct AgentLeg {
     pub now: UtcMs,
 }
 
+/// See [`StoreCommand::Look`].
+///
+/// A process is dead when it has ended, or its lease is over. Ended ones that left something open are always looked for;
+/// `take_lapsed` says whether those whose lease is over are ended now. Nobody else can take the same: a repeat answers with
+/// what is ours of it and still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Campaigns of this run: only their attempts can be booked.
+    pub campaigns: Vec<CampaignId>,
+    /// Ends those whose lease is over.
+    pub take_lapsed: bool,
+    /// When.
+    pub now: UtcMs,
+}
+
+/// See [`StoreCommand::DrawShare`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrawShare {
+    /// The trunk by name.
+    pub trunk: String,
+    /// What is kept and wanted.
+    pub ask: ShareAsk,
+    /// When.
+    pub now: UtcMs,
+}
+
 /// See [`StoreCommand::LegAnswered`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegAnswered {
@@ -546,5 +583,20 @@ impl CampaignState {
             Self::Draining => "draining",
             Self::Finished => "finished",
         }
+    }
+}
+
+/// The text is no state of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no state of a campaign")]
+pub struct UnknownCampaignState(pub String);
+
+impl std::str::FromStr for CampaignState {
+    type Err = UnknownCampaignState;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Running, Self::Paused, Self::Draining, Self::Finished];
+        let found = all.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| UnknownCampaignState(text.to_owned()))
     }
 }

@@ -62,6 +62,9 @@ fn rank(command: &StoreCommand, intended: &Intended) -> u8 {
         StoreCommand::AgentState(_) => 30,
         StoreCommand::Count { .. } => 31,
         StoreCommand::Account { .. } => 32,
+        StoreCommand::DrawShare(_) => 33,
+        StoreCommand::Look(_) => 34,
+        StoreCommand::NodeEnded { .. } => 35,
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the database answers to a `StoreCommand`, and how it is doing.
 
 use crate::logic::compliance::abandon_ledger::Account;
-use crate::logic::dialer::ClaimedLead;
+use crate::logic::dialer::{CampaignState, ClaimedLead, OpenWork};
 pub use crate::logic::gate::Gate;
+use crate::logic::ids::CampaignId;
+use crate::logic::pacing::trunk_share::ShareDrawn;
 use crate::logic::time::UtcMs;
 
 /// What the database answers.
@@ -36,6 +38,26 @@ pub enum StoreReply {
     Rejected,
     /// What the window has booked.
     Account(Account),
+    /// Another process has the agent.
+    Held {
+        /// Its name.
+        by: String,
+    },
+    /// What this process may use of the trunk.
+    Share(ShareDrawn),
+    /// How others and campaigns stand.
+    Seen(Box<Seen>),
+}
+
+/// See [`StoreCommand::Look`](crate::logic::dialer::StoreCommand::Look).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// The campaigns asked for, each with its state and since when.
+    pub campaigns: Vec<(CampaignId, CampaignState, UtcMs)>,
+    /// What dead processes left open and is ours now, as far as it is not over.
+    pub work: OpenWork,
+    /// Leads that dead processes had claimed and never called: ready again.
+    pub leads: u64,
 }
 
 /// Promised calls of a campaign that were not made yet.

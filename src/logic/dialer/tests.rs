@@ -1,8 +1,11 @@
 //! The dialer in virtual time, against a made-up database that keeps leads in memory and agents' phones that answer.
 
+mod cluster;
 mod promises;
 mod ratio;
 mod run;
+
+use std::time::Duration;
 
 use super::*;
 use crate::logic::compliance::abandon_ledger::Account;
@@ -348,7 +351,7 @@ fn a_run_until_idle_ends_when_the_list_is_done() {
 }
 
 /// An attempt with one leg that an earlier process left open.
-fn left_open(now: UtcMs) -> OpenAttempt {
+pub(super) fn left_open(now: UtcMs) -> OpenAttempt {
     let lead = lead(1);
     OpenAttempt {
         attempt: AttemptId(5),

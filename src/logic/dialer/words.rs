@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::logic::dialer::command::{AgentNotice, Command, Reply};
-use crate::logic::dialer::{StoreCommand, StoreHealth, StoreReply, Ticket};
+use crate::logic::dialer::{OpenLeg, StoreCommand, StoreHealth, StoreReply, Ticket};
 use crate::logic::ids::{AgentId, AttemptId, LegId};
 use crate::logic::media::MediaCommand;
 use crate::logic::phone::PhoneNumber;
@@ -63,6 +63,8 @@ pub enum LegCommand {
     Authorize,
     /// Ends it, whatever its state. Idempotent. `Failed` or `Ended` follows, unless it was only prepared.
     HangUp,
+    /// Ends what another process left up, by what was stored of it. `Failed` or `Ended` follows.
+    Recover(Box<OpenLeg>),
 }
 
 /// Whom a leg calls.

@@ -63,28 +63,33 @@ pub(super) fn agent_call(agent: &AgentSettings, ours: SocketAddr) -> OutgoingCal
     }
 }
 
-/// The call of an earlier process, as stored with its intent.
+/// The call of another process, as stored with its intent, and the address under which that process sent it.
 ///
 /// `None` when nothing was stored, or something that this version cannot read: such a leg cannot be ended.
-pub(super) fn stored_call(text: &str, credentials: Option<Credentials>) -> Option<OutgoingCall> {
+pub(super) fn stored_call(
+    text: &str,
+    credentials: Option<Credentials>,
+) -> Option<(OutgoingCall, Option<SocketAddr>)> {
     let stored: StoredCall = serde_json::from_str(text).ok()?;
-    Some(OutgoingCall {
+    let call = OutgoingCall {
         request_uri: stored.request_uri,
         peer: stored.peer,
         from: stored.from,
         to: stored.to,
         headers: vec![],
         credentials,
-    })
+    };
+    Some((call, stored.sent_by))
 }
 
 /// What a restart needs to end the leg: no secrets.
-pub(super) fn to_store(call: &OutgoingCall) -> String {
+pub(super) fn to_store(call: &OutgoingCall, ours: SocketAddr) -> String {
     let stored = StoredCall {
         request_uri: call.request_uri.clone(),
         peer: call.peer,
         from: call.from.clone(),
         to: call.to.clone(),
+        sent_by: Some(ours),
     };
     serde_json::to_string(&stored).unwrap_or_default()
 }
@@ -95,6 +100,9 @@ struct StoredCall {
     peer: SocketAddr,
     from: String,
     to: String,
+    /// Absent in rows of before there were several processes.
+    #[serde(default)]
+    sent_by: Option<SocketAddr>,
 }
 
 fn write_number(number: &PhoneNumber, format: &NumberFormat) -> String {
@@ -174,9 +182,11 @@ mod tests {
         let (number, shown) = ("+81312345678".parse().unwrap(), "+81398765432".parse().unwrap());
         let call =
             customer_call(&trunk, &number, &shown, "198.51.100.1:5060".parse().unwrap()).unwrap();
-        let text = to_store(&call);
+        let ours = "198.51.100.1:5060".parse().unwrap();
+        let text = to_store(&call, ours);
         assert!(!text.contains("hunter2"));
-        let back = stored_call(&text, trunk.credentials).unwrap();
+        let (back, sent_by) = stored_call(&text, trunk.credentials).unwrap();
+        assert_eq!(sent_by, Some(ours));
         assert_eq!((back.request_uri, back.from, back.to), (call.request_uri, call.from, call.to));
     }
 }

@@ -264,6 +264,9 @@ impl Node {
                     self.work.push_back(Work::Sip(SipCommand::Authorize { leg }))
                 }
                 Action::Leg(leg, LegCommand::HangUp) => self.hang_up(leg, out),
+                Action::Leg(_, LegCommand::Recover(old)) => {
+                    self.work.push_back(end_old_leg(&old, &self.trunks));
+                }
                 Action::Media(command) => out.push(NodeAction::Media(command)),
                 Action::Reply(asker, reply) => out.push(NodeAction::Reply(asker, reply)),
                 Action::Notice(notice) => out.push(NodeAction::Notice(notice)),
@@ -290,11 +293,17 @@ impl Node {
                     self.sip_address,
                 )
             });
-            intent.call = call.as_ref().map(dial_plan::to_store).unwrap_or_default();
+            intent.call = call
+                .as_ref()
+                .map(|call| dial_plan::to_store(call, self.sip_address))
+                .unwrap_or_default();
         } else if let StoreCommand::AgentLeg(row) = command {
             let agent = self.agents.iter().find(|(id, _)| *id == row.agent);
             let call = agent.map(|(_, agent)| dial_plan::agent_call(agent, self.sip_address));
-            row.call = call.as_ref().map(dial_plan::to_store).unwrap_or_default();
+            row.call = call
+                .as_ref()
+                .map(|call| dial_plan::to_store(call, self.sip_address))
+                .unwrap_or_default();
         }
     }
 
@@ -324,11 +333,12 @@ fn end_old_leg(old: &OpenLeg, trunks: &[TrunkSettings]) -> Work {
     let credentials =
         trunks.iter().find(|trunk| trunk.name == old.peer_name).and_then(|t| t.credentials.clone());
     match dial_plan::stored_call(&old.call, credentials) {
-        Some(call) => Work::Sip(SipCommand::Recover {
+        Some((call, sent_by)) => Work::Sip(SipCommand::Recover {
             leg: old.leg,
             boot: old.boot,
             call: Box::new(call),
             dialog: old.dialog.clone(),
+            sent_by,
         }),
         // Nothing to go by: it ends by itself at the far end's limit. Nothing more can be learnt of it.
         None => Work::Dialer(Input::Leg(old.leg, LegEvent::Ended { by_peer: false, q850: None })),

@@ -147,6 +147,8 @@ pub enum SipCommand {
         call: Box<OutgoingCall>,
         /// What was stored at the answer.
         dialog: Option<RemoteDialog>,
+        /// The address under which that process sent its requests; `None`: ours.
+        sent_by: Option<SocketAddr>,
     },
 }
 

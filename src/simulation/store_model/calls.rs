@@ -27,6 +27,10 @@ pub(super) struct Attempt {
     pub(super) key: String,
     pub(super) campaign: CampaignId,
     pub(super) uncovered: bool,
+    /// Which process made it.
+    pub(super) maker: u32,
+    /// Which process sees to its end.
+    pub(super) owner: u32,
     pub(super) phone: LeadPhone,
     pub(super) answered: Option<UtcMs>,
     pub(super) connected: Option<UtcMs>,

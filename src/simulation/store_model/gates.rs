@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::StoreModel;
 use super::calls::Attempt;
+use super::cluster::maker;
 use crate::logic::compliance::abandon_ledger::allowance;
 use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
 use crate::logic::gate::Gate;
@@ -25,6 +26,8 @@ impl StoreModel {
             key: intent.phone.key.clone(),
             campaign: intent.campaign,
             uncovered: intent.uncovered.is_some(),
+            maker: maker(intent.attempt.0),
+            owner: epoch,
             phone: intent.phone.clone(),
             answered: None,
             connected: None,
@@ -37,6 +40,8 @@ impl StoreModel {
             person: None,
         };
         self.calls.insert(intent.attempt, attempt);
+        let (trunk, of) = (intent.trunk.clone(), intent.attempt);
+        self.cluster.open_leg(epoch, intent.leg, Some(of), Some(trunk));
         StoreReply::Saved
     }
 
@@ -51,7 +56,7 @@ impl StoreModel {
         if !ours || used {
             return Some((Gate::LeaseLost, None));
         }
-        if self.nodes.get(&epoch).is_none_or(|lease| *lease <= intent.now) {
+        if !self.cluster.may_start(epoch, intent.now) {
             return Some((Gate::NodeLease, None));
         }
         let campaign = self.campaigns.get(&intent.campaign);

@@ -9,6 +9,7 @@ use crate::store::campaigns::CampaignRow;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::leads::lead_counts;
+use crate::store::reports::processes::{NodeRow, nodes};
 use crate::store::sql::{Bind, Sql};
 
 /// The whole picture.
@@ -75,19 +76,6 @@ pub struct AgentRow {
     pub reason: Option<String>,
 }
 
-/// One dialer.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct NodeRow {
-    /// Name.
-    pub name: String,
-    /// Process id on its machine.
-    pub pid: u64,
-    /// Start.
-    pub started: UtcMs,
-    /// End of its lease.
-    pub lease_until: UtcMs,
-}
-
 /// Reads the whole picture at `now`.
 ///
 /// # Errors
@@ -112,7 +100,7 @@ pub async fn status(db: &mut Db, now: UtcMs) -> Result<Status, StoreError> {
             windows: ledger_windows(db, id).await?,
         });
     }
-    Ok(Status { campaigns, agents: agents(db).await?, nodes: nodes(db).await? })
+    Ok(Status { campaigns, agents: agents(db).await?, nodes: nodes(db, now, now).await? })
 }
 
 /// A campaign by name, if there is one. `first_run` is 0 where it never ran.
@@ -203,23 +191,6 @@ async fn agents(db: &mut Db) -> Result<Vec<AgentRow>, StoreError> {
                 state: row.text(1)?,
                 since: row.opt_int(2)?.map(UtcMs),
                 reason: row.opt_text(3)?,
-            })
-        })
-        .collect()
-}
-
-async fn nodes(db: &mut Db) -> Result<Vec<NodeRow>, StoreError> {
-    const NODES: Sql = Sql::both(
-        "select name, pid, started_ms, lease_until_ms from node where ended_ms is null order by epoch",
-    );
-    let rows = db.rows("reading dialers", &NODES, &[]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(NodeRow {
-                name: row.text(0)?,
-                pid: row.count(1)?,
-                started: UtcMs(row.int(2)?),
-                lease_until: UtcMs(row.int(3)?),
             })
         })
         .collect()

@@ -129,7 +129,7 @@ fn a_call_needs_credit_in_every_window_in_which_it_may_yet_be_answered() {
         let mut run = Run::with_ledger(account, 100, &["a"], |campaign| {
             campaign.mode = DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap());
         });
-        run.now.utc = MIDNIGHT - Duration::from_secs(before);
+        run.set_clock(MIDNIGHT - Duration::from_secs(before));
         let mut run = run.ready();
         run.pass(Duration::from_millis(1_500));
         let span = run.rows.iter().find_map(|row| {
@@ -159,7 +159,7 @@ fn a_call_of_the_window_before_gives_up_its_agent_only_if_that_window_bears_its_
     let account = Account { answered: 40, ..Account::default() };
     for (before, talking) in [(Account::default(), 0), (account, 1)] {
         let mut run = Run::with_ledger(account, 100, &["a"], |_| {});
-        run.now.utc = MIDNIGHT - Duration::from_secs(2);
+        run.set_clock(MIDNIGHT - Duration::from_secs(2));
         let mut run = run.ready();
         let kept = run.dialed()[0];
         run.leg(kept, LegEvent::Ringing);

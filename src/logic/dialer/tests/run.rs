@@ -1,11 +1,14 @@
 //! A dialer with a made-up world around it: a database that keeps leads in memory, agents' phones that answer.
 
+use std::time::Duration;
+
 use super::super::*;
 use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::command::{Command, Reply, View};
 use crate::logic::gate::Gate;
 use crate::logic::ids::{ClassId, ContactId, LeadId, PhoneId, SellerId};
 use crate::logic::outcome::Outcome;
+use crate::logic::pacing::trunk_share::{Share, ShareDrawn};
 use crate::logic::settings::test_campaign;
 use crate::logic::settings::{AgentSettings, AutoAnswer, CampaignSettings, TrunkSettings};
 use crate::logic::sip::user_agent::RemoteDialog;
@@ -25,6 +28,15 @@ pub(super) struct Run {
     pub(super) held: Vec<(Ticket, StoreCommand)>,
     pub(super) hangs: bool,
     pub(super) refuse: Option<Gate>,
+    /// Heartbeats alone are not answered.
+    pub(super) deaf_to_beats: bool,
+    /// Another dialer has every agent.
+    pub(super) held_by: Option<String>,
+    /// What the next look at the others finds.
+    pub(super) seen: Seen,
+    /// What is drawn of a trunk, and how many want a part of it.
+    pub(super) share: Share,
+    pub(super) wanting: u32,
     /// The one window of the ledger.
     pub(super) account: Account,
     pub(super) rows: Vec<StoreCommand>,
@@ -53,6 +65,11 @@ impl Run {
         Self::start(account, contacts, agents, change, None)
     }
 
+    /// On a database that other processes use too.
+    pub(super) fn among_others(contacts: i64, agents: &[&str]) -> Self {
+        Self::build(Account::default(), contacts, agents, |_| {}, None, true)
+    }
+
     /// `left_open`: by an earlier process; such a run goes on until it is told to stop.
     pub(super) fn start(
         account: Account,
@@ -60,6 +77,17 @@ impl Run {
         agents: &[&str],
         change: impl FnOnce(&mut CampaignSettings),
         left_open: Option<OpenAttempt>,
+    ) -> Self {
+        Self::build(account, contacts, agents, change, left_open, false)
+    }
+
+    fn build(
+        account: Account,
+        contacts: i64,
+        agents: &[&str],
+        change: impl FnOnce(&mut CampaignSettings),
+        left_open: Option<OpenAttempt>,
+        shared: bool,
     ) -> Self {
         let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
         let mut settings = test_campaign();
@@ -78,8 +106,9 @@ impl Run {
             agents: agents.iter().zip(1..).map(|(name, id)| (AgentId(id), agent(name))).collect(),
             trunks: vec![trunk()],
             lines: 100,
-            until_idle: left_open.is_none(),
+            until_idle: left_open.is_none() && !shared,
             open_attempts: left_open.into_iter().collect(),
+            shared,
         };
         let mut out = vec![];
         let dialer = Dialer::new(now, start, BTreeMap::new(), &mut out);
@@ -92,6 +121,11 @@ impl Run {
             held: vec![],
             hangs: false,
             refuse: None,
+            deaf_to_beats: false,
+            held_by: None,
+            seen: Seen::default(),
+            share: Share { calls_per_second: 10, channels: 50 },
+            wanting: 1,
             account,
             rows: vec![],
             legs: vec![],
@@ -152,6 +186,7 @@ impl Run {
                         LegCommand::Prepare(_)
                         | LegCommand::Dial(_)
                         | LegCommand::HangUp
+                        | LegCommand::Recover(_)
                         | LegCommand::Authorize => {}
                     }
                 }
@@ -187,6 +222,16 @@ impl Run {
             self.refuse.map_or(StoreReply::Saved, |gate| StoreReply::Refused { gate, until: None })
         } else if matches!(command, StoreCommand::Account { .. }) {
             StoreReply::Account(self.account)
+        } else if matches!(command, StoreCommand::Heartbeat { .. }) && self.deaf_to_beats {
+            self.held.push((ticket, command));
+            return;
+        } else if matches!(command, StoreCommand::AgentLeg(_)) && self.held_by.is_some() {
+            StoreReply::Held { by: self.held_by.clone().unwrap() }
+        } else if matches!(command, StoreCommand::Look(_)) {
+            StoreReply::Seen(Box::new(std::mem::take(&mut self.seen)))
+        } else if let StoreCommand::DrawShare(draw) = &command {
+            let share = draw.ask.keep.max(draw.ask.want.min(self.share));
+            StoreReply::Share(ShareDrawn { share, wanting: self.wanting, place: 0 })
         } else {
             if let StoreCommand::Outcome(record) = &command {
                 self.account.answered += u64::from(record.booking.answered);
@@ -216,6 +261,12 @@ impl Run {
         }
         self.jump(end);
         self.input(Input::Timeout);
+    }
+
+    /// The wall clock shows `utc`, and a beat by that clock has landed.
+    pub(super) fn set_clock(&mut self, utc: UtcMs) {
+        self.now.utc = utc - Duration::from_secs(2);
+        self.pass(Duration::from_secs(2));
     }
 
     pub(super) fn jump(&mut self, at: Tick) {

@@ -137,11 +137,11 @@ impl UserAgent {
                 self.with_leg(turn, leg, |leg, engine, turn| leg.update(engine, turn, sdp));
             }
             SipCommand::Ping { ping, uri, peer } => self.ping(turn, ping, &uri, peer),
-            SipCommand::Recover { leg, boot, call, dialog } => {
+            SipCommand::Recover { leg, boot, call, dialog, sent_by } => {
                 if self.legs.contains_key(&leg) {
                     return;
                 }
-                let made = Leg::recover(&mut self.engine, turn, leg, boot, call, dialog);
+                let made = Leg::recover(&mut self.engine, turn, leg, boot, call, dialog, sent_by);
                 self.add(made);
                 self.settle(turn.now, leg);
             }
@@ -263,8 +263,8 @@ impl UserAgent {
         let status = response.and_then(Message::status);
         match purpose {
             Purpose::Ping { ping } => turn.event(SipEvent::OptionsDone { ping, status }),
-            Purpose::Cancel { leg, cseq } => self.with_leg(turn, leg, |leg, _, turn| {
-                leg.on_cancel_done(turn, cseq, status);
+            Purpose::Cancel { leg, cseq } => self.with_leg(turn, leg, |leg, engine, turn| {
+                leg.on_cancel_done(engine, turn, cseq, response);
             }),
             Purpose::Bye { leg } => self.with_leg(turn, leg, |leg, engine, turn| {
                 leg.on_bye_done(engine, turn, response);

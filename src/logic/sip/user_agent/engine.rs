@@ -153,6 +153,19 @@ impl Engine {
         request.push(name::USER_AGENT, &self.settings.name);
     }
 
+    /// Likewise, under the address of another process.
+    pub(super) fn dress_as(
+        &self,
+        request: &mut Message,
+        branch: u128,
+        sent_by: Option<SocketAddr>,
+    ) {
+        let Some(sent_by) = sent_by else { return self.dress(request, branch) };
+        let hop = Via::udp(sent_by);
+        request.push_front(name::VIA, format!("{hop};branch={}", branch_text(branch)));
+        request.push(name::USER_AGENT, &self.settings.name);
+    }
+
     /// Value of our Contact.
     pub(super) fn contact(&self) -> &str {
         &self.contact

@@ -116,6 +116,10 @@ pub(super) struct Outgoing {
     pub(super) early: Vec<Early>,
     /// Set for a leg of an earlier process: no answer is reported, only its end.
     pub(super) recovering: bool,
+    /// Under which address that process sent its INVITE, where it is not ours.
+    pub(super) sent_by: Option<SocketAddr>,
+    /// The far end's tag, as its answer to our CANCEL told it to one who cannot hear the answer to the INVITE.
+    pub(super) cancelled_tag: Option<String>,
     /// When an INVITE that only ever rings is cancelled by ourselves.
     pub(super) rings_until: Tick,
     /// Whether anything came back for any INVITE or CANCEL of this leg.

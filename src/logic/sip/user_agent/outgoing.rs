@@ -68,6 +68,8 @@ impl Leg {
             authorization: Vec::new(),
             early: Vec::new(),
             recovering: false,
+            sent_by: None,
+            cancelled_tag: None,
             rings_until: now + LONGEST_RINGING,
             heard: false,
         }));
@@ -169,7 +171,7 @@ impl Leg {
                 &from,
                 &outgoing.call.to,
             );
-            engine.dress(&mut cancel, invite.branch);
+            engine.dress_as(&mut cancel, invite.branch, outgoing.sent_by);
             let purpose = Purpose::Cancel { leg: self.id, cseq: invite.cseq };
             engine.start_client(turn, invite.branch, &cancel, outgoing.call.peer, purpose);
         }
@@ -238,6 +240,8 @@ impl Leg {
         if timed_out {
             self.linger(now);
             self.fail(turn, FailureCause::Timeout);
+        } else if cancel_failed && let Some(tag) = outgoing.cancelled_tag.take() {
+            self.end_by_tag(engine, turn, tag);
         } else if cancel_failed {
             let heard = outgoing.heard;
             self.linger(now);

@@ -78,7 +78,7 @@ fn a_422_after_a_hang_up_is_the_end() {
 fn a_restart_cancels_every_invite_that_may_be_out() {
     let mut solo = Solo::new();
     let call = call_with_password();
-    solo.order(SipCommand::Recover { leg: LEG, boot: 77, call, dialog: None });
+    solo.order(SipCommand::Recover { leg: LEG, boot: 77, call, dialog: None, sent_by: None });
     let sent = solo.sent();
     assert_eq!(words(&sent), ["CANCEL", "CANCEL", "CANCEL", "CANCEL"]);
     for cancel in &sent {

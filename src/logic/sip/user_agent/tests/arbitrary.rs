@@ -202,7 +202,13 @@ impl World {
                     route_set: vec![],
                     cseq: 1,
                 });
-                SipCommand::Recover { leg, boot: 5, call: call_with_password(), dialog }
+                SipCommand::Recover {
+                    leg,
+                    boot: 5,
+                    call: call_with_password(),
+                    dialog,
+                    sent_by: None,
+                }
             }
             3..=5 => SipCommand::HangUp { leg },
             6 => SipCommand::Authorize { leg: current },

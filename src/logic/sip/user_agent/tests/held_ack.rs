@@ -97,7 +97,8 @@ fn an_answer_that_died_unstored_is_told_again_to_the_next_process_and_ended() {
     let mut pair = answered();
     // The process is gone; the next one knows the leg and nothing of its answer.
     pair.near = holding();
-    let recover = SipCommand::Recover { leg: LEG, boot: 77, call: call(), dialog: None };
+    let recover =
+        SipCommand::Recover { leg: LEG, boot: 77, call: call(), dialog: None, sent_by: None };
     pair.order(Who::Near, recover);
     let restarted = pair.now;
     pair.run(SECOND * 5, nothing);

@@ -30,7 +30,7 @@ fn restarted(dialog: Option<RemoteDialog>) -> Solo {
     let mut later = settings(near(), far());
     later.identity.boot = 78;
     let mut solo = Solo::with(later);
-    solo.order(SipCommand::Recover { leg: LEG, boot: 77, call: call(), dialog });
+    solo.order(SipCommand::Recover { leg: LEG, boot: 77, call: call(), dialog, sent_by: None });
     solo
 }
 
@@ -62,6 +62,28 @@ fn a_ringing_leg_is_cancelled_with_the_very_branch_of_its_invite() {
     assert_eq!(words(&after.sent()), ["ACK"]);
     after.pass(SECOND * 70);
     assert_eq!((after.agent.legs(), after.agent.next_deadline()), (0, None));
+}
+
+#[test]
+fn a_leg_of_a_process_elsewhere_is_cancelled_under_its_address_and_ended_by_the_tag_of_the_answer()
+{
+    let elsewhere = "198.51.100.77:5099".parse().unwrap();
+    let mut later = settings(near(), far());
+    later.identity.boot = 78;
+    let mut after = Solo::with(later);
+    let (call, dialog, sent_by) = (call(), None, Some(elsewhere));
+    after.order(SipCommand::Recover { leg: LEG, boot: 77, call, dialog, sent_by });
+    let cancels = after.sent();
+    assert!(cancels[0].first(name::VIA).unwrap().contains("198.51.100.77:5099"));
+    after.receive(&cancels[0].reply(200, Some("their-tag")));
+    after.receive(&cancels[1].reply(481, Some("far")));
+    // Before the BYE is repeated for the first time.
+    after.pass(SECOND * 5 / 4);
+    let bye = after.request(Method::BYE);
+    assert!(bye.first(name::TO).unwrap().ends_with("tag=their-tag"), "{:?}", bye.first(name::TO));
+    assert!(!bye.first(name::VIA).unwrap().contains("198.51.100.77"));
+    after.receive(&bye.reply(200, None));
+    assert!(matches!(after.events()[..], [SipEvent::Ended { leg: LEG, by_peer: false, .. }]));
 }
 
 #[test]

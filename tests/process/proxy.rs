@@ -1,0 +1,96 @@
+//! A way to the database that can be cut: bytes stay where they are, and nobody is told.
+
+use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::site::rest;
+
+/// Ends with the test.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    cut: Arc<AtomicBool>,
+    done: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    /// Connections to it go to `server`.
+    pub(crate) fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            cut: Arc::default(),
+            done: Arc::default(),
+        };
+        let (cut, done) = (Arc::clone(&proxy.cut), Arc::clone(&proxy.done));
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((near, _)) => {
+                        let far = TcpStream::connect(server).unwrap();
+                        let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
+                        for (from, to) in [(near, far), back] {
+                            let (cut, done) = (Arc::clone(&cut), Arc::clone(&done));
+                            std::thread::spawn(move || carry(from, to, &cut, &done));
+                        }
+                    }
+                    Err(_) => rest(Duration::from_millis(5)),
+                }
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on nothing comes through, in either direction.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
+    }
+
+    /// What waited goes on its way.
+    pub(crate) fn mend(&self) {
+        self.cut.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool, done: &AtomicBool) {
+    from.set_nonblocking(false).unwrap();
+    from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut bytes = vec![0; 65_536];
+    while !done.load(Ordering::Relaxed) {
+        let read = from.read(&mut bytes);
+        while cut.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
+            rest(Duration::from_millis(5));
+        }
+        match read {
+            Ok(0) => break,
+            Ok(size) => {
+                if to.write_all(&bytes[..size]).is_err() {
+                    break;
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+    }
+    // The other side hears of it.
+    to.shutdown(std::net::Shutdown::Both).ok();
+}

@@ -257,6 +257,28 @@ fn a_number_that_is_suppressed_while_its_second_invite_waits_is_not_called() {
 }
 
 #[test]
+fn what_happens_while_a_call_waits_for_its_turn_is_asked_once_more() {
+    let changes: [fn(&mut Run); 3] = [
+        |run| {
+            let kept = run.dialer.calls.values().last().unwrap().agent.unwrap();
+            let phone = run.dialer.desks[&kept].leg.unwrap();
+            run.leg(phone, LegEvent::Dead);
+        },
+        // 23:59:50 in Tokyo: too late for a whole ring.
+        |run| run.now.utc = UtcMs(1_790_002_790_000),
+        |run| run.input(Input::StoreHealth(StoreHealth::Gone)),
+    ];
+    for change in changes {
+        let mut run = Run::new(2, &["a", "b"], promises::evenings).ready();
+        assert_eq!((run.prepared().len(), run.dialed().len()), (2, 1));
+        change(&mut run);
+        run.pass(Duration::from_secs(1));
+        assert_eq!(run.dialed().len(), 1);
+        assert_eq!(run.outcomes(), [Outcome::NotPlaced]);
+    }
+}
+
+#[test]
 fn a_wall_clock_that_is_set_back_undoes_no_word_and_no_pause() {
     let mut run = Run::new(1, &["a"], |_| {}).ready();
     let customer = run.dialed()[0];

@@ -4,7 +4,7 @@ use super::*;
 use crate::logic::settings::{Calendar, CallingHours, TimeRange, Weekly};
 
 /// Everybody's evening, 22:00 to 24:00 in Tokyo: it is 23:13 there when a run begins.
-fn evenings(settings: &mut CampaignSettings) {
+pub(super) fn evenings(settings: &mut CampaignSettings) {
     settings.hours = CallingHours::Weekly(Weekly {
         default_zones: vec!["Asia/Tokyo".to_owned()],
         days: std::array::from_fn(|_| vec![TimeRange { start: 1_320, end: 1_440 }]),

@@ -118,6 +118,51 @@ fn an_agent_who_becomes_free_is_kept_for_a_call_under_way_before_another_is_star
     assert_eq!(run.account.abandoned, 0);
 }
 
+/// Two people who were promised a call, or who may have met silence in a crash.
+fn owed(now: UtcMs) -> [ClaimedLead; 2] {
+    let promise = Some(Promise { due: now, owner: None });
+    let last_outcome = Some(Outcome::Unknown);
+    [ClaimedLead { promise, ..lead(1) }, ClaimedLead { last_outcome, ..lead(1) }]
+}
+
+/// A run of ratio 2.0 with credit for one call, whose list begins with these leads.
+fn beginning_with(leads: &[ClaimedLead]) -> Run {
+    let account = Account { answered: 40, ..Account::default() };
+    let mut run = Run::with_ledger(account, 100, &["a"], |campaign| {
+        campaign.mode = DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap());
+    });
+    let at_hand = &mut run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().leads;
+    for (place, lead) in at_hand.iter_mut().zip(leads) {
+        place.clone_from(lead);
+    }
+    let mut run = run.ready();
+    run.pass(Duration::from_secs(2));
+    run
+}
+
+#[test]
+fn whoever_is_owed_a_call_is_called_with_an_agent_only() {
+    for owed in owed(UtcMs(1_790_000_000_000)) {
+        let second = ClaimedLead { lead: LeadId(2), ..owed };
+        let run = beginning_with(&[lead(1), second]);
+        let alone: Vec<_> = run.dialer.calls.values().filter(|call| call.agent.is_none()).collect();
+        assert_eq!(alone.len(), 1);
+        assert_ne!(alone[0].lead.lead, LeadId(2), "{:?}", alone[0].lead);
+    }
+}
+
+#[test]
+fn whoever_is_owed_a_call_keeps_the_agent_though_another_answers_first() {
+    for owed in owed(UtcMs(1_790_000_000_000)) {
+        let mut run = beginning_with(&[owed]);
+        let (kept, other) = (run.dialed()[0], run.dialed()[1]);
+        answer(&mut run, other);
+        assert_eq!(run.view().calls.talking, 0);
+        answer(&mut run, kept);
+        assert_eq!(run.view().calls.talking, 1);
+    }
+}
+
 /// 00:00 in Tokyo, where the windows of the ledger begin, after a run's own beginning.
 const MIDNIGHT: UtcMs = UtcMs(1_790_002_800_000);
 
@@ -189,6 +234,7 @@ fn credit_that_the_database_refuses_is_not_asked_for_with_every_lead_at_hand() {
     let gates = run.view().campaigns[0].gates.clone();
     assert!(matches!(gates[..], [("credit", 2..=4)]), "{gates:?}");
     assert_eq!(run.view().campaigns[0].held_by, Some("credit"));
+    assert_eq!(used(&run).0, 0);
     run.refuse = None;
     run.pass(Duration::from_secs(1));
     assert_eq!(run.dialed().len(), 2);

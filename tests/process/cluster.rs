@@ -174,6 +174,48 @@ fn dialers_are_restarted_one_after_the_other_and_no_outcome_is_lost() {
 }
 
 #[test]
+fn a_database_that_was_away_for_everybody_makes_nobody_dead_and_loses_no_outcome() {
+    let _alone = crate::alone();
+    let (contacts, trunk) = (120, (12, 8));
+    let schema = Schema::new();
+    let carrier = world(4, trunk);
+    let proxy = Proxy::to(server_of(&schema.url));
+    let direct = plan(&schema, &carrier, contacts);
+    let first = Site::new(&direct);
+    let plan = Plan { database: through(&schema.url, &proxy), ..direct };
+    let sites = [first.colleague(&plan, "east", trunk), first.colleague(&plan, "west", trunk)];
+    let mut dialers = sites.each_ref().map(Site::run_for_ever);
+    let sockets = sites.each_ref().map(Site::socket);
+    let (staff, carrier) = Staff::hire_at(carrier, sockets.to_vec());
+    let attempts = || schema.number("select count(*) from attempt where ended_ms is not null");
+    eventually("both are at work", Duration::from_secs(60), || attempts() >= 40);
+    proxy.go_away();
+    let over = "select count(*) from node where ended_ms is null \
+         and lease_until_ms <= extract(epoch from clock_timestamp()) * 1000";
+    eventually("each of them looks dead to the other", Duration::from_secs(60), || {
+        schema.number(over) == 2
+    });
+    let calls = carrier.report().unwrap().totals.calls;
+    rest(Duration::from_secs(1));
+    assert_eq!(carrier.report().unwrap().totals.calls, calls, "no call starts without a database");
+    proxy.come_back();
+    eventually("the list is done", Duration::from_secs(120), || {
+        schema.number("select count(*) from lead where state in (0, 2)") == 0
+    });
+    for (site, dialer) in sites.iter().zip(&mut dialers) {
+        dialer.terminate();
+        assert_eq!(dialer.wait(Duration::from_secs(90)).code(), Some(0), "{}", site.last_words());
+    }
+    rest(Duration::from_millis(300));
+    staff.dismiss();
+    assert_eq!(schema.number("select count(*) from attempt where outcome = 'unknown'"), 0);
+    let found_dead = "select count(*) from event where kind = 'node_ended' \
+         and body::json ->> 'by' <> body::json ->> 'epoch'";
+    assert_eq!(schema.number(found_dead), 0);
+    check(&schema, &carrier, &Size { contacts, agents: 4, trunk, within: Duration::ZERO });
+}
+
+#[test]
 fn an_agent_works_at_one_dialer_and_the_other_says_where() {
     let _alone = crate::alone();
     let schema = Schema::new();

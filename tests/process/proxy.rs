@@ -1,4 +1,5 @@
-//! A way to the database that can be cut: bytes stay where they are, and nobody is told.
+//! A way to the database that can be cut (bytes stay where they are, and nobody is told), or end as at a restart (every
+//! connection is lost, and no new one is made).
 
 use std::io::ErrorKind;
 use std::io::Read;
@@ -18,6 +19,7 @@ use crate::site::rest;
 pub(crate) struct Proxy {
     address: SocketAddr,
     cut: Arc<AtomicBool>,
+    away: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
 }
 
@@ -29,18 +31,21 @@ impl Proxy {
         let proxy = Self {
             address: listener.local_addr().unwrap(),
             cut: Arc::default(),
+            away: Arc::default(),
             done: Arc::default(),
         };
         let (cut, done) = (Arc::clone(&proxy.cut), Arc::clone(&proxy.done));
+        let away = Arc::clone(&proxy.away);
         std::thread::spawn(move || {
             while !done.load(Ordering::Relaxed) {
                 match listener.accept() {
+                    Ok(_) if away.load(Ordering::Relaxed) => {}
                     Ok((near, _)) => {
                         let far = TcpStream::connect(server).unwrap();
                         let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
                         for (from, to) in [(near, far), back] {
-                            let (cut, done) = (Arc::clone(&cut), Arc::clone(&done));
-                            std::thread::spawn(move || carry(from, to, &cut, &done));
+                            let flags = [&cut, &away, &done].map(Arc::clone);
+                            std::thread::spawn(move || carry(from, to, &flags));
                         }
                     }
                     Err(_) => rest(Duration::from_millis(5)),
@@ -59,6 +64,16 @@ impl Proxy {
         self.cut.store(true, Ordering::Relaxed);
     }
 
+    /// As a server that restarts: all connections end, and nobody gets a new one.
+    pub(crate) fn go_away(&self) {
+        self.away.store(true, Ordering::Relaxed);
+    }
+
+    /// The server is up again.
+    pub(crate) fn come_back(&self) {
+        self.away.store(false, Ordering::Relaxed);
+    }
+
     /// What waited goes on its way.
     pub(crate) fn mend(&self) {
         self.cut.store(false, Ordering::Relaxed);
@@ -71,11 +86,11 @@ impl Drop for Proxy {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool, done: &AtomicBool) {
+fn carry(mut from: TcpStream, mut to: TcpStream, [cut, away, done]: &[Arc<AtomicBool>; 3]) {
     from.set_nonblocking(false).unwrap();
     from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut bytes = vec![0; 65_536];
-    while !done.load(Ordering::Relaxed) {
+    while !done.load(Ordering::Relaxed) && !away.load(Ordering::Relaxed) {
         let read = from.read(&mut bytes);
         while cut.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
             rest(Duration::from_millis(5));

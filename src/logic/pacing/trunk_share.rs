@@ -194,6 +194,7 @@ const SETTLES: Duration = Duration::from_millis(1_100);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::pacing::call_rate::CallRate;
     use proptest::prelude::*;
 
     const LIMIT: Share = Share { calls_per_second: 10, channels: 31 };
@@ -332,7 +333,48 @@ mod tests {
         assert_eq!(draw(&ask, LIMIT), LIMIT);
     }
 
+    /// Every process sends as eagerly as its own limiter lets it; the moments at which INVITEs left, over all of them.
+    fn eager(table: &mut Table, steps: &[(usize, bool, bool)]) -> Vec<Tick> {
+        let mut rates: Vec<Option<(u32, CallRate)>> = table.shares.iter().map(|_| None).collect();
+        let mut sent = vec![];
+        for (at, wanted, answered) in steps {
+            table.ask(*at, *wanted);
+            if *answered {
+                table.answer(*at);
+            }
+            for _ in 0..10 {
+                table.now = table.now + Duration::from_millis(10);
+                for (share, rate) in table.shares.iter_mut().zip(&mut rates) {
+                    share.settle(table.now);
+                    let usable = share.usable().calls_per_second;
+                    // As the dialer does: a changed rate begins anew.
+                    if rate.as_ref().map_or(0, |(now, _)| *now) != usable {
+                        let fresh = (usable > 0)
+                            .then(|| (usable, CallRate::after_another(table.now, usable, 1)));
+                        *rate = fresh;
+                    }
+                    while rate.as_ref().is_some_and(|(_, rate)| rate.take(table.now).is_ok()) {
+                        sent.push(table.now);
+                    }
+                }
+            }
+        }
+        sent
+    }
+
     proptest! {
+        #[test]
+        fn no_second_holds_more_invites_than_the_trunk_bears_while_shares_change(
+            steps in proptest::collection::vec((0usize..3, proptest::bool::weighted(0.7), proptest::bool::weighted(0.8)), 50..200)
+        ) {
+            let sent = eager(&mut Table::new(3), &steps);
+            for (from, first) in sent.iter().enumerate() {
+                let within = sent[from..].iter().take_while(|at| at.since(*first) < Duration::from_secs(1));
+                let count = u32::try_from(within.count()).unwrap();
+                prop_assert!(count <= LIMIT.calls_per_second, "{count} from {first:?}");
+            }
+        }
+
         #[test]
         fn together_they_never_use_more_than_the_trunk_bears(
             steps in proptest::collection::vec((0usize..4, 0u8..6, 0u32..40), 1..200)

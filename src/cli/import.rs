@@ -139,7 +139,7 @@ async fn import_list(
     let rejects = rejects.map_or_else(beside, Path::to_owned);
     let mut rejects = RejectsFile::new(rejects, csv.header().clone());
 
-    let mut db = Db::open(&setup::database_url(&file.database)).await?;
+    let mut db = Db::open_bulk(&setup::database_url(&file.database)).await?;
     db.migrate(Clock::utc(), &Dice::throw()?.installation).await?;
     let mut ids = IdMaker::new(store::next_epoch(&mut db).await?);
     let hash = &csv.survey().sha256;

@@ -249,7 +249,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         stray_legs,
         seed: dice.seed,
     };
-    let checkpoints = Db::open(&settings.database_url).await?;
+    let checkpoints = Db::open_checkpoints(&settings.database_url).await?;
     let signals = if settings.signals { Some(Signals::listen()?) } else { None };
     let (handle, ends) = Handle::new();
     tracing::info!(

@@ -99,12 +99,25 @@ pub(super) async fn checkpoints(mut db: Db) {
     }
     loop {
         tokio::time::sleep(CHECKPOINT_EVERY).await;
-        if let Err(error) = db.checkpoint().await {
-            tracing::warn!(%error, "the database's log grows: it could not be moved into the file");
-            tokio::time::sleep(CHECKPOINT_AFTER_FAILURE).await;
+        match db.checkpoint().await {
+            Ok(found) if found.done_pages < found.log_pages && found.log_pages > LONG_LOG => {
+                let log_pages = found.log_pages;
+                tracing::warn!(
+                    log_pages,
+                    "the database's log grows: somebody has been reading for a long time"
+                );
+                tokio::time::sleep(CHECKPOINT_AFTER_FAILURE).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the database's log grows: it could not be moved into the file");
+                tokio::time::sleep(CHECKPOINT_AFTER_FAILURE).await;
+            }
         }
     }
 }
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// 256 MB of 4 KiB: four times what is begun anew where nobody is in the way.
+const LONG_LOG: u64 = 65_536;
 const CHECKPOINT_AFTER_FAILURE: Duration = Duration::from_secs(10);

@@ -32,6 +32,8 @@ enum Conn {
 enum Purpose {
     Any,
     Writer,
+    Bulk,
+    Checkpoints,
 }
 
 /// Which database.
@@ -93,12 +95,30 @@ impl Db {
     }
 
     /// Like [`Db::open`], for the connection that runs the dialer's commands: on SQLite it never moves the log into the
-    /// file inside a commit, so somebody must call [`Db::checkpoint`] on another connection.
+    /// file inside a commit, so somebody must call [`Db::checkpoint`] on a connection made by [`Db::open_checkpoints`].
     ///
     /// # Errors
     /// As [`Db::open`].
     pub async fn open_writer(url: &str) -> Result<Self, StoreError> {
         Self::connect(url, Purpose::Writer).await
+    }
+
+    /// Like [`Db::open`], for the connection that moves SQLite's log into its file: it never holds up a writer for longer than
+    /// 60 ms.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_checkpoints(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, Purpose::Checkpoints).await
+    }
+
+    /// Like [`Db::open`], for a connection that writes many rows: on SQLite its log may grow to 64 MB before it is moved into
+    /// the file, so that pages which are written again and again are moved once. Moving holds up no other writer.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_bulk(url: &str) -> Result<Self, StoreError> {
+        Self::connect(url, Purpose::Bulk).await
     }
 
     /// Opens the connection anew after it was lost.
@@ -137,14 +157,27 @@ impl Db {
     /// Moves the log into the database file (SQLite; elsewhere nothing). Run it on a connection of its own, about once a
     /// second: inside a commit it costs the dialer tens of milliseconds.
     ///
+    /// Nobody waits for it, but pages that are written meanwhile stay in the log, which therefore grows for as long as
+    /// somebody writes without a pause. So a log past 64 MB is also begun anew: writers wait for the rest of it to be
+    /// moved, a few milliseconds; where a reader of old pages is in the way, at most 60 ms, and the next time again.
+    ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be written.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint, StoreError> {
+        const PASSIVE: Sql = Sql::both("pragma wal_checkpoint(passive)");
+        const RESTART: Sql = Sql::both("pragma wal_checkpoint(restart)");
         if self.engine() == Engine::Postgres {
             return Ok(Checkpoint::default());
         }
-        let rows =
-            self.rows("moving the log", &Sql::both("pragma wal_checkpoint(passive)"), &[]).await?;
+        let found = self.move_log(&PASSIVE).await?;
+        if found.log_pages <= LOG_PAGES {
+            return Ok(found);
+        }
+        self.move_log(&RESTART).await
+    }
+
+    async fn move_log(&mut self, sql: &Sql) -> Result<Checkpoint, StoreError> {
+        let rows = self.rows("moving the log", sql, &[]).await?;
         let Some(row) = rows.first() else { return Ok(Checkpoint::default()) };
         Ok(Checkpoint { log_pages: row.count(1)?, done_pages: row.count(2)? })
     }
@@ -332,7 +365,13 @@ async fn open_sqlite(url: &str, purpose: Purpose) -> Result<SqliteConnection, St
         .disable_statement_logging();
     let options = match purpose {
         Purpose::Any => options,
+        // While it begins the log anew, writers wait as long as it does.
+        Purpose::Checkpoints => options.busy_timeout(Duration::from_millis(60)),
         Purpose::Writer => options.pragma("wal_autocheckpoint", "0"),
+        // A smaller cache: what a long list needs more than a short one is this and little else.
+        Purpose::Bulk => options
+            .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
+            .pragma("cache_size", "-24576"),
     };
     options.connect().await.map_err(StoreError::during("opening the database file"))
 }
@@ -345,8 +384,9 @@ async fn open_postgres(url: &str, purpose: Purpose) -> Result<PgConnection, Stor
         // jit: compiling a plan of our size takes longer than running it.
         .options([("synchronous_commit", "on"), ("jit", "off")]);
     let options = match purpose {
-        Purpose::Any => options,
-        Purpose::Writer => options.options(LET_GO_OF_LOCKS),
+        Purpose::Any | Purpose::Checkpoints => options,
+        // An import holds its seller's row.
+        Purpose::Writer | Purpose::Bulk => options.options(LET_GO_OF_LOCKS),
     };
     options
         .disable_statement_logging()
@@ -359,6 +399,8 @@ const fn not_durable(setting: &'static str, found: String, wanted: &'static str)
     StoreError::NotDurable { setting, found, wanted }
 }
 
+/// 64 MB of 4 KiB: past it the log is begun anew.
+const LOG_PAGES: u64 = 16_384;
 const COPY_PIECE: usize = 60_000;
 /// A process that stands still or loses its network in mid-transaction holds rows that others wait for (the campaign's,
 /// above all): the server ends its session, well before its lease is over.

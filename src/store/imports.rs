@@ -278,7 +278,7 @@ pub(super) const COUNT: Sql = Sql::both(
      from import_row where list_id = $1 and import_id = $2",
 );
 
-/// How many rows a chunk has: on SQLite as many as take about 25 ms, since nobody else can write meanwhile; on PostgreSQL,
+/// How many rows a chunk has: on SQLite as many as take about 35 ms, since nobody else can write meanwhile; on PostgreSQL,
 /// where nobody waits, as many as make a round trip worth it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportPace {
@@ -314,7 +314,7 @@ impl ImportPace {
     }
 }
 
-const CHUNK_TIME: Duration = Duration::from_millis(25);
+const CHUNK_TIME: Duration = Duration::from_millis(35);
 /// A disk so slow that these take longer is slow for everybody.
 const LEAST_ROWS: usize = 100;
 /// So that memory stays what it is: a row may have many fields.
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_grow_and_shrink_to_about_25_ms() {
+    fn chunks_grow_and_shrink_to_about_35_ms() {
         let mut pace = ImportPace::new(Engine::Sqlite);
         pace.took(500, Duration::from_millis(5));
         assert_eq!(pace.rows(), 1_000, "not more than twice as many at once");
@@ -341,7 +341,7 @@ mod tests {
             pace.took(pace.rows(), Duration::from_millis(5));
         }
         assert_eq!(pace.rows(), 4_000);
-        pace.took(4_000, Duration::from_millis(50));
+        pace.took(4_000, Duration::from_millis(70));
         assert_eq!(pace.rows(), 2_000);
         pace.took(2_000, Duration::from_secs(10));
         assert_eq!(pace.rows(), 100);

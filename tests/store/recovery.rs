@@ -219,6 +219,31 @@ async fn commits_are_durable_and_that_is_asked(world: &mut World) {
 }
 
 #[test]
+fn a_long_log_is_begun_anew_as_soon_as_no_reader_is_in_the_way() {
+    use sqlx::Connection as _;
+    on_sqlite(async |world| {
+        world.lead(1).await;
+        let mut reader = sqlx::SqliteConnection::connect(&world.url).await.unwrap();
+        sqlx::raw_sql("begin; select count(*) from lead").execute(&mut reader).await.unwrap();
+        world.sql("create table ballast as select hex(zeroblob(35000000)) as text").await;
+        let mut mover = Db::open_checkpoints(&world.url).await.unwrap();
+        let held = mover.checkpoint().await.unwrap();
+        assert!(held.log_pages > 16_384 && held.done_pages < held.log_pages, "{held:?}");
+        // The dialer goes on, at the end of the log.
+        assert_eq!(world.claim(1, 5).await.len(), 1);
+        sqlx::raw_sql("commit").execute(&mut reader).await.unwrap();
+        let moved = mover.checkpoint().await.unwrap();
+        assert!(moved.done_pages == moved.log_pages, "{moved:?}");
+        world.lead(2).await;
+        assert_eq!(world.claim(2, 5).await.len(), 1);
+        let anew = mover.checkpoint().await.unwrap();
+        assert!(anew.log_pages < 100, "{anew:?}");
+        mover.close().await.unwrap();
+        reader.close().await.unwrap();
+    });
+}
+
+#[test]
 fn another_writer_in_the_way_is_told_apart_from_a_bug() {
     on_sqlite(async |world| {
         world.lead(1).await;

@@ -123,8 +123,9 @@ fn look_up(clean: &CleanNumber, region: Region) -> Result<Found, PhoneRefusal> {
     let library_region = region.in_library();
     let parsed =
         PHONE_NUMBER_UTIL.parse(text, library_region).map_err(|_shape| PhoneRefusal::Invalid)?;
-    // Never `is_possible`: it accepts 0081-90-… and 184-03-…
-    if !PHONE_NUMBER_UTIL.is_valid_number(&parsed) {
+    // Never `is_possible`: it accepts 0081-90-… and 184-03-… A number of no type is not valid, and the other way round.
+    let kind = PHONE_NUMBER_UTIL.get_number_type(&parsed);
+    if kind == PhoneNumberType::Unknown {
         return Err(PhoneRefusal::Invalid);
     }
     let number: PhoneNumber = PHONE_NUMBER_UTIL
@@ -134,7 +135,7 @@ fn look_up(clean: &CleanNumber, region: Region) -> Result<Found, PhoneRefusal> {
     if let Some(rule) = never_dial(&number) {
         return Err(PhoneRefusal::Special(rule));
     }
-    let kind = kind_of(PHONE_NUMBER_UTIL.get_number_type(&parsed));
+    let kind = kind_of(kind);
     if !kind.may_be_called() {
         return Err(PhoneRefusal::ForbiddenType(kind));
     }
@@ -284,5 +285,26 @@ mod tests {
                 proptest::prop_assert_eq!(again.number, found.number);
             }
         }
+    }
+
+    #[test]
+    fn a_number_has_a_type_if_it_is_valid_and_only_then() {
+        let mut valid = 0;
+        for (code, digits) in
+            [(81, 9), (81, 10), (1, 10), (44, 10), (39, 9), (49, 10), (86, 11), (870, 9), (7, 10)]
+        {
+            for n in 0..3_000_u64 {
+                // Spread over the whole plan.
+                let rest = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 10_u64.pow(digits);
+                let Ok(parsed) = PHONE_NUMBER_UTIL.parse(format!("+{code}{rest}"), None) else {
+                    continue;
+                };
+                let is_valid = PHONE_NUMBER_UTIL.is_valid_number(&parsed);
+                let kind = PHONE_NUMBER_UTIL.get_number_type(&parsed);
+                assert_eq!(is_valid, kind != PhoneNumberType::Unknown, "+{code} {rest}");
+                valid += u32::from(is_valid);
+            }
+        }
+        assert!(valid > 1_000, "{valid}");
     }
 }

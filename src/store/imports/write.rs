@@ -84,6 +84,8 @@ impl Plan<'_> {
         self.change(db, job).await
     }
 
+    /// `or fail`: the whole transaction is undone anyhow, so SQLite need not keep a copy of every page that a statement
+    /// touches.
     async fn insert(
         &self,
         db: &mut Db,
@@ -92,23 +94,23 @@ impl Plan<'_> {
     ) -> Result<(), StoreError> {
         const CONTACTS: Sql = sql_cells!(
             [0 id int, 1 external_id text, 2 name text, 3 language text, 4 custom text],
-            "insert into contact (id, seller_id, external_id, name, language, custom) \
+            "insert or fail into contact (id, seller_id, external_id, name, language, custom) \
              select id, $2, external_id, name, language, custom from r"
         );
         const PHONES: Sql = sql_cells!(
             [0 id int, 1 contact int, 2 position int, 3 key text, 4 number text, 5 kind text, 6 extension text,
              7 zones text],
-            "insert into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
+            "insert or fail into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
              select id, $2, contact, position, key, number, kind, extension, zones from r"
         );
         const LEADS: Sql = sql_cells!(
             [0 id int, 1 contact int, 2 class int, 3 rank int],
-            "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+            "insert or fail into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
              select id, $2, contact, class, rank, 0, 0, $3 from r"
         );
         const SEEN: Sql = sql_cells!(
             [0 row_key text, 1 file_row int, 2 result text],
-            "insert into import_row (list_id, row_key, import_id, row_no, result) \
+            "insert or fail into import_row (list_id, row_key, import_id, row_no, result) \
              select $2, row_key, $3, file_row, result from r"
         );
         let seller = Bind::Int(job.seller.0);

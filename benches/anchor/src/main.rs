@@ -1,0 +1,133 @@
+//! The anchors of the database bench: what SQLite does with bare prepared statements, without anything of ours around it.
+//!
+//! A package of its own, so that its driver is built when it is asked for and the product with what it always has.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run ends")]
+#![expect(clippy::print_stdout, reason = "figures go to the bench")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
+#[path = "../../database/person.rs"]
+#[expect(dead_code, reason = "the bench writes lists of them, too")]
+mod person;
+
+use std::io::BufRead;
+use std::path::Path;
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use person::Person;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["insert", path, rows, chunk] => {
+            insert_prepared(path.as_ref(), rows.parse().unwrap(), chunk.parse().unwrap());
+        }
+        ["claim", path] => in_turns(path.as_ref(), claim),
+        ["outcomes", path] => in_turns(path.as_ref(), outcomes),
+        other => panic!("unknown anchor {other:?}"),
+    }
+}
+
+/// Works once for each number on the standard input, and says how many milliseconds it took.
+fn in_turns(path: &Path, work: fn(&Connection, i64)) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(
+        "pragma synchronous = full; pragma cache_size = -32768; pragma wal_autocheckpoint = 0",
+    )
+    .unwrap();
+    for line in std::io::stdin().lock().lines() {
+        let number = line.unwrap().parse().unwrap();
+        let begun = Instant::now();
+        work(&db, number);
+        println!("{}", begun.elapsed().as_secs_f64() * 1_000.0);
+    }
+}
+
+/// What a claim cannot do without: mark a hundred leads of three classes, read them and their numbers.
+fn claim(db: &Connection, turn: i64) {
+    db.execute_batch("begin immediate").unwrap();
+    db.prepare_cached(CLAIM).unwrap().execute([turn]).unwrap();
+    let mut read = 0;
+    for text in [LEADS, PHONES] {
+        let mut statement = db.prepare_cached(text).unwrap();
+        let mut rows = statement.query([turn]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            read += i64::from(row.get_ref(1).is_ok());
+        }
+    }
+    db.execute_batch("commit").unwrap();
+    assert!(read > 0);
+}
+
+/// A hundred attempts and their leads from `first` on, ten of each a commit: the least that an outcome is.
+fn outcomes(db: &Connection, first: i64) {
+    for first in (first..first + 100).step_by(10) {
+        db.execute_batch("begin immediate").unwrap();
+        for id in first..first + 10 {
+            db.prepare_cached(ATTEMPT).unwrap().execute([id]).unwrap();
+            db.prepare_cached(LEAD).unwrap().execute([id]).unwrap();
+        }
+        db.execute_batch("commit").unwrap();
+    }
+}
+
+/// The anchor of the import: the rows that it makes, into the same tables with the same indexes, by prepared statements
+/// and with the same durability. `chunk` rows a transaction; 0: all in one.
+pub(crate) fn insert_prepared(path: &Path, rows: u64, chunk: u64) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(
+        "pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -32768",
+    )
+    .unwrap();
+    let mut contact = db
+        .prepare("insert into contact (id, seller_id, external_id, name, language, custom) values (?, 1, ?, ?, null, ?)")
+        .unwrap();
+    let mut phone = db
+        .prepare(
+            "insert into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
+             values (?, 1, ?, 0, ?, ?, 'mobile', null, '[\"Asia/Tokyo\"]')",
+        )
+        .unwrap();
+    let mut lead = db
+        .prepare(
+            "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+             values (?, 2, ?, 3, 2147483647, 0, 0, 4)",
+        )
+        .unwrap();
+    let mut seen = db
+        .prepare("insert into import_row (list_id, row_key, import_id, row_no, result) values (4, ?, 5, ?, 'added')")
+        .unwrap();
+    let chunk = if chunk == 0 { rows } else { chunk };
+    for first in (0..rows).step_by(usize::try_from(chunk).unwrap().max(1)) {
+        db.execute_batch("begin immediate").unwrap();
+        for n in first..rows.min(first + chunk) {
+            let person = Person::new(n);
+            let id = (1_i64 << 32) + i64::try_from(n).unwrap() * 3;
+            let (external_id, key) = (person.external_id(), person.key());
+            contact.execute((id, &external_id, person.name(), person.custom())).unwrap();
+            phone.execute((id + 1, id, &key, &key)).unwrap();
+            lead.execute((id + 2, id)).unwrap();
+            seen.execute((format!("id:{external_id}"), i64::try_from(n).unwrap() + 1)).unwrap();
+        }
+        db.execute_batch("commit").unwrap();
+    }
+}
+
+const CLAIM: &str = "update lead set state = 2, claimed_by = -1, claim_no = ?1, fence = fence + 1, gate = null \
+     where id in (select id from (select * from (select id, rank from lead where state = 0 and promised = 0 \
+         and campaign_id = 1 and class_id = 1 order by rank, id limit 100) union all \
+       select * from (select id, rank from lead where state = 0 and promised = 0 and campaign_id = 1 and class_id = 3 \
+         order by rank, id limit 100) union all \
+       select * from (select id, rank from lead where state = 0 and promised = 0 and campaign_id = 1 and class_id = 5 \
+         order by rank, id limit 100)) order by rank, id limit 100)";
+const LEADS: &str = "select l.id, l.fence, c.seller_id, c.id, c.external_id, c.name, c.language, c.custom, l.class_id, \
+       l.attempts, l.same_outcome, l.last_outcome, l.next_phone_id from lead l join contact c on c.id = l.contact_id \
+     where l.claimed_by = -1 and l.campaign_id = 1 and l.claim_no = ?1 and l.state = 2 order by l.rank, l.id";
+const PHONES: &str = "select l.id, p.id, p.key, p.number, p.zones, p.suspect_day \
+     from lead l join phone p on p.contact_id = l.contact_id \
+     where l.claimed_by = -1 and l.campaign_id = 1 and l.claim_no = ?1 and l.state = 2 and p.invalid = 0 \
+     order by l.id, p.position, p.id";
+const ATTEMPT: &str = "update attempt set outcome = 'busy', ended_ms = 2, counted = 1 where id = ?";
+const LEAD: &str =
+    "update lead set state = 3, attempts = attempts + 1, last_outcome = 'busy' where id = ?";

@@ -1,0 +1,52 @@
+//! The database at scale: lists in, results out, claims and durable writes, each beside its anchor in the same minute.
+//!
+//! `cargo bench --bench database`, or some parts of it: `cargo bench --bench database -- claims export`. What speaks to
+//! PostgreSQL needs a server: `tests/postgres run cargo bench --bench database`; without one those lines are missing.
+//! docs/benches.md says what the figures mean.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot run ends"
+)]
+#![expect(clippy::print_stdout, reason = "figures that are printed")]
+#![expect(clippy::as_conversions, reason = "figures are floating point")]
+#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+
+mod anchor;
+mod claims;
+#[path = "../common/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "each bench uses a part")]
+mod common;
+mod export;
+mod idle;
+mod import;
+mod list;
+mod outcomes;
+mod person;
+mod site;
+
+use std::process::ExitCode;
+
+use common::{Asked, Table};
+
+fn main() -> ExitCode {
+    let asked = Asked::here();
+    let mut table = Table::new(&asked, "the database at scale");
+    type Part = fn(&Asked, &mut Table);
+    let parts: [(&str, Part); 7] = [
+        ("import-sqlite", import::sqlite),
+        ("import-postgres", import::postgres),
+        ("export-sqlite", export::sqlite),
+        ("export-postgres", export::postgres),
+        ("claims", claims::run),
+        ("outcomes", outcomes::run),
+        ("idle", idle::run),
+    ];
+    for (name, part) in parts {
+        if asked.wants(name) {
+            part(&asked, &mut table);
+        }
+    }
+    table.verdict()
+}

@@ -1,0 +1,161 @@
+//! Durable outcomes a second, one a commit and ten, beside what the disk and bare statements do in the same moments.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use crate::anchor::Anchor;
+use crate::common::{Asked, Gate, Table};
+use crate::site::{block_on, migrated, sqlite};
+use outdial::logic::dialer::{
+    Booking, LeadAfter, LeadState, LedgerWindow, OutcomeRecord, StoreCommand,
+};
+use outdial::logic::ids::{AttemptId, CampaignId, LeadId};
+use outdial::logic::outcome::Outcome;
+use outdial::logic::time::UtcMs;
+use outdial::store::{Db, NewNode, NodeIdentity, register_node, run_batch};
+
+/// On SQLite, whose disk can be asked.
+pub(crate) fn run(asked: &Asked, table: &mut Table) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("outcomes.db");
+    let url = format!("sqlite:{}", path.display());
+    migrated(&url);
+    let turns = asked.times(20);
+    fill(&path, turns);
+    let mut bench = block_on(Bench::new(&url, &path));
+    let (mut alone, mut sync, mut grouped, mut bare) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..turns {
+        alone.push(bench.ours(1));
+        sync.push(fdatasyncs(folder.path()));
+        grouped.push(bench.ours(GROUP));
+        bare.push(bench.bare());
+    }
+    table.pair(
+        ("outcomes a second, one a commit", &alone),
+        ("  fdatasync of 4 KiB a second", &sync),
+        Gate::Least(0.8),
+    );
+    table.pair(
+        ("outcomes a second, ten a commit", &grouped),
+        ("  bare statements, ten a commit", &bare),
+        Gate::Least(0.8),
+    );
+}
+
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    db: Db,
+    checkpoints: Db,
+    node: NodeIdentity,
+    bare: Anchor,
+    next: i64,
+}
+
+impl Bench {
+    async fn new(url: &str, path: &Path) -> Self {
+        let mut db = Db::open_writer(url).await.unwrap();
+        let new = NewNode {
+            name: "bench",
+            boot: 1,
+            host: "here",
+            pid: 1,
+            now: UtcMs(0),
+            lease_until: UtcMs(4_000_000_000_000),
+        };
+        let node = register_node(&mut db, &new).await.unwrap();
+        let bare = Anchor::start("outcomes", path);
+        let checkpoints = Db::open(url).await.unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { runtime, db, checkpoints, node, bare, next: 1 }
+    }
+
+    fn ours(&mut self, group: i64) -> f64 {
+        let commands: Vec<StoreCommand> = (self.next..self.next + BLOCK).map(outcome).collect();
+        self.next += BLOCK;
+        let size = usize::try_from(group).unwrap();
+        let begun = Instant::now();
+        for batch in commands.chunks(size) {
+            self.runtime.block_on(run_batch(&mut self.db, &self.node, batch)).unwrap();
+        }
+        let rate = BLOCK as f64 / begun.elapsed().as_secs_f64();
+        self.runtime.block_on(self.checkpoints.checkpoint()).unwrap();
+        rate
+    }
+
+    fn bare(&mut self) -> f64 {
+        let rate = BLOCK as f64 * 1_000.0 / self.bare.work(self.next);
+        self.next += BLOCK;
+        self.runtime.block_on(self.checkpoints.checkpoint()).unwrap();
+        rate
+    }
+}
+
+fn outcome(id: i64) -> StoreCommand {
+    let window = LedgerWindow {
+        campaign: CampaignId(1),
+        starts: UtcMs(0),
+        ends: UtcMs(86_400_000),
+        cap_ppm: 30_000,
+    };
+    StoreCommand::Outcome(Box::new(OutcomeRecord {
+        attempt: AttemptId(id),
+        lead: LeadId(id),
+        fence: 1,
+        outcome: Outcome::Busy,
+        early_at: None,
+        answered_at: None,
+        connected_at: None,
+        ended_at: UtcMs(2_000),
+        agent: None,
+        legs_closed: true,
+        sip_status: Some(486),
+        q850: Some(17),
+        message: None,
+        live: None,
+        booking: Booking { window, answered: false, abandoned: false, fault: false },
+        after: LeadAfter { state: LeadState::Done, due: UtcMs(0), gate: None, next_phone: None },
+        phone: None,
+        suppress: None,
+    }))
+}
+
+/// Attempts under way, each with its leg and its lead.
+fn fill(path: &Path, turns: usize) {
+    let rows = i64::try_from(turns).unwrap() * BLOCK * 3 + BLOCK;
+    let numbers =
+        format!("with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows})");
+    let text = format!(
+        "begin; {numbers} insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, fence, \
+           claimed_by) select i, 1, i, 1, 1, 2, 0, 1, 1, 1 from n; \
+         {numbers} insert into attempt (id, public_ref, lead_id, fence, seller_id, contact_id, phone_id, phone_key, number, \
+           campaign_id, list_id, attempt_no, node_epoch, trunk, caller_id, uncovered, started_ms, counted) \
+           select i, 'r' || i, i, 1, 1, i, i, '+81' || i, '+81' || i, 1, 1, 1, 1, 't', '+81312345678', 0, 1, 1 from n; \
+         {numbers} insert into leg (id, attempt_id, leg_no, node_epoch, trunk, call, started_ms) \
+           select i, i, 1, 1, 't', '{{}}', 1 from n; commit"
+    );
+    sqlite(path, &text);
+}
+
+/// Over pages that are there already, as in SQLite's log: a file that grows costs the disk more.
+fn fdatasyncs(folder: &Path) -> f64 {
+    let page = [1_u8; 4096];
+    let mut file = File::create(folder.join("sync")).unwrap();
+    for _ in 0..BLOCK {
+        file.write_all(&page).unwrap();
+    }
+    file.sync_all().unwrap();
+    file.rewind().unwrap();
+    let begun = Instant::now();
+    for _ in 0..BLOCK {
+        file.write_all(&page).unwrap();
+        file.sync_data().unwrap();
+    }
+    BLOCK as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Outcomes of a turn; the anchor has as many, and as many a commit.
+const BLOCK: i64 = 100;
+/// Outcomes of a commit, where they share one.
+const GROUP: i64 = 10;

@@ -58,6 +58,7 @@ pub(crate) fn start(settings: StartSettings) -> Result<Running, Failure> {
                 Exit::BadInput
             }
             StartError::Lock(_)
+            | StartError::NameHeld { .. }
             | StartError::Control(_)
             | StartError::Store(_)
             | StartError::Bind(_)

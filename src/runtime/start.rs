@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,6 +78,21 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another dialer of our name is at work on the same server: we would end its calls.
+    #[error(
+        "a dialer named {name} runs on {host} (process {pid}) with this database: give this one another `node` in \
+         outdial.toml. If that one has died, its name is free in {seconds} s"
+    )]
+    NameHeld {
+        /// The name of both.
+        name: String,
+        /// Its machine.
+        host: String,
+        /// Its process id there.
+        pid: u32,
+        /// Until its lease is over.
+        seconds: u64,
+    },
     /// A message of a campaign.
     #[error("campaign {campaign}: {source}")]
     Sound {
@@ -107,7 +122,12 @@ impl StartError {
     /// Whether another process is in the way.
     #[must_use]
     pub const fn is_held(&self) -> bool {
-        matches!(self, Self::Lock(LockError::Held { .. }) | Self::Control(ControlError::Held(_)))
+        matches!(
+            self,
+            Self::Lock(LockError::Held { .. })
+                | Self::Control(ControlError::Held(_))
+                | Self::NameHeld { .. }
+        )
     }
 }
 
@@ -214,6 +234,9 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
     let sounds = load_sounds(&settings.campaigns)?;
     let mut db = Db::open_writer(&settings.database_url).await?;
     db.migrate(Clock::utc(), &dice.installation).await?;
+    if db.engine() == Engine::Postgres {
+        refuse_our_double(&mut db, &settings.node).await?;
+    }
     let new = NewNode {
         name: &settings.node,
         boot: dice.boot,
@@ -276,6 +299,29 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         metrics,
         _lock: lock,
     })
+}
+
+/// A crash of our own is followed at once; one who is alive, or may be on another machine, is not taken for one.
+async fn refuse_our_double(db: &mut Db, name: &str) -> Result<(), StartError> {
+    let now = Clock::utc();
+    let Some(live) = store::live_node(db, name, now).await? else { return Ok(()) };
+    let here = live.host.as_deref() == Some(host().as_str());
+    // Process ids begin anew in every container: our own may have been the dead one's.
+    let alive = live.pid != std::process::id() && is_process(live.pid);
+    if here && !alive {
+        return Ok(());
+    }
+    Err(StartError::NameHeld {
+        name: name.to_owned(),
+        host: live.host.unwrap_or_else(|| "another machine".to_owned()),
+        pid: live.pid,
+        seconds: live.lease_until.since(now).as_secs() + 1,
+    })
+}
+
+/// Where the system does not say, there is none.
+fn is_process(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 /// The rows of campaigns and agents, and what earlier processes left open.

@@ -62,7 +62,7 @@ pub use imports::{
 };
 pub use intents::ask_gates;
 pub use migrations::{MIGRATIONS, Migration};
-pub use nodes::{NewNode, NodeIdentity, next_epoch, register_node};
+pub use nodes::{LiveNode, NewNode, NodeIdentity, live_node, next_epoch, register_node};
 pub use recovery::take_over;
 pub use reports::{
     AgentRow, AgentTimes, AttemptFilter, AttemptRecord, CampaignStatus, GateCount, HeldLead, Kpis,

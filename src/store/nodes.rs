@@ -53,6 +53,43 @@ pub struct NewNode<'a> {
     pub lease_until: UtcMs,
 }
 
+/// A dialer whose lease runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveNode {
+    /// The machine it runs on, where it said so.
+    pub host: Option<String>,
+    /// Process id on that machine.
+    pub pid: u32,
+    /// End of its lease.
+    pub lease_until: UtcMs,
+}
+
+/// The dialer of this name whose lease runs at `now`, if there is one.
+///
+/// # Errors
+/// As every statement.
+pub async fn live_node(
+    db: &mut Db,
+    name: &str,
+    now: UtcMs,
+) -> Result<Option<LiveNode>, StoreError> {
+    const LIVE: Sql = Sql::both(
+        "select host, pid, lease_until_ms from node \
+         where name = $1 and ended_ms is null and lease_until_ms > $2 order by epoch desc limit 1",
+    );
+    let rows =
+        db.rows("looking for a dialer", &LIVE, &[Bind::Text(name), Bind::Int(now.0)]).await?;
+    rows.first()
+        .map(|row| {
+            Ok(LiveNode {
+                host: row.opt_text(0)?,
+                pid: u32::try_from(row.int(1)?).unwrap_or(0),
+                lease_until: UtcMs(row.int(2)?),
+            })
+        })
+        .transpose()
+}
+
 /// Registers the start of a dialer. Earlier starts under the same name are ended and can write no intent any more.
 ///
 /// # Errors

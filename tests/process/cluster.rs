@@ -250,6 +250,29 @@ fn an_agent_works_at_one_dialer_and_the_other_says_where() {
     });
 }
 
+#[test]
+fn a_second_dialer_of_the_same_name_is_refused_and_the_first_goes_on() {
+    let _alone = crate::alone();
+    let schema = Schema::new();
+    let carrier = world(1, (5, 5));
+    let plan = plan(&schema, &carrier, 1);
+    let first = Site::new(&plan);
+    let east = first.colleague(&plan, "east", (5, 5));
+    let double = first.colleague(&plan, "double", (5, 5));
+    let file = double.path("double.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("node = \"double\"", "node = \"east\"")).unwrap();
+    let mut dialer = east.run_for_ever();
+    let refused = double.outdial(&["run", &double.campaign()]);
+    assert!(!refused.success && refused.text.contains("another `node`"), "{}", refused.text);
+    assert_eq!(schema.number("select count(*) from node where ended_ms is null"), 1);
+    // Killed, it is followed at once.
+    dialer.kill();
+    let again = double.run_for_ever();
+    assert_eq!(schema.number("select count(*) from node where ended_ms is null"), 1);
+    drop(again);
+}
+
 fn book() -> BehaviourBook {
     BehaviourBook::shares([
         (4, Behaviour::person(Law::between(100, 300), Law::between(200, 600))),

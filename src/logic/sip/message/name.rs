@@ -12,16 +12,23 @@ pub fn canonical(name: &str) -> Cow<'static, str> {
     {
         return Cow::Borrowed(long);
     }
-    KNOWN
-        .iter()
-        .find(|known| known.eq_ignore_ascii_case(name))
-        .map_or_else(|| Cow::Owned(name.to_owned()), |known| Cow::Borrowed(*known))
+    let known = in_usual_spelling(name)
+        .or_else(|| KNOWN.iter().find(|known| known.eq_ignore_ascii_case(name)).copied());
+    known.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
 }
 
 macro_rules! names {
     ($($(#[$doc:meta])* $constant:ident = $text:literal;)*) => {
         $($(#[$doc])* pub const $constant: &str = $text;)*
         const KNOWN: &[&str] = &[$($text),*];
+
+        /// As good as every header comes so.
+        fn in_usual_spelling(name: &str) -> Option<&'static str> {
+            match name {
+                $($text => Some($text),)*
+                _ => None,
+            }
+        }
     };
 }
 

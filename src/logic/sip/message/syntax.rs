@@ -12,11 +12,15 @@ pub(crate) fn is_token(text: &str) -> bool {
 /// and the ends are trimmed.
 #[must_use]
 pub(super) fn clean(text: &str) -> String {
-    let trimmed = text.trim_matches(|c: char| c == ' ' || c.is_ascii_control());
-    // As good as always there is nothing to clean.
-    if trimmed.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control()) {
-        return trimmed.to_owned();
+    let ends = |byte: Option<&u8>| byte.is_some_and(|b| *b == b' ' || b.is_ascii_control());
+    let control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+    // As good as always there is nothing to clean. Without an early end the look at all bytes is a look at many at once.
+    let bytes = text.as_bytes();
+    let dirty = bytes.iter().fold(false, |dirty, byte| dirty | control(*byte));
+    if !dirty && !ends(bytes.first()) && !ends(bytes.last()) {
+        return text.to_owned();
     }
+    let trimmed = text.trim_matches(|c: char| c == ' ' || c.is_ascii_control());
     trimmed.replace(|c: char| c.is_ascii_control() && c != '\t', " ")
 }
 

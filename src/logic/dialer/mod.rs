@@ -20,6 +20,7 @@
 
 mod ask;
 mod call;
+mod campaign_state;
 mod clock;
 mod cluster;
 pub mod command;
@@ -43,6 +44,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use campaign_state::{CampaignState, UnknownCampaignState};
 pub use clock::clocks_are_apart;
 pub use gates::{NextCall, gates_in_memory, next_call};
 pub use promise::{home_zone, zone_of};

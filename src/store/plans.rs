@@ -2,6 +2,7 @@
 
 use crate::logic::time::UtcMs;
 use crate::store::db::{Db, Engine};
+use crate::store::exports;
 use crate::store::imports;
 use crate::store::leads;
 use crate::store::migrations::hex;
@@ -58,6 +59,17 @@ async fn the_rows_of_an_import_are_counted_without_sorting_them(db: &mut Db) {
     let plan = plan(db, &imports::COUNT, &[Bind::Int(1), Bind::Int(1)]).await;
     let grows = ["TEMP B-TREE", "Sort", "HashAggregate", "GroupAggregate"];
     assert!(grows.iter().all(|word| !plan.contains(word)), "{plan}");
+}
+
+/// PostgreSQL knows by its figures that the campaign is long; SQLite has none.
+#[test]
+fn a_page_of_results_sorts_nothing_on_sqlite() {
+    block_on(async {
+        let mut db = sqlite_list().await;
+        let (one, text) = (Bind::Int(1), Bind::Text("|"));
+        let plan = plan(&mut db, &exports::ALL, &[one, one, one, text, text]).await;
+        assert!(plan.contains("SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"), "{plan}");
+    });
 }
 
 fn scans_leads(plan: &str) -> bool {

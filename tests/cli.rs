@@ -1,10 +1,12 @@
 //! The program from outside: help, error texts, exit codes.
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
+mod small_site;
+
 use std::path::Path;
 use std::process::Output;
 
-use assert_cmd::Command;
+use small_site::{CAMPAIGN, outdial, small_site};
 
 #[test]
 fn help_is_a_promise_to_outsiders() {
@@ -16,6 +18,7 @@ fn help_is_a_promise_to_outsiders() {
     insta::assert_snapshot!(stdout(&["demo", "--help"]));
     insta::assert_snapshot!(stdout(&["log", "--help"]));
     insta::assert_snapshot!(stdout(&["carrier", "--help"]));
+    insta::assert_snapshot!(stdout(&["db", "--help"]));
 }
 
 #[test]
@@ -44,7 +47,7 @@ fn a_wrong_installation_file_is_told_with_line_and_column() {
 
 #[test]
 fn a_campaign_that_is_nowhere_says_where_it_was_looked_for() {
-    let folder = installation();
+    let folder = small_site();
     let output = outdial(folder.path(), &["run", "spring"]);
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(text(&output.stderr));
@@ -52,7 +55,7 @@ fn a_campaign_that_is_nowhere_says_where_it_was_looked_for() {
 
 #[test]
 fn agents_of_a_dialer_that_does_not_run_hear_so() {
-    let folder = installation();
+    let folder = small_site();
     let output = outdial(folder.path(), &["agent", "ready", "hanako"]);
     assert_eq!(output.status.code(), Some(4));
     insta::assert_snapshot!(text(&output.stderr).replace(&shown(folder.path()), "FOLDER"));
@@ -60,7 +63,7 @@ fn agents_of_a_dialer_that_does_not_run_hear_so() {
 
 #[test]
 fn a_simulated_campaign_is_never_dialed_on_a_real_trunk() {
-    let folder = installation();
+    let folder = small_site();
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo");
     let output = outdial(folder.path(), &["run", demo.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
@@ -69,7 +72,7 @@ fn a_simulated_campaign_is_never_dialed_on_a_real_trunk() {
 
 #[test]
 fn a_second_dialer_on_one_file_is_told_who_holds_it() {
-    let folder = installation();
+    let folder = small_site();
     let text_of = std::fs::read_to_string(folder.path().join("outdial.toml")).unwrap();
     std::fs::write(
         folder.path().join("outdial.toml"),
@@ -87,16 +90,15 @@ fn a_second_dialer_on_one_file_is_told_who_holds_it() {
 
 #[test]
 fn a_list_comes_in_once_and_its_rejects_can_be_repaired() {
-    let folder = installation();
-    let campaign = small_campaign(folder.path());
+    let folder = small_site();
     std::fs::write(
         folder.path().join("list.csv"),
         "customer id,name,phone\n1,Ann,090-1111-2222\n2,Bob,no number\n1,Ann,090-1111-2222\n",
     )
     .unwrap();
-    let dry = outdial(folder.path(), &["import", &campaign, "list.csv", "--dry-run", "--json"]);
+    let dry = outdial(folder.path(), &["import", CAMPAIGN, "list.csv", "--dry-run", "--json"]);
     assert_eq!(dry.status.code(), Some(0), "{}", text(&dry.stderr));
-    let first = outdial(folder.path(), &["import", &campaign, "list.csv", "--json"]);
+    let first = outdial(folder.path(), &["import", CAMPAIGN, "list.csv", "--json"]);
     let counts = |output: &Output| {
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let counts = &json[0]["counts"];
@@ -104,7 +106,7 @@ fn a_list_comes_in_once_and_its_rejects_can_be_repaired() {
     };
     assert_eq!(counts(&first), (1.into(), 1.into(), 1.into()));
     assert_eq!(counts(&dry), counts(&first), "a dry run judges as the import does");
-    let again = outdial(folder.path(), &["import", &campaign, "list.csv", "--json"]);
+    let again = outdial(folder.path(), &["import", CAMPAIGN, "list.csv", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!(json[0]["imported_before"], true);
 
@@ -112,28 +114,27 @@ fn a_list_comes_in_once_and_its_rejects_can_be_repaired() {
     let repaired =
         std::fs::read_to_string(&rejects).unwrap().replace("\"no number\"", "\"090-3333-4444\"");
     std::fs::write(folder.path().join("repaired.csv"), repaired).unwrap();
-    let third = outdial(folder.path(), &["import", &campaign, "repaired.csv", "--json"]);
+    let third = outdial(folder.path(), &["import", CAMPAIGN, "repaired.csv", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&third.stdout).unwrap();
     assert_eq!(json[0]["counts"]["accepted"], 1, "{}", text(&third.stdout));
 
     let status = outdial(folder.path(), &["status", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(json["campaigns"][0]["leads"]["ready"], 2);
-    let export = outdial(folder.path(), &["export", &campaign, "--per", "contact"]);
+    let export = outdial(folder.path(), &["export", CAMPAIGN, "--per", "contact"]);
     assert_eq!(text(&export.stdout).lines().count(), 3, "{}", text(&export.stderr));
 }
 
 #[test]
 fn a_refusal_is_taken_though_no_dialer_runs_and_blocks_the_lead() {
-    let folder = installation();
-    let campaign = small_campaign(folder.path());
+    let folder = small_site();
     let seller = seller_of_the_demo();
     let none = outdial(folder.path(), &["suppress", &seller, "+819011112222"]);
     assert_eq!(none.status.code(), Some(1), "there is no database to write it into");
     assert!(!folder.path().join("outdial.db").exists());
     let list = "name,phone\nAnn,090-1111-2222\nBob,090-3333-4444\n";
     std::fs::write(folder.path().join("list.csv"), list).unwrap();
-    outdial(folder.path(), &["import", &campaign, "list.csv"]);
+    outdial(folder.path(), &["import", CAMPAIGN, "list.csv"]);
     let proof = "letter of 2026-11-02";
     let taken = outdial(folder.path(), &["suppress", &seller, "+819011112222", "--proof", proof]);
     assert_eq!(taken.status.code(), Some(0), "{}", text(&taken.stderr));
@@ -162,55 +163,8 @@ fn seller_of_the_demo() -> String {
     line.trim_matches('"').to_owned()
 }
 
-/// A folder with an outdial.toml whose trunk and agent are nowhere.
-fn installation() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let text = r#"
-database = "sqlite://outdial.db"
-
-[sip]
-bind = "127.0.0.1:25060"
-
-[rtp]
-ports = "25100-25199"
-
-[log]
-file = "outdial.log"
-
-[[trunk]]
-name = "main"
-peers = ["127.0.0.1:25061"]
-calls_per_second = 1
-channels = 2
-caller_ids = []
-
-[[agent]]
-name = "hanako"
-uri = "sip:hanako@127.0.0.1:25062"
-"#;
-    std::fs::write(folder.path().join("outdial.toml"), text).unwrap();
-    folder
-}
-
-/// The demo's campaign under another name, without its list.
-fn small_campaign(folder: &Path) -> String {
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo");
-    let text = std::fs::read_to_string(demo.join("campaign.toml")).unwrap();
-    let text = text.replace("sounds/", &format!("{}/sounds/", shown(&demo)));
-    let path = folder.join("campaigns/small");
-    std::fs::create_dir_all(&path).unwrap();
-    std::fs::write(path.join("campaign.toml"), text).unwrap();
-    "small".to_owned()
-}
-
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-fn outdial(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("outdial").unwrap();
-    command.current_dir(folder).env_remove("OUTDIAL_CONFIG").env("LANG", "C.UTF-8");
-    command.args(args).output().unwrap()
 }
 
 fn stdout(args: &[&str]) -> String {

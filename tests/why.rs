@@ -1,13 +1,14 @@
 //! `outdial why` with a real SQLite file and no dialer: from a list to the answer.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failed setup is a failed test")]
 
+mod small_site;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, SystemTime};
 
-use assert_cmd::Command;
 use outdial::logic::dialer::command::{
     AgentLine, AgentState, CampaignLine, LedgerLine, Reply, View,
 };
@@ -20,6 +21,8 @@ use outdial::store::{
     upsert_campaign,
 };
 use serde_json::Value;
+use small_site::{CAMPAIGN, outdial, small_site};
+use sqlx::Connection as _;
 
 #[test]
 fn a_number_typed_at_home_is_answered_gate_by_gate() {
@@ -75,6 +78,25 @@ fn a_campaign_says_what_its_leads_wait_for() {
     assert_eq!(line("blocked")["gate"], "suppressed");
     let text = said(&why(&site, &["--campaign", "demo"]));
     assert!(text.contains("none runs this campaign"), "{text}");
+}
+
+#[test]
+fn a_talk_without_a_disposition_is_listed_with_what_to_do() {
+    let site = site();
+    let none = json(&why(&site, &["--campaign", "small", "--json"]));
+    assert_eq!(none["held"], Value::Array(vec![]));
+    let url = format!("sqlite:{}", site.path().join("outdial.db").display());
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let hold = "update lead set state = 4 where id = (select lead_id from attempt)";
+        assert_eq!(sqlx::query(hold).execute(&mut db).await.unwrap().rows_affected(), 1);
+        db.close().await.unwrap();
+    });
+    let answer = json(&why(&site, &["--campaign", "small", "--json"]));
+    let held = &answer["held"][0];
+    assert_eq!((&held["call_ref"], &held["contact_id"]), (&"ref-1".into(), &"C-1".into()));
+    let text = said(&why(&site, &["--campaign", "small"]));
+    assert!(text.contains("outdial agent disposition") && text.contains("Ann [C-1]"), "{text}");
 }
 
 #[test]
@@ -160,41 +182,14 @@ fn gates(lead: &Value) -> Vec<(String, bool)> {
 
 /// Four people: one busy ten minutes ago, one who refused, two that wait for their turn.
 fn site() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = r#"
-database = "sqlite://outdial.db"
-
-[sip]
-bind = "127.0.0.1:25060"
-
-[rtp]
-ports = "25100-25199"
-
-[[trunk]]
-name = "main"
-peers = ["127.0.0.1:25061"]
-calls_per_second = 1
-channels = 2
-caller_ids = []
-
-[[agent]]
-name = "hanako"
-uri = "sip:hanako@127.0.0.1:25062"
-"#;
-    std::fs::write(folder.path().join("outdial.toml"), settings).unwrap();
-    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("campaigns/demo");
-    let text = std::fs::read_to_string(demo.join("campaign.toml")).unwrap();
-    let text = text.replace("sounds/", &format!("{}/sounds/", demo.display()));
-    let campaign = folder.path().join("campaigns/small");
-    std::fs::create_dir_all(&campaign).unwrap();
-    std::fs::write(campaign.join("campaign.toml"), text).unwrap();
+    let folder = small_site();
     std::fs::write(
         folder.path().join("list.csv"),
         "customer id,name,phone\nC-1,Ann,090-1111-2222\nC-2,Bob,090-1111-3333\n\
          C-3,Cid,090-1111-4444\nC-4,Dee,090-1111-5555\n",
     )
     .unwrap();
-    let imported = outdial(folder.path(), &["import", "small", "list.csv"]);
+    let imported = outdial(folder.path(), &["import", CAMPAIGN, "list.csv"]);
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -308,12 +303,6 @@ fn now() -> UtcMs {
 
 fn why(site: &tempfile::TempDir, asked: &[&str]) -> Output {
     outdial(site.path(), &[&["why"], asked].concat())
-}
-
-fn outdial(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("outdial").unwrap();
-    command.current_dir(folder).env_remove("OUTDIAL_CONFIG").env("LANG", "C.UTF-8");
-    command.args(args).output().unwrap()
 }
 
 fn said(output: &Output) -> String {

@@ -66,6 +66,9 @@ pub(crate) enum Verb {
     /// Pause and resume campaigns of a running dialer
     #[command(subcommand)]
     Campaign(CampaignVerb),
+    /// Look after the database: bring it up to date, check it, back it up, move to another one
+    #[command(subcommand)]
+    Db(DbVerb),
 }
 
 /// See [`Verb::Demo`].
@@ -361,6 +364,40 @@ pub(crate) enum CampaignVerb {
         /// Lines per free agent, for ratio: 1.0 to 10.0
         ratio: Option<DialRatio>,
     },
+}
+
+/// What is done with the database itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbVerb {
+    /// Bring the schema up to date; `run` does so by itself
+    Migrate {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at versions, pages, tables and the rules that rows must keep; a dialer may run meanwhile
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a whole copy into a file while a dialer runs (SQLite); for PostgreSQL, say what to use
+    Backup {
+        /// Where to; a file that is there is replaced once the new one is whole
+        file: PathBuf,
+    },
+    /// Copy the whole installation into an empty database, and from then on dial from that one
+    Copy {
+        /// sqlite:FILE or postgres://user@host/name; its password in PGPASSWORD or ~/.pgpass
+        from: String,
+        /// Likewise: an empty one
+        to: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Dial again from a database that was copied: only where the copy is not used
+    Reopen,
 }
 
 const EXIT_CODES: &str = "\

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use crate::carrier::CarrierReport;
 use crate::cli::output::line;
-use crate::cli::text::{Lang, pad, width};
+use crate::cli::text::{Lang, cut, pad};
 use crate::simulation::carrier_record::{EndedBy, LiveTotals};
 
 /// Where the calls of a carrier are shown.
@@ -139,19 +139,7 @@ impl View {
     }
 }
 
-/// As much of a text as fits on a line: a line that wraps is not replaced by the next one.
-fn cut(text: &str, columns: usize) -> String {
-    let mut fits = String::new();
-    for c in text.chars() {
-        fits.push(c);
-        if width(&fits) > columns {
-            fits.pop();
-            break;
-        }
-    }
-    fits
-}
-
+/// A line that wraps is not replaced by the next one.
 const COLUMNS: usize = 79;
 
 /// `486 12  404 3`; a dash for nothing.
@@ -238,6 +226,7 @@ const JA: Texts = Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::text::width;
 
     #[test]
     fn a_line_in_place_never_wraps() {
@@ -255,7 +244,6 @@ mod tests {
             let view = View { in_place: true, ..View::new(lang, false) };
             assert!((60..=COLUMNS).contains(&width(&view.line(&live))), "{}", view.line(&live));
         }
-        assert_eq!(cut("通話中", 5), "通話");
     }
 
     #[test]

@@ -40,7 +40,12 @@ pub(crate) fn run(args: &Args, wanted: &CheckArgs) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     findings.extend(runtime.block_on(Box::pin(database(&file, args.lang))));
     findings.extend(runtime.block_on(Box::pin(trunks(&file)))?);
-    if wanted.json {
+    show(&findings, wanted.json)
+}
+
+/// Prints findings; one that is a problem is a failure.
+pub(crate) fn show(findings: &[Finding], json: bool) -> Result<Exit, Failure> {
+    if json {
         let shown: Vec<_> = findings
             .iter()
             .map(|finding| {
@@ -54,7 +59,7 @@ pub(crate) fn run(args: &Args, wanted: &CheckArgs) -> Result<Exit, Failure> {
             .collect();
         say!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
-        for finding in &findings {
+        for finding in findings {
             say!("{finding}");
         }
     }
@@ -193,11 +198,11 @@ impl Prober {
     }
 }
 
-const fn fine(text: String) -> Finding {
+pub(crate) const fn fine(text: String) -> Finding {
     Finding { level: Level::Fine, text }
 }
 
-const fn problem(text: String) -> Finding {
+pub(crate) const fn problem(text: String) -> Finding {
     Finding { level: Level::Problem, text }
 }
 

@@ -7,6 +7,7 @@ mod carrier;
 mod carrier_view;
 mod check;
 mod client;
+mod db;
 mod demo;
 mod demo_world;
 mod exit;
@@ -73,6 +74,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Why(why) => why::run(args, why),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),
         Verb::Suppress(entry) => suppress::run(args, entry),
+        Verb::Db(verb) => db::run(args, verb),
         Verb::Campaign(CampaignVerb::Pause { name }) => {
             ask(args, &Command::CampaignPause { campaign: name.clone() })
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::figures::{per_second, percent};
+use crate::cli::figures::{cap, per_second, percent};
 use crate::cli::page::plain;
 use crate::cli::picture::{Campaign, Picture};
 use crate::cli::text::{Lang, pad, texts};
@@ -109,7 +109,7 @@ impl Report {
                 faults: campaign.faults,
                 cap_ppm: known.map_or(0, |known| known.cap_ppm),
                 messages: campaign.messages,
-                leads_over: leads.done + leads.held + leads.blocked,
+                leads_over: leads.over(),
                 leads: leads.all(),
                 outcomes: campaign.outcomes.iter().filter(|(_, n)| *n > 0).cloned().collect(),
                 dispositions: said(campaign, known.map_or(&[], |known| &known.dispositions)),
@@ -194,15 +194,14 @@ impl Report {
             )?;
             writeln!(
                 out,
-                "{}{:>6}   {} {} ({}), {} {}.{:02} %, {} {}",
+                "{}{:>6}   {} {} ({}), {} {}, {} {}",
                 label(t.abandoned),
                 campaign.abandoned,
                 percent(campaign.abandoned, campaign.live),
                 t.of_live,
                 campaign.live,
                 t.cap,
-                campaign.cap_ppm / 10_000,
-                campaign.cap_ppm % 10_000 / 100,
+                cap(campaign.cap_ppm),
                 t.faults,
                 campaign.faults,
             )?;

@@ -130,8 +130,15 @@ pub(crate) async fn grant(handle: Handle, wish: Wish) -> Result<(), String> {
 
 /// How a run that came to its end ends the process.
 pub(crate) fn exit_of(ended: Ended) -> Result<Exit, Failure> {
-    if ended.unstored > 0 {
-        let count = ended.unstored;
+    let count = ended.unstored;
+    if ended.store_lost {
+        let error = anyhow!(
+            "the part that writes to the database failed, which is a bug (see the log), so every call was ended; {count} facts \
+             are not written, and the calls concerned will be `unknown` at the next start"
+        );
+        return Err(Failure::new(Exit::Failed, error));
+    }
+    if count > 0 {
         let error = anyhow!(
             "{count} facts could not be written to the database; the calls concerned will be `unknown` at the next start"
         );

@@ -10,8 +10,8 @@ use crate::cli::screen;
 use crate::cli::setup;
 use crate::cli::text::{Lang, texts};
 use crate::config::OutdialFile;
-use crate::logic::dialer::clocks_are_apart;
 use crate::logic::dialer::command::Command;
+use crate::logic::dialer::{LeadState, clocks_are_apart};
 use crate::runtime::clock::Clock;
 use crate::store::{self, Status};
 
@@ -53,18 +53,10 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
     let t = texts(lang);
     say!("{}", t.no_dialer);
     for campaign in &status.campaigns {
-        let leads = campaign.leads;
-        say!(
-            "{} ({}): ready {} waiting {} claimed {} done {} held {} blocked {}",
-            campaign.name,
-            campaign.state,
-            leads.ready,
-            leads.waiting,
-            leads.claimed,
-            leads.done,
-            leads.held,
-            leads.blocked
-        );
+        let leads: Vec<String> = LeadState::ALL
+            .map(|state| format!("{} {}", t.lead_state(state), campaign.leads.of(state)))
+            .into();
+        say!("{} ({}): {}", campaign.name, campaign.state, leads.join("  "));
         if let Some(promised) = t.promises(campaign.promises) {
             say!("  {} {promised}", t.promised);
         }

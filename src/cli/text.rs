@@ -3,8 +3,8 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::files::import_report::TextLanguage;
-use crate::logic::dialer::Promises;
 use crate::logic::dialer::command::AgentState;
+use crate::logic::dialer::{LeadState, Promises};
 use crate::logic::outcome::Outcome;
 
 /// Language of texts.
@@ -31,6 +31,14 @@ impl Lang {
             Self::Ja => TextLanguage::Ja,
             Self::En => TextLanguage::En,
         }
+    }
+}
+
+/// The text of a language, for one that is said in one place only.
+pub(crate) const fn either(lang: Lang, en: &'static str, ja: &'static str) -> &'static str {
+    match lang {
+        Lang::En => en,
+        Lang::Ja => ja,
     }
 }
 
@@ -118,6 +126,19 @@ impl Texts {
             (Lang::En, AgentState::OnCall) => "on call",
             (Lang::En, AgentState::WrapUp) => "wrap-up",
         }
+    }
+
+    /// A lead's state.
+    pub(crate) const fn lead_state(&self, state: LeadState) -> &'static str {
+        let ja = match state {
+            LeadState::Ready => "発信待ち",
+            LeadState::Waiting => "時刻待ち",
+            LeadState::Claimed => "確保中",
+            LeadState::Done => "完了",
+            LeadState::Held => "対応結果待ち",
+            LeadState::Blocked => "発信不可",
+        };
+        either(self.lang, state.as_str(), ja)
     }
 
     /// This machine's clock and the database's are so far apart that no call starts.

@@ -32,7 +32,8 @@ pub use campaign::{CampaignFile, parse_campaign, read_campaign};
 pub use host::{HostPort, parse_network, parse_ports};
 pub use lists::{LIST_ENCODINGS, LIST_FIELDS, ListSource};
 pub use outdial::{
-    Database, LogFormat, LogSettings, OutdialFile, Resolved, parse_outdial, read_outdial,
+    AddressFault, Database, LogFormat, LogSettings, OutdialFile, Resolved, parse_database,
+    parse_outdial, read_outdial,
 };
 pub use problem::{Problem, Problems};
 pub use secret::{Environment, Secret, environment};

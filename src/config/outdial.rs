@@ -212,34 +212,69 @@ fn database(root: &Section<'_>, base: &Path, environment: &Environment) -> Optio
     let (named, password) = secret::password(root, keys, base, environment);
     let expected = "\"sqlite://outdial.db\" or \"postgres://user@host/name\"";
     let field = root.need("database", expected)?;
-    let text = field.text()?;
-    if let Some(path) = text.strip_prefix("sqlite://") {
-        if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
+    let database = match parse_database(field.text()?, base) {
+        Ok(database) => database,
+        Err(AddressFault::File) => {
             field.unexpected("\"sqlite://\" and the path of a file", "such as sqlite://outdial.db");
             return None;
         }
-        return Some(Database::Sqlite(base.join(path)));
+        Err(AddressFault::Scheme) => {
+            field.unexpected(expected, "write the scheme in small letters");
+            return None;
+        }
+        Err(AddressFault::Password) => {
+            let wrong = Wrong::new(
+                "a password in the database URL",
+                "none in this file",
+                "set PGPASSWORD, `database_password_env` or `database_password_file`",
+            );
+            field.wrong(wrong);
+            return None;
+        }
+    };
+    let from_env = || environment.get("PGPASSWORD").map(String::as_str).and_then(Secret::filled);
+    let password = if named { Some(password?) } else { from_env() };
+    Some(match database {
+        Database::Sqlite(path) => Database::Sqlite(path),
+        Database::Postgres { url, password: _ } => Database::Postgres { url, password },
+    })
+}
+
+/// What is wrong with the address of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressFault {
+    /// Not the path of a file.
+    #[error("behind `sqlite:` stands the path of a file, such as sqlite:outdial.db")]
+    File,
+    /// Neither of the two databases.
+    #[error("write `sqlite:FILE` or `postgres://user@host/name`")]
+    Scheme,
+    /// A password, which others could read.
+    #[error("no password belongs into the address: set PGPASSWORD, or keep it in ~/.pgpass")]
+    Password,
+}
+
+/// Reads `sqlite:FILE` (from the folder `base`) or `postgres://user@host/name`. A password is never part of it.
+///
+/// # Errors
+/// See [`AddressFault`].
+pub fn parse_database(text: &str, base: &Path) -> Result<Database, AddressFault> {
+    let file = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+    if let Some(path) = file {
+        if path.is_empty() || path.contains(['?', '#']) || path.starts_with(':') {
+            return Err(AddressFault::File);
+        }
+        return Ok(Database::Sqlite(base.join(path)));
     }
     let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
-    let Some(rest) = rest.filter(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
-    else {
-        field.unexpected(expected, "write the scheme in small letters");
-        return None;
-    };
+    let rest = rest.filter(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace));
+    let rest = rest.ok_or(AddressFault::Scheme)?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
     if user.contains(':') || rest.to_ascii_lowercase().contains("password=") {
-        let wrong = Wrong::new(
-            "a password in the database URL",
-            "none in this file",
-            "set PGPASSWORD, `database_password_env` or `database_password_file`",
-        );
-        field.wrong(wrong);
-        return None;
+        return Err(AddressFault::Password);
     }
-    let from_env = || environment.get("PGPASSWORD").map(String::as_str).and_then(Secret::filled);
-    let password = if named { Some(password?) } else { from_env() };
-    Some(Database::Postgres { url: text.to_owned(), password })
+    Ok(Database::Postgres { url: text.to_owned(), password: None })
 }
 
 fn sip(root: &Section<'_>) -> (Option<SocketAddr>, Option<IpAddr>) {

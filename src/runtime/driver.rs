@@ -54,12 +54,14 @@ pub(super) struct Ports<M> {
 }
 
 /// How the loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Commands that never became durable; their attempts will be `unknown` at the next start.
     pub unstored: u64,
     /// A second signal ended calls that were in progress.
     pub forced: bool,
+    /// The store task ended by itself, which is a bug: every call was ended.
+    pub store_lost: bool,
 }
 
 /// Runs the node until it is finished or was told twice to stop.
@@ -83,6 +85,7 @@ pub(super) async fn run<M: MediaPort>(start: NodeStart, ports: Ports<M>) -> Ende
         signals_seen: 0,
         leave_at: None,
         finished: false,
+        store_lost: false,
     };
     driver.perform_all();
     driver.run().await
@@ -103,6 +106,7 @@ struct Driver<M> {
     signals_seen: u32,
     leave_at: Option<Tick>,
     finished: bool,
+    store_lost: bool,
 }
 
 /// Why the loop woke.
@@ -110,6 +114,7 @@ enum Wake {
     Time,
     Datagrams,
     News(StoreNews),
+    StoreLost,
     Media(MediaEvent),
     Ask(Ask),
     Signal,
@@ -123,6 +128,7 @@ impl<M: MediaPort> Driver<M> {
             match wake {
                 Wake::Time | Wake::Datagrams => {}
                 Wake::News(news) => self.take_news(news),
+                Wake::StoreLost => self.lose_store(),
                 Wake::Media(event) => self.take_media(event),
                 Wake::Ask(ask) => self.take_ask(ask),
                 Wake::Signal => self.take_signal(),
@@ -153,7 +159,9 @@ impl<M: MediaPort> Driver<M> {
         tokio::select! {
             () = sleep_until(at) => Wake::Time,
             () = signal => Wake::Signal,
-            Some(news) = ports.news.recv() => Wake::News(news),
+            news = ports.news.recv(), if !self.store_lost => {
+                news.map_or(Wake::StoreLost, Wake::News)
+            }
             Some(event) = ports.media_events.recv() => Wake::Media(event),
             readable = ports.socket.readable() => {
                 if let Err(error) = readable {
@@ -242,6 +250,23 @@ impl<M: MediaPort> Driver<M> {
                 self.settle();
             }
         }
+    }
+
+    /// The store task is there as long as we are, so this is a bug. What it had not answered is lost to this process, and
+    /// no call may go on whose end cannot be kept: all are ended, and the next start makes the open attempts `unknown`.
+    fn lose_store(&mut self) {
+        tracing::error!(
+            unstored = self.store.open,
+            "the store task ended by itself: every call is ended, and the dialer leaves"
+        );
+        self.store_lost = true;
+        self.store.task = StoreHealth::Gone;
+        self.settle();
+        for _ in 0..2 {
+            self.feed(NodeInput::Shutdown);
+        }
+        let last = self.ports.clock.tick() + LEAVE_WITHIN;
+        self.leave_at.get_or_insert(last);
     }
 
     fn take_media(&mut self, event: MediaEvent) {
@@ -388,11 +413,13 @@ impl<M: MediaPort> Driver<M> {
         if self.finished && unstored > 0 && self.leave_at.is_none() {
             self.leave_at = Some(now + LAST_FACTS);
         }
-        let over = (self.finished && unstored == 0) || self.leave_at.is_some_and(|at| now >= at);
+        let settled = self.finished && (unstored == 0 || self.store_lost);
+        let over = settled || self.leave_at.is_some_and(|at| now >= at);
         if over && unstored > 0 {
             tracing::error!(unstored, "leaving though not everything is stored");
         }
-        over.then_some(Ended { unstored, forced: self.signals_seen > 1 })
+        let (forced, store_lost) = (self.signals_seen > 1, self.store_lost);
+        over.then_some(Ended { unstored, forced, store_lost })
     }
 }
 
@@ -477,14 +504,17 @@ const VIEW_EVERY: Duration = Duration::from_millis(200);
 /// A deadline served later than this is counted.
 const LATE: Duration = Duration::from_millis(50);
 /// After the second signal everything is ended, written and left within this time.
-const LEAVE_WITHIN: Duration = Duration::from_millis(1_800);
+const LEAVE_WITHIN: Duration = Duration::from_millis(1_700);
 /// A finished node waits so long for a database that is away.
 const LAST_FACTS: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::ids::CampaignId;
+    use crate::logic::dialer::DialerStart;
+    use crate::logic::ids::{CampaignId, IdMaker};
+    use crate::runtime::handle::Handle;
+    use crate::wire::udp::SIP_BUFFER;
 
     fn order(n: u64) -> Order {
         (Ticket(n), StoreCommand::Count { campaign: CampaignId(1) })
@@ -524,5 +554,64 @@ mod tests {
             told.extend(queue.health_to_tell());
         }
         assert_eq!(told, [StoreHealth::Gone, StoreHealth::Ok]);
+    }
+
+    struct Deaf;
+
+    impl MediaPort for Deaf {
+        fn send(&mut self, _: MediaCommand) -> Result<(), MediaCommand> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_store_task_that_ends_by_itself_ends_the_dialer_and_is_told() {
+        let dialer = DialerStart {
+            ids: IdMaker::new(1),
+            boot: 1,
+            campaigns: vec![],
+            agents: vec![],
+            trunks: vec![],
+            lines: 1,
+            until_idle: false,
+            shared: false,
+            open_attempts: vec![],
+        };
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let start = NodeStart {
+            dialer,
+            installation: "test".to_owned(),
+            secret: vec![1; 32],
+            sip_address: loopback,
+            rtp_address: loopback.ip(),
+            sounds: BTreeMap::new(),
+            stray_legs: vec![],
+            seed: 1,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ended = runtime.block_on(async {
+            let (_handle, ends) = Handle::new();
+            let (_media, media_events) = mpsc::channel(1);
+            let (to_driver, news) = mpsc::channel(1);
+            let (orders, mut task) = mpsc::channel(8);
+            let ports = Ports {
+                clock: Clock::start(),
+                socket: SipSocket::bind(loopback, SIP_BUFFER).unwrap(),
+                media: Deaf,
+                media_events,
+                orders,
+                news,
+                ends,
+                signals: None,
+                metrics: Arc::default(),
+            };
+            let dying = async move {
+                // It takes the first order, and is gone.
+                assert!(task.recv().await.is_some());
+                drop((task, to_driver));
+            };
+            tokio::join!(Box::pin(run(start, ports)), dying).0
+        });
+        assert!(ended.store_lost && ended.unstored > 0, "{ended:?}");
     }
 }

@@ -182,14 +182,14 @@ pub fn start(settings: StartSettings) -> Result<Running, StartError> {
                     Ok(parts) => {
                         let ready = (parts.handle.clone(), parts.node.sip_address);
                         if started.send(Ok(ready)).is_err() {
-                            return Ended { unstored: 0, forced: false };
+                            return Ended::default();
                         }
                         Box::pin(parts.run()).await
                     }
                     Err(error) => {
                         // Whoever started us waits for exactly this.
                         drop(started.send(Err(error)));
-                        Ended { unstored: 0, forced: false }
+                        Ended::default()
                     }
                 }
             });
@@ -435,7 +435,13 @@ impl Parts {
         helpers.shutdown().await;
         media_threads.stop();
         // With the driver its orders end, and with them the task, unless the database hangs.
-        let rest = async { while store.join_next().await.is_some() {} };
+        let rest = async {
+            while let Some(done) = store.join_next().await {
+                if let Err(error) = done {
+                    tracing::error!(%error, "the store task failed");
+                }
+            }
+        };
         if tokio::time::timeout(STORE_END, rest).await.is_err() {
             tracing::error!("the database did not answer at the end");
         }

@@ -1,6 +1,8 @@
 //! Many commands in one transaction: the store side of the seam.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
 
 use crate::logic::dialer::{
     AgentLeg, AgentStateRecord, CampaignState, Claim, DispositionRecord, DrawShare, Intent,
@@ -35,8 +37,23 @@ pub async fn run_batch(
 ) -> Result<Vec<StoreReply>, StoreError> {
     db.begin().await?;
     let mut batch = Batch { db, node, events: vec![], audit: vec![] };
-    let done = batch.run(commands).await;
+    let done = caught(batch.run(commands)).await;
     db.finish(done).await
+}
+
+/// A panic is the bug of one command: it spoils no other, and never the task that all calls depend on.
+async fn caught<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let mut work = std::pin::pin!(work);
+    // Unwind safe: whatever it left half done is rolled back with the transaction.
+    let poll = |context: &mut Context<'_>| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|payload| {
+            let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+            let what = text.unwrap_or_else(|| "no words".to_owned());
+            Poll::Ready(Err(StoreError::Panicked { doing: "running commands", what }))
+        })
+    };
+    std::future::poll_fn(poll).await
 }
 
 /// Like [`run_batch`], but a command the database refuses spoils no other: the batch is halved until it stands alone, and
@@ -340,6 +357,30 @@ mod tests {
         let items = [("a", 1), ("b", 2), ("a", 3), ("c", 2), ("a", 2)];
         let split = rounds(&items, |(name, lead)| vec![Key::Number(name), Key::Lead(lead)]);
         assert_eq!(split, [vec![("a", 1), ("b", 2)], vec![("a", 3), ("c", 2)], vec![("a", 2)]]);
+    }
+
+    #[test]
+    fn a_panic_is_an_error_like_any_other_and_its_transaction_is_undone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut db = Db::open_writer("sqlite::memory:").await.unwrap();
+            db.migrate(UtcMs(0), &[1; 48]).await.unwrap();
+            for (n, word) in ["a literal", "a formatted text"].into_iter().enumerate() {
+                db.begin().await.unwrap();
+                let done: Result<(), StoreError> = caught(async {
+                    const ADD: Sql = Sql::both("insert into seller (id, name) values (1, 'x')");
+                    db.run("t", &ADD, &[]).await?;
+                    if n == 0 { panic!("a literal") } else { panic!("a formatted {}", "text") }
+                })
+                .await;
+                let error = db.finish(done).await.unwrap_err();
+                assert!(error.to_string().contains(word), "{error}");
+                assert!(!error.is_retryable(), "the batch is halved, not repeated");
+            }
+            let sellers = Sql::both("select count(*) from seller");
+            let rows = db.rows("t", &sellers, &[]).await.unwrap();
+            assert_eq!(rows.first().unwrap().int(0).unwrap(), 0);
+        });
     }
 
     #[test]

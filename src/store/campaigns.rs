@@ -34,22 +34,11 @@ pub(crate) async fn set_state(
     const SET: Sql = Sql::both(
         "update campaign set state = $2, state_ms = $3 where id = $1 and state <> $2 and state_ms <= $3",
     );
-    let state = change.state.as_str();
+    let (state, by) = (change.state.as_str(), change.by);
     let binds = [Bind::Int(change.campaign.0), Bind::Text(state), Bind::Int(change.at.0)];
     if batch.db.run("changing a campaign's state", &SET, &binds).await? > 0 {
-        let body = json!({ "campaign": change.campaign, "state": state, "by": change.by });
-        batch.audit.push(AuditEntry {
-            at: change.at,
-            who: change.by.to_owned(),
-            what: "campaign_state",
-            body: body.clone(),
-        });
-        batch.events.push(Event {
-            at: change.at,
-            kind: EventKind::CampaignState,
-            row: change.campaign.0,
-            body,
-        });
+        let body = json!({ "campaign": change.campaign, "state": state, "by": by });
+        tell(batch, EventKind::CampaignState, change.campaign, change.at, by, body);
     }
     Ok(())
 }
@@ -66,19 +55,31 @@ pub(crate) async fn set_mode(
         DialMode::Progressive => change.mode.as_str().to_owned(),
         DialMode::Ratio(ratio) => format!("{} {ratio}", change.mode.as_str()),
     };
+    let by = change.by;
     let binds = [Bind::Int(change.campaign.0), Bind::Text(&mode), Bind::Int(change.at.0)];
     if batch.db.run("changing a campaign's dial mode", &SET, &binds).await? > 0 {
-        let body = json!({ "campaign": change.campaign, "mode": mode, "by": change.by });
-        batch.audit.push(AuditEntry {
-            at: change.at,
-            who: change.by.to_owned(),
-            what: "campaign_mode",
-            body: body.clone(),
-        });
-        let (at, row) = (change.at, change.campaign.0);
-        batch.events.push(Event { at, kind: EventKind::CampaignMode, row, body });
+        let body = json!({ "campaign": change.campaign, "mode": mode, "by": by });
+        tell(batch, EventKind::CampaignMode, change.campaign, change.at, by, body);
     }
     Ok(())
+}
+
+/// What a person changed of a campaign, for the audit and for whoever follows the log.
+fn tell(
+    batch: &mut Batch<'_>,
+    kind: EventKind,
+    campaign: CampaignId,
+    at: UtcMs,
+    by: &str,
+    body: serde_json::Value,
+) {
+    batch.audit.push(AuditEntry {
+        at,
+        who: by.to_owned(),
+        what: kind.as_str(),
+        body: body.clone(),
+    });
+    batch.events.push(Event { at, kind, row: campaign.0, body });
 }
 
 /// The campaign and its seller by name, made where missing. `starting` sets it to running unless a person paused it.

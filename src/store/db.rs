@@ -11,6 +11,7 @@ use crate::logic::time::UtcMs;
 use crate::store::copy::CopyRows;
 use crate::store::error::StoreError;
 use crate::store::sql::{Bind, DbRow, Sql};
+use crate::store::tables::LOCK_ALL;
 
 /// One connection. Nothing here is a pool: the runtime holds one connection for each purpose.
 #[derive(Debug)]
@@ -182,6 +183,34 @@ impl Db {
         Ok(Checkpoint { log_pages: row.count(1)?, done_pages: row.count(2)? })
     }
 
+    /// The database's own version, for people.
+    ///
+    /// # Errors
+    /// As every statement.
+    pub async fn version(&mut self) -> Result<String, StoreError> {
+        const VERSION: Sql =
+            Sql { sqlite: "select sqlite_version()", postgres: "show server_version" };
+        let version = self.setting(&VERSION).await?;
+        Ok(match self.engine() {
+            Engine::Sqlite => format!("SQLite {version}"),
+            Engine::Postgres => format!("PostgreSQL {version}"),
+        })
+    }
+
+    /// Writes a whole, compact copy of the database into `file`, which must be empty or not there (SQLite). It is the
+    /// state of one moment; whoever writes meanwhile is neither waited for nor held up.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the file cannot be written; [`StoreError::Rejected`] on PostgreSQL, which has
+    /// programs of its own for this.
+    pub async fn copy_into(&mut self, file: &str) -> Result<(), StoreError> {
+        const COPY: Sql = Sql { sqlite: "vacuum into $1", postgres: "vacuum into" };
+        let binds = [Bind::Text(file)];
+        let binds = if self.engine() == Engine::Sqlite { &binds[..] } else { &[] };
+        self.run("writing the backup", &COPY, binds).await?;
+        Ok(())
+    }
+
     /// Closes the connection in good order.
     ///
     /// # Errors
@@ -244,13 +273,49 @@ impl Db {
 
     /// Begins a transaction that will write. One that was left open by a dropped future is rolled back first.
     pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
-        if self.in_transaction {
-            self.rollback().await?;
-        }
-        self.in_transaction = true;
         // `immediate`: the write lock is taken now, where waiting for it is allowed, and not in mid-transaction.
         const BEGIN: Sql = Sql { sqlite: "begin immediate", postgres: "begin" };
-        if let Err(error) = self.run("beginning a transaction", &BEGIN, &[]).await {
+        self.begin_by(&BEGIN).await
+    }
+
+    /// Begins a transaction that only reads: all its statements see the rows of one moment, and hold up nobody.
+    pub(crate) async fn begin_reading(&mut self) -> Result<(), StoreError> {
+        const BEGIN: Sql =
+            Sql { sqlite: "begin", postgres: "begin isolation level repeatable read read only" };
+        self.begin_by(&BEGIN).await
+    }
+
+    /// Likewise, and while it lasts nobody else writes. Waits some seconds for those who do.
+    pub(crate) async fn begin_reading_alone(&mut self) -> Result<(), StoreError> {
+        const BEGIN: Sql =
+            Sql { sqlite: "begin immediate", postgres: "begin isolation level repeatable read" };
+        const PATIENCE: Sql =
+            Sql { sqlite: "select 1", postgres: "set local lock_timeout = '10s'" };
+        self.begin_by(&BEGIN).await?;
+        self.take_time().await?;
+        for sql in [&PATIENCE, &LOCK_ALL] {
+            self.run("keeping others from writing", sql, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// This transaction may stand still and its statements may last: another database is worked on meanwhile.
+    pub(crate) async fn take_time(&mut self) -> Result<(), StoreError> {
+        const STAND: Sql = Sql {
+            sqlite: "select 1",
+            postgres: "set local idle_in_transaction_session_timeout = 0",
+        };
+        const LAST: Sql = Sql { sqlite: "select 1", postgres: "set local statement_timeout = 0" };
+        for sql in [&STAND, &LAST] {
+            self.run("beginning a long transaction", sql, &[]).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_by(&mut self, begin: &Sql) -> Result<(), StoreError> {
+        self.rollback_open().await?;
+        self.in_transaction = true;
+        if let Err(error) = self.run("beginning a transaction", begin, &[]).await {
             self.in_transaction = false;
             return Err(error);
         }
@@ -285,6 +350,17 @@ impl Db {
             done?;
         }
         self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Undoes what a failed or dropped piece of work left open.
+    pub(crate) async fn rollback_open(&mut self) -> Result<(), StoreError> {
+        if self.in_transaction { self.rollback().await } else { Ok(()) }
+    }
+
+    /// Tells the planner of PostgreSQL what is in the tables after many rows came at once; SQLite needs no telling.
+    pub(crate) async fn analyze(&mut self) -> Result<(), StoreError> {
+        self.run("analysing tables", &Sql { sqlite: "select 1", postgres: "analyze" }, &[]).await?;
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use sqlx::Error as Driver;
 
+use crate::logic::time::UtcMs;
+
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,6 +26,14 @@ pub enum StoreError {
         /// What the driver says.
         source: Driver,
     },
+    /// A bug of ours; nothing was written.
+    #[error("outdial failed while {doing} ({what}): this is a bug, please report it")]
+    Panicked {
+        /// What was tried.
+        doing: &'static str,
+        /// What the panic said.
+        what: String,
+    },
     /// A row holds what this version never writes.
     #[error(
         "while {doing}: the database holds {found:?}, which this version cannot read; was it changed by hand?"
@@ -44,17 +54,23 @@ pub enum StoreError {
     },
     /// The database was written by a newer version.
     #[error(
-        "the database has schema {found}, this version knows {known}: update outdial, or use the database's own backup"
+        "the database has schema {found}, and this is outdial {} which knows up to {known}: it needs outdial {} or later; \
+         nothing was changed",
+        env!("CARGO_PKG_VERSION"),
+        program.as_deref().unwrap_or("of a newer version")
     )]
     NewerSchema {
         /// What the database has.
         found: i64,
         /// What we know.
         known: i64,
+        /// The version of the program that made it so, if it said so.
+        program: Option<String>,
     },
     /// The database has no schema yet, or an older one.
     #[error(
-        "the database has schema {found}, this version needs {known}: `outdial run` or `outdial import` brings it up to date"
+        "the database has schema {found}, this version needs {known}: `outdial db migrate` brings it up to date, and so does the next \
+         `outdial run`"
     )]
     OlderSchema {
         /// What the database has.
@@ -73,6 +89,16 @@ pub enum StoreError {
         found: String,
         /// What it must be.
         wanted: &'static str,
+    },
+    /// The whole installation was copied to another database: dialing from both would call people twice.
+    #[error(
+        "this installation was copied to another database at {}: dial from that one (`database` in outdial.toml), or, where the \
+         copy is not used, take this one up again with `outdial db reopen`",
+        crate::store::error::time(*at)
+    )]
+    Moved {
+        /// When.
+        at: UtcMs,
     },
     /// This process made 2^32 rows, or the installation 2^31 processes.
     #[error("this process has no ids left: restart it")]
@@ -120,6 +146,12 @@ impl StoreError {
     pub const fn needs_reconnect(&self) -> bool {
         matches!(self, Self::Unavailable { trouble: Trouble::Gone, .. })
     }
+}
+
+/// A moment as people and programs read it.
+pub(crate) fn time(at: UtcMs) -> String {
+    jiff::Timestamp::from_millisecond(at.0)
+        .map_or_else(|_| at.0.to_string(), |at| format!("{at:.0}"))
 }
 
 fn trouble(error: &Driver) -> Option<Trouble> {

@@ -1,5 +1,7 @@
 //! The schema, brought up to date step by step. A step that is out is never changed again.
 
+use std::collections::BTreeSet;
+
 use crate::logic::time::UtcMs;
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
@@ -36,6 +38,15 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_bulk.sql"),
 ];
 
+/// What [`Db::migrate`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema it found; 0: none.
+    pub from: i64,
+    /// The schema there is now.
+    pub to: i64,
+}
+
 impl Db {
     /// Brings the schema up to date, and on the first time writes the installation's identity.
     ///
@@ -44,7 +55,7 @@ impl Db {
     ///
     /// # Errors
     /// [`StoreError::NewerSchema`] when a newer version wrote this database; nothing is changed then.
-    pub async fn migrate(&mut self, now: UtcMs, fresh: &[u8; 48]) -> Result<(), StoreError> {
+    pub async fn migrate(&mut self, now: UtcMs, fresh: &[u8; 48]) -> Result<Migrated, StoreError> {
         self.begin().await?;
         let done = self.migrate_steps(now, fresh).await;
         self.finish(done).await
@@ -58,12 +69,17 @@ impl Db {
         let known = newest();
         match self.schema_version().await? {
             found if found == known => Ok(()),
-            found if found > known => Err(StoreError::NewerSchema { found, known }),
+            found if found > known => Err(self.newer(found).await?),
             found => Err(StoreError::OlderSchema { found, known }),
         }
     }
 
-    async fn migrate_steps(&mut self, now: UtcMs, fresh: &[u8; 48]) -> Result<(), StoreError> {
+    /// Inside a transaction that is begun already.
+    pub(crate) async fn migrate_steps(
+        &mut self,
+        now: UtcMs,
+        fresh: &[u8; 48],
+    ) -> Result<Migrated, StoreError> {
         const LOCK: Sql = Sql {
             sqlite: "select 1",
             // One process at a time; any number does, it only has to be the same in every version.
@@ -72,7 +88,7 @@ impl Db {
         self.rows("waiting for another migration", &LOCK, &[]).await?;
         let found = self.schema_version().await?;
         if found > newest() {
-            return Err(StoreError::NewerSchema { found, known: newest() });
+            return Err(self.newer(found).await?);
         }
         if found == 0 {
             self.script(
@@ -90,7 +106,8 @@ impl Db {
             self.script("changing the schema", text).await?;
             const DONE: Sql =
                 Sql::both("insert into schema_version (version, name, at_ms) values ($1, $2, $3)");
-            let binds = [Bind::Int(step.version), Bind::Text(step.name), Bind::Int(now.0)];
+            let name = format!("{}{BY}{}", step.name, env!("CARGO_PKG_VERSION"));
+            let binds = [Bind::Int(step.version), Bind::Text(&name), Bind::Int(now.0)];
             self.run("noting the schema", &DONE, &binds).await?;
         }
         const IDENTITY: Sql = Sql::both(
@@ -100,11 +117,21 @@ impl Db {
         let (id, secret) = fresh.split_at(16);
         let binds = [Bind::Text(&hex(id)), Bind::Text(&hex(secret)), Bind::Int(now.0)];
         self.run("writing the installation's identity", &IDENTITY, &binds).await?;
-        Ok(())
+        Ok(Migrated { from: found, to: newest() })
+    }
+
+    /// Which program wrote a schema that we do not know: its last step names it.
+    async fn newer(&mut self, found: i64) -> Result<StoreError, StoreError> {
+        const LAST: Sql =
+            Sql::both("select name from schema_version order by version desc limit 1");
+        let rows = self.rows("reading the schema's version", &LAST, &[]).await?;
+        let name = rows.first().map_or_else(|| Ok(String::new()), |row| row.text(0))?;
+        let program = name.split_once(BY).map(|(_, version)| version.to_owned());
+        Ok(StoreError::NewerSchema { found, known: newest(), program })
     }
 
     /// 0: no schema yet.
-    async fn schema_version(&mut self) -> Result<i64, StoreError> {
+    pub(crate) async fn schema_version(&mut self) -> Result<i64, StoreError> {
         const EXISTS: Sql = Sql {
             sqlite: "select count(*) from sqlite_master where type = 'table' and name = 'schema_version'",
             postgres: "select count(*) from pg_tables where schemaname = current_schema() and tablename = 'schema_version'",
@@ -130,9 +157,31 @@ pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn newest() -> i64 {
+/// The schema of this version.
+pub(crate) fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |step| step.version)
 }
+
+/// The indexes that the steps make, by name.
+pub(crate) fn indexes() -> BTreeSet<&'static str> {
+    let mut indexes = BTreeSet::new();
+    for line in MIGRATIONS.iter().flat_map(|step| step.sqlite.lines()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["create", "index", name, ..] | ["create", "unique", "index", name, ..] => {
+                indexes.insert(*name);
+            }
+            ["drop", "index", name, ..] => {
+                indexes.remove(name.trim_end_matches(';'));
+            }
+            _ => {}
+        }
+    }
+    indexes
+}
+
+/// Between a step's file and the version of the program that ran it.
+const BY: &str = " by outdial ";
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,8 @@
 //! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
 //! | `recovery` | what dead processes left open |
 //! | `shares` | what each process may use of a trunk |
+//! | `tables` | every table and column, in one list; a new one belongs into it |
+//! | `check`, `moving` | whether a database is sound; all of it to another one |
 //! | `imports` | contacts in |
 //! | `exports` | results out, and how far who has fetched them |
 //! | `reports` | status, KPIs, persons and calls |
@@ -21,6 +23,7 @@ mod audit;
 mod batch;
 mod callbacks;
 mod campaigns;
+mod check;
 mod copy;
 mod db;
 mod dispositions;
@@ -33,6 +36,7 @@ mod leads;
 mod ledger;
 mod legs;
 mod migrations;
+mod moving;
 mod nodes;
 mod outcomes;
 #[cfg(test)]
@@ -42,11 +46,13 @@ mod reports;
 mod shares;
 mod sql;
 mod suppressions;
+mod tables;
 
 pub use agents::upsert_agents;
 pub use audit::check_audit;
 pub use batch::{run_batch, run_batch_isolating};
 pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
+pub use check::{Found, Health, Rule, check_health, check_pages};
 pub use db::{Checkpoint, Db, Engine};
 pub use error::{StoreError, Trouble};
 pub use events::{
@@ -61,7 +67,8 @@ pub use imports::{
     finish_import, import_rows,
 };
 pub use intents::ask_gates;
-pub use migrations::{MIGRATIONS, Migration};
+pub use migrations::{MIGRATIONS, Migrated, Migration};
+pub use moving::{Copied, CopyError, Side, copy_installation, reopen};
 pub use nodes::{LiveNode, NewNode, NodeIdentity, live_node, next_epoch, register_node};
 pub use recovery::take_over;
 pub use reports::{
@@ -71,3 +78,4 @@ pub use reports::{
     kpis, leads_page, ledger_windows, nodes, person, status,
 };
 pub use suppressions::{sellers, suppress};
+pub use tables::{Kind, TABLES, Table};

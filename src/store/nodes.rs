@@ -149,8 +149,19 @@ async fn take_epoch(db: &mut Db) -> Result<u32, StoreError> {
         Sql::both("update counter set value = value + 1 where name = 'node_epoch' returning value");
     let rows = db.rows("counting this start", &NEXT, &[]).await?;
     let value = rows.first().map_or(Ok(0), |row| row.int(0))?;
+    // Behind the counter's row, which a copy holds while it sets its mark.
+    refuse_moved(db).await?;
     // Ids are `epoch << 32 | counter` and must stay positive.
     u32::try_from(value).ok().filter(|e| (1..1 << 31).contains(e)).ok_or(StoreError::NoIdsLeft)
+}
+
+/// Whoever is about to make rows asks this first: what is written beside a copy of the installation is in neither.
+pub(crate) async fn refuse_moved(db: &mut Db) -> Result<(), StoreError> {
+    const MOVED: Sql = Sql::both("select value from counter where name = 'moved'");
+    match db.rows("asking whether this database is in use", &MOVED, &[]).await?.first() {
+        Some(row) => Err(StoreError::Moved { at: UtcMs(row.int(0)?) }),
+        None => Ok(()),
+    }
 }
 
 /// Lengthens the lease, never shortens it.

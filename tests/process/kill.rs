@@ -21,7 +21,6 @@ use crate::records::CLAIMED;
 use crate::records::READY;
 use crate::records::Records;
 use crate::site::Plan;
-use crate::site::SQLITE;
 use crate::site::Site;
 use crate::site::rest;
 use crate::staff::Staff;
@@ -59,17 +58,9 @@ fn killed_again_and_again_it_calls_everybody_once_and_leaves_nobody_ringing() {
     let size = Size::of_this_run();
     let zero = Instant::now();
     let carrier = outdial::carrier::start(world()).unwrap();
-    let site = Site::new(&Plan {
-        database: SQLITE.to_owned(),
-        carrier: carrier.sip_addr().to_string(),
-        agents: carrier
-            .phone_addrs()
-            .iter()
-            .map(|(name, at)| (name.clone(), format!("sip:{name}@{at}")))
-            .collect(),
-        numbers: (0..size.contacts).map(|n| format!("+8190{}", 10_000_000 + n)).collect(),
-        limits: "ring = \"1500ms\"\nset_up = \"5s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"",
-    });
+    let limits =
+        "ring = \"1500ms\"\nset_up = \"5s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"";
+    let site = Site::new(&Plan::of(&carrier, 10_000_000, size.contacts, limits));
     let (staff, carrier) = Staff::hire(carrier, &site.socket());
     let kills = dial_with_kills(&site, &carrier, zero, &size);
     // Answers to the last BYEs are under way.

@@ -13,6 +13,7 @@
 mod carrier;
 mod cluster;
 mod kill;
+mod moving;
 mod postgres;
 mod proxy;
 mod records;

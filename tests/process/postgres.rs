@@ -39,17 +39,9 @@ fn a_campaign_on_postgresql_is_dialed_over_a_crash_and_told_by_every_verb() {
         .map(|n| PhonePlan { brain: Some(brain.clone()), ..PhonePlan::new(&format!("agent{n}")) })
         .collect();
     let carrier = outdial::carrier::start(settings).unwrap();
-    let site = Site::new(&Plan {
-        database: schema.url.clone(),
-        carrier: carrier.sip_addr().to_string(),
-        agents: carrier
-            .phone_addrs()
-            .iter()
-            .map(|(name, at)| (name.clone(), format!("sip:{name}@{at}")))
-            .collect(),
-        numbers: (0..LIST).map(|n| format!("+8190{}", 40_000_000 + n)).collect(),
-        limits: "ring = \"5s\"\nset_up = \"8s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"",
-    });
+    let limits = "ring = \"5s\"\nset_up = \"8s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"";
+    let plan = Plan::of(&carrier, 40_000_000, LIST, limits);
+    let site = Site::new(&Plan { database: schema.url.clone(), ..plan });
     let (staff, carrier) = Staff::hire(carrier, &site.socket());
 
     let dialer = site.run_for_ever();

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use outdial::carrier::CarrierHandle;
 use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
@@ -43,6 +44,34 @@ pub(crate) struct Plan {
     pub(crate) numbers: Vec<String>,
     /// Lines of `[limits]`.
     pub(crate) limits: &'static str,
+}
+
+impl Plan {
+    /// On SQLite, with a carrier of this process and its phones as the agents; so many numbers, the first of which is
+    /// `+8190` and these eight digits.
+    pub(crate) fn of(
+        carrier: &CarrierHandle,
+        first: usize,
+        numbers: usize,
+        limits: &'static str,
+    ) -> Self {
+        let phones = carrier.phone_addrs();
+        Self {
+            database: SQLITE.to_owned(),
+            carrier: carrier.sip_addr().to_string(),
+            agents: phones
+                .iter()
+                .map(|(name, at)| (name.clone(), format!("sip:{name}@{at}")))
+                .collect(),
+            numbers: (first..first + numbers).map(number).collect(),
+            limits,
+        }
+    }
+}
+
+/// A mobile number that nobody has been given.
+pub(crate) fn number(digits: usize) -> String {
+    format!("+8190{digits}")
 }
 
 impl Site {
@@ -76,6 +105,23 @@ impl Site {
             text.replace(usual, &format!("calls_per_second = {rate}\nchannels = {channels}"));
         site.write(&format!("{node}.toml"), &text);
         site
+    }
+
+    /// Its dialers take commands here, on whatever database.
+    pub(crate) fn control_at(&mut self, name: &str) {
+        self.change("[sip]", &format!("control = \"{name}\"\n[sip]"));
+        self.socket = name.to_owned();
+    }
+
+    /// The next dialer runs on another database.
+    pub(crate) fn use_database(&self, url: &str) {
+        self.change(&format!("database = \"{SQLITE}\""), &format!("database = \"{url}\""));
+    }
+
+    fn change(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path("outdial.toml")).unwrap();
+        assert!(text.contains(from), "{from} is not in {text}");
+        self.write("outdial.toml", &text.replacen(from, to, 1));
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

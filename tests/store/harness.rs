@@ -70,9 +70,70 @@ pub(crate) struct World {
 }
 
 /// A second connection, to look and to tamper.
-enum Side {
+pub(crate) enum Side {
     Sqlite(sqlx::SqliteConnection),
     Postgres(sqlx::PgConnection),
+}
+
+impl Side {
+    pub(crate) async fn open(url: &str) -> Self {
+        if url.starts_with("sqlite") {
+            let options = url.parse::<sqlx::sqlite::SqliteConnectOptions>().unwrap();
+            let options = options.create_if_missing(true);
+            Self::Sqlite(sqlx::SqliteConnection::connect_with(&options).await.unwrap())
+        } else {
+            Self::Postgres(sqlx::PgConnection::connect(url).await.unwrap())
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(side) => side.close().await.unwrap(),
+            Self::Postgres(side) => side.close().await.unwrap(),
+        }
+    }
+
+    pub(crate) async fn sql(&mut self, text: &str) {
+        let text = AssertSqlSafe(text.to_owned());
+        match self {
+            Self::Sqlite(side) => sqlx::raw_sql(text).execute(side).await.map(|_| ()),
+            Self::Postgres(side) => sqlx::raw_sql(text).execute(side).await.map(|_| ()),
+        }
+        .unwrap();
+    }
+
+    /// Every row of every table.
+    pub(crate) async fn dump(&mut self) -> Dump {
+        macro_rules! read {
+            ($side:ident, $columns:literal, $array:literal) => {{
+                let mut dump = Dump::new();
+                for table in sqlx::query($columns).fetch_all(&mut *$side).await.unwrap() {
+                    let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
+                    let text = AssertSqlSafe(format!(
+                        "select cast({}({columns}) as text) from {name}",
+                        $array
+                    ));
+                    let rows = sqlx::query(text).fetch_all(&mut *$side).await.unwrap();
+                    dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
+                }
+                dump
+            }};
+        }
+        match self {
+            Self::Sqlite(side) => read!(
+                side,
+                "select m.name, group_concat(c.name, ',' order by c.cid) from sqlite_master m \
+                   join pragma_table_info(m.name) c where m.type = 'table' group by m.name order by 1",
+                "json_array"
+            ),
+            Self::Postgres(side) => read!(
+                side,
+                "select cast(table_name as text), string_agg(cast(column_name as text), ',' order by ordinal_position) \
+                 from information_schema.columns where table_schema = current_schema() group by 1 order by 1",
+                "json_build_array"
+            ),
+        }
+    }
 }
 
 pub(crate) const T0: UtcMs = UtcMs(1_790_000_000_000);
@@ -89,11 +150,7 @@ impl World {
         let node = register_node(&mut db, &new_node("here", 1)).await.unwrap();
         let mut ids = IdMaker::new(node.epoch);
         let row = upsert_campaign(&mut db, &mut ids, "spring", "Acme", T0, true).await.unwrap();
-        let side = if url.starts_with("sqlite") {
-            Side::Sqlite(sqlx::SqliteConnection::connect(url).await.unwrap())
-        } else {
-            Side::Postgres(sqlx::PgConnection::connect(url).await.unwrap())
-        };
+        let side = Side::open(url).await;
         let mut world = Self {
             url: url.to_owned(),
             db,
@@ -104,16 +161,15 @@ impl World {
             seller: row.seller,
             now: T0,
         };
-        world.sql("insert into calling_class (id, descriptor) values (77, 'JP')").await;
+        let class =
+            "insert into calling_class (id, descriptor) values (77, 'JP') on conflict do nothing";
+        world.sql(class).await;
         world
     }
 
     pub(crate) async fn close(self) {
         self.db.close().await.unwrap();
-        match self.side {
-            Side::Sqlite(side) => side.close().await.unwrap(),
-            Side::Postgres(side) => side.close().await.unwrap(),
-        }
+        self.side.close().await;
     }
 
     /// What `node` takes over from dead processes, at the world's time.
@@ -133,12 +189,7 @@ impl World {
     }
 
     pub(crate) async fn sql(&mut self, text: &str) {
-        let text = AssertSqlSafe(text.to_owned());
-        match &mut self.side {
-            Side::Sqlite(side) => sqlx::raw_sql(text).execute(side).await.map(|_| ()),
-            Side::Postgres(side) => sqlx::raw_sql(text).execute(side).await.map(|_| ()),
-        }
-        .unwrap();
+        self.side.sql(text).await;
     }
 
     /// The integers of the one row of a query; -1 for NULL.
@@ -319,35 +370,7 @@ impl World {
 
     /// Every row of every table.
     pub(crate) async fn dump(&mut self) -> Dump {
-        macro_rules! read {
-            ($side:ident, $columns:literal, $array:literal) => {{
-                let mut dump = Dump::new();
-                for table in sqlx::query($columns).fetch_all(&mut *$side).await.unwrap() {
-                    let (name, columns) = (table.get::<String, _>(0), table.get::<String, _>(1));
-                    let text = AssertSqlSafe(format!(
-                        "select cast({}({columns}) as text) from {name}",
-                        $array
-                    ));
-                    let rows = sqlx::query(text).fetch_all(&mut *$side).await.unwrap();
-                    dump.insert(name, parsed(rows.iter().map(|row| row.get(0))));
-                }
-                dump
-            }};
-        }
-        match &mut self.side {
-            Side::Sqlite(side) => read!(
-                side,
-                "select m.name, group_concat(c.name, ',' order by c.cid) from sqlite_master m \
-                   join pragma_table_info(m.name) c where m.type = 'table' group by m.name order by 1",
-                "json_array"
-            ),
-            Side::Postgres(side) => read!(
-                side,
-                "select cast(table_name as text), string_agg(cast(column_name as text), ',' order by ordinal_position) \
-                 from information_schema.columns where table_schema = current_schema() group by 1 order by 1",
-                "json_build_array"
-            ),
-        }
+        self.side.dump().await
     }
 
     /// Runs a batch twice: the second time must answer the same and change nothing.

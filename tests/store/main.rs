@@ -10,9 +10,12 @@
 mod callbacks;
 mod cluster;
 mod commands;
+mod copies;
+mod earlier;
 mod events;
 mod exports;
 mod harness;
+mod health;
 mod imports;
 mod ledger;
 mod random;

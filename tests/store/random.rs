@@ -14,8 +14,9 @@ use outdial::logic::pacing::trunk_share::{Share, ShareAsk};
 use outdial::logic::time::UtcMs;
 use outdial::simulation::dice::Dice;
 use outdial::simulation::store_model::{ModelContact, StoreModel};
-use outdial::store::{NewNode, register_node, upsert_campaign};
+use outdial::store::{NewNode, Rule, check_health, register_node, upsert_campaign};
 
+use crate::copies::copied_everywhere;
 use crate::harness::*;
 
 #[test]
@@ -102,6 +103,17 @@ async fn run(seed: u64, seen: &mut BTreeMap<&'static str, u32>) {
     }
     assert_same(&sqlite.dump().await, &postgres.dump().await);
     compare(&mut sqlite, &model, &author).await;
+    for world in [&mut sqlite, &mut postgres] {
+        world.sql("insert into calling_class (id, descriptor) values (78, 'closed')").await;
+        let found = check_health(&mut world.db, author.now).await.unwrap().found;
+        // The commands book at random, not as a dialer whom the ledger holds.
+        let faults = found.iter().filter(|one| one.rule.is_fault() && one.rule != Rule::CapKept);
+        assert_eq!(faults.count(), 0, "seed {seed}: {found:?}");
+    }
+    if seed % 4 == 1 {
+        copied_everywhere(&mut sqlite).await;
+        copied_everywhere(&mut postgres).await;
+    }
     sqlite.close().await;
     postgres.close().await;
 }

@@ -137,16 +137,9 @@ fn label<'w>(wish: &Wish<'w>, code: &str) -> Option<&'w str> {
     Some(if settings.language == "ja" { &found.label_ja } else { &found.label_en })
 }
 
+/// The stable text of a lead's state; empty for an integer that this version never writes.
 fn state(code: i64) -> &'static str {
-    const NAMED: [(LeadState, &str); 6] = [
-        (LeadState::Ready, "ready"),
-        (LeadState::Waiting, "waiting"),
-        (LeadState::Claimed, "claimed"),
-        (LeadState::Done, "done"),
-        (LeadState::Held, "held"),
-        (LeadState::Blocked, "blocked"),
-    ];
-    NAMED.iter().find(|(state, _)| state.code() == code).map_or("", |(_, name)| name)
+    LeadState::ALL.into_iter().find(|state| state.code() == code).map_or("", LeadState::as_str)
 }
 
 fn ms(at: Option<UtcMs>) -> Option<i64> {

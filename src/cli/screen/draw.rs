@@ -8,8 +8,10 @@ use crate::cli::picture::{Campaign, Trunk};
 use crate::cli::screen::agents::{self, SHOWN_STATES};
 use crate::cli::screen::keys::Stage;
 use crate::cli::screen::model::Model;
+use crate::cli::screen::words::HELP_KEYS;
 use crate::cli::text::{cut, pad, width as columns};
 use crate::logic::dialer::clocks_are_apart;
+use crate::logic::settings::DialRatio;
 
 /// Exactly what fits into `width` and `height`; the last line is that of the keys.
 pub(super) fn lines(model: &Model, width: usize, height: usize) -> Vec<Line<'static>> {
@@ -131,9 +133,8 @@ impl Page {
                 if campaign.state == "running" { PLAIN } else { WARNING },
             ),
         ];
-        let ratio = campaign.ratio.map_or_else(String::new, |ratio| {
-            format!(" {}.{}", ratio / 1_000, ratio % 1_000 / 100)
-        });
+        let ratio = campaign.ratio.and_then(DialRatio::from_thousandths);
+        let ratio = ratio.map(|ratio| format!(" {ratio}")).unwrap_or_default();
         head.push((format!("{}{ratio}", words.say(&campaign.mode)), PLAIN));
         if let Some(held_by) = campaign.held_by.as_ref().filter(|_| campaign.state == "running") {
             head.push((format!("{}: {}", t.held_by, words.say(held_by)), PLAIN));
@@ -235,13 +236,13 @@ impl Page {
 }
 
 fn help(model: &Model, width: usize) -> Vec<Line<'static>> {
-    let line = |(key, does): &(&str, &str)| {
+    let line = |(key, does): (&str, &str)| {
         Line::from(vec![
             Span::styled(cut(&pad(&format!(" {key}"), LABEL), width), BOLD),
             Span::raw(cut(does, width.saturating_sub(LABEL))),
         ])
     };
-    model.words.help.iter().map(line).collect()
+    HELP_KEYS.into_iter().zip(model.words.help).map(line).collect()
 }
 
 fn bottom(model: &Model, width: usize) -> Line<'static> {

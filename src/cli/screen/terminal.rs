@@ -168,3 +168,43 @@ fn known(key: KeyEvent) -> Option<Key> {
 const KEYS: usize = 32;
 /// How long the keyboard's thread may outlive the screen.
 const LOOK_UP: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Runs itself a second time on a terminal of its own (`script` of util-linux), where it panics with the screen taken.
+    #[test]
+    fn a_panic_gives_the_terminal_back_and_then_says_its_words() {
+        if std::env::var_os(CHILD).is_some() {
+            let _screen = Screen::enter().unwrap();
+            panic!("{WORDS}");
+        }
+        let program = std::env::current_exe().unwrap();
+        let name =
+            "cli::screen::terminal::tests::a_panic_gives_the_terminal_back_and_then_says_its_words";
+        let commands = format!(
+            "stty sane; stty -g; {CHILD}=1 {} --exact {name} --nocapture; stty -g",
+            program.display()
+        );
+        let output = Command::new("script")
+            .args(["-qec", &commands, "/dev/null"])
+            .env("TERM", "xterm")
+            .output()
+            .expect("`script` is missing: apt-get install bsdutils");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part:?}: {text:?}"));
+        assert!(place("\x1b[?1049h") < place("\x1b[?1049l"), "taken and given back: {text:?}");
+        assert!(place("\x1b[?1049l") < place(WORDS), "the words are on the plain screen: {text:?}");
+        let settings: Vec<&str> = text
+            .lines()
+            .filter(|line| line.matches(':').count() > 10 && !line.contains(' '))
+            .collect();
+        assert!(settings.len() == 2 && settings[0] == settings[1], "{settings:?}");
+    }
+
+    const CHILD: &str = "OUTDIAL_TEST_PANICS";
+    const WORDS: &str = "the screen was taken when this happened";
+}

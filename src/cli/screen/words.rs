@@ -10,7 +10,8 @@ pub(super) struct Words {
     pub(super) done: &'static str,
     pub(super) draining_already: &'static str,
     pub(super) eta: &'static str,
-    pub(super) help: &'static [(&'static str, &'static str)],
+    /// What each of [`HELP_KEYS`] does.
+    pub(super) help: [&'static str; HELP_KEYS.len()],
     pub(super) keys: &'static str,
     pub(super) keys_attached: &'static str,
     pub(super) leads_held: &'static str,
@@ -39,6 +40,9 @@ pub(super) const fn words(lang: Lang) -> &'static Words {
     }
 }
 
+/// The keys that the help explains.
+pub(super) const HELP_KEYS: [&str; 8] = ["p", "+ -", "m < >", "d", "Tab t", "q", "Ctrl-C", "? Esc"];
+
 impl Words {
     /// A stable text of the view (state of a campaign or the store, what dialing waits for, dial mode) as people say it.
     /// One that this version does not know stays as it is.
@@ -57,7 +61,7 @@ const SAID_EN: [(&str, &str); 3] = [
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 21] = [
+const SAID_JA: [(&str, &str); 22] = [
     ("lease", "データベースの応答"),
     ("share", "他のプロセスの発信枠"),
     ("running", "発信中"),
@@ -70,6 +74,7 @@ const SAID_JA: [(&str, &str); 21] = [
     ("channels", "チャネルの空き"),
     ("lines", "回線数の上限"),
     ("store", "データベース"),
+    ("clock", "データベースとの時計の差"),
     ("state", "再開"),
     ("hours", "架電可能時間"),
     ("trunk", "回線"),
@@ -87,15 +92,15 @@ const EN: Words = Words {
     done: "done",
     draining_already: "draining already; Ctrl-C ends every call",
     eta: "ETA",
-    help: &[
-        ("p", "pause or resume the campaign; calls in progress go on"),
-        ("+ -", "more or fewer calls per second, up to the trunk's limit"),
-        ("m < >", "progressive or ratio; in ratio fewer or more lines per free agent"),
-        ("d", "drain: no new calls; the dialer ends when those in progress are over"),
-        ("Tab t", "next campaign, next trunk: the one that the keys are about has a >"),
-        ("q", "leave `outdial view`; in `run` and `demo` the same as d"),
-        ("Ctrl-C", "`run` and `demo`: drain; a second time: end every call now"),
-        ("? Esc", "this help, and back"),
+    help: [
+        "pause or resume the campaign; calls in progress go on",
+        "more or fewer calls per second, up to the trunk's limit",
+        "progressive or ratio; in ratio fewer or more lines per free agent",
+        "drain: no new calls; the dialer ends when those in progress are over",
+        "next campaign, next trunk: the one that the keys are about has a >",
+        "leave `outdial view`; in `run` and `demo` the same as d",
+        "`run` and `demo`: drain; a second time: end every call now",
+        "this help, and back",
     ],
     keys: " p pause  + - calls/s  m mode  d drain  ? help",
     keys_attached: " p pause  + - calls/s  m mode  d drain  q leave  ? help",
@@ -123,15 +128,15 @@ const JA: Words = Words {
     done: "完了しました",
     draining_already: "終了処理中です。Ctrl-C で全通話を切断します",
     eta: "残り",
-    help: &[
-        ("p", "業務の一時停止・再開(通話中の呼は続きます)"),
-        ("+ -", "発信/秒を増減(回線の上限まで)"),
-        ("m < >", "プログレッシブ・レシオの切替、レシオの倍率を増減"),
-        ("d", "新規発信をやめ、進行中の呼が終わりしだい終了"),
-        ("Tab t", "次の業務、次の回線(操作の対象に > が付きます)"),
-        ("q", "outdial view を閉じる(run と demo では d と同じ)"),
-        ("Ctrl-C", "run と demo: 新規発信をやめる。二度目で全通話を切断"),
-        ("? Esc", "この説明を表示・閉じる"),
+    help: [
+        "業務の一時停止・再開(通話中の呼は続きます)",
+        "発信/秒を増減(回線の上限まで)",
+        "プログレッシブ・レシオの切替、レシオの倍率を増減",
+        "新規発信をやめ、進行中の呼が終わりしだい終了",
+        "次の業務、次の回線(操作の対象に > が付きます)",
+        "outdial view を閉じる(run と demo では d と同じ)",
+        "run と demo: 新規発信をやめる。二度目で全通話を切断",
+        "この説明を表示・閉じる",
     ],
     keys: " p 一時停止  + - 発信/秒  m 方式  d 終了  ? 操作説明",
     keys_attached: " p 一時停止  + - 発信/秒  m 方式  d 終了  q 画面を閉じる  ? 操作説明",

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::figures::cap;
 use crate::cli::page::plain;
 use crate::cli::picture::Picture;
 use crate::cli::text::{Lang, pad, texts};
@@ -30,6 +31,8 @@ pub(super) struct CampaignAnswer {
     hours: Option<HoursLine>,
     ledger: Option<LedgerLine>,
     leads: Vec<LeadsLine>,
+    /// Talks without a disposition, the first of them: their leads are held until somebody says how they went.
+    held: Vec<HeldLine>,
     /// By whose clock times are shown.
     zone: String,
 }
@@ -64,7 +67,7 @@ struct LedgerLine {
     answered: u64,
     abandoned: u64,
     faults: u64,
-    cap_ppm: u64,
+    cap_ppm: u32,
     ends: UtcMs,
 }
 
@@ -77,6 +80,15 @@ struct LeadsLine {
     opens: Option<UtcMs>,
     #[serde(skip)]
     of: (LeadState, Option<Gate>),
+}
+
+#[derive(Debug, Serialize)]
+struct HeldLine {
+    call_ref: String,
+    contact_id: Option<String>,
+    name: Option<String>,
+    agent: Option<String>,
+    ended: Option<UtcMs>,
 }
 
 /// Asks the database, the hours, and the picture of a running dialer.
@@ -110,6 +122,7 @@ pub(super) async fn answer(
         None => None,
     };
     let leads = store::gate_counts(db, row.id).await?;
+    let held = store::held_leads(db, row.id, HELD_SHOWN).await?;
     let window = row.windows.iter().find(|window| window.starts <= now && now < window.ends);
     Ok(CampaignAnswer {
         campaign: row.name.clone(),
@@ -120,17 +133,27 @@ pub(super) async fn answer(
             answered: window.answered,
             abandoned: window.abandoned,
             faults: window.fault,
-            cap_ppm: window.cap_ppm,
+            cap_ppm: u32::try_from(window.cap_ppm).unwrap_or(u32::MAX),
             ends: window.ends,
         }),
         leads: leads
             .into_iter()
             .map(|count| LeadsLine {
-                state: words::state_code(count.state),
+                state: count.state.as_str(),
                 gate: count.gate.map(Gate::as_str),
                 leads: count.leads,
                 opens: (count.state == LeadState::Waiting).then_some(count.first_due),
                 of: (count.state, count.gate),
+            })
+            .collect(),
+        held: held
+            .into_iter()
+            .map(|lead| HeldLine {
+                call_ref: lead.public_ref,
+                contact_id: lead.external_id,
+                name: lead.name,
+                agent: lead.agent,
+                ended: lead.ended,
             })
             .collect(),
         zone: file.map_or("Etc/UTC", |file| home_zone(&file.settings)).to_owned(),
@@ -223,11 +246,10 @@ impl CampaignAnswer {
             }
         }
         if let Some(ledger) = &self.ledger {
-            let (whole, hundredths) = (ledger.cap_ppm / 10_000, ledger.cap_ppm % 10_000 / 100);
             let (a, d) = (ledger.answered, ledger.abandoned);
             let faults = format!("{} {}", t.faults, ledger.faults);
-            let cap = format!("{} {whole}.{hundredths:02} %", t.cap);
-            row(t.ledger, format!("A {a}  D {d} ({faults})  {cap}"))?;
+            let most = cap(ledger.cap_ppm);
+            row(t.ledger, format!("A {a}  D {d} ({faults})  {} {most}", t.cap))?;
         }
         writeln!(out, "{}", words::either(lang, "leads", "リストの状況"))?;
         for line in &self.leads {
@@ -237,10 +259,31 @@ impl CampaignAnswer {
                 None => ("-", ""),
             };
             let opens = line.opens.map(time).unwrap_or_default();
-            let state = pad(words::state(lang, state), 14);
+            let state = pad(t.lead_state(state), 14);
             let text = format!("  {state}{}{:>8}  {opens}  {meaning}", pad(code, 16), line.leads);
             writeln!(out, "{}", text.trim_end())?;
+        }
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "{}",
+            words::either(
+                lang,
+                "talks without a disposition: `outdial agent disposition AGENT CODE` before the agent's next call",
+                "対応結果が未入力の通話(次の通話までに `outdial agent disposition 担当者 コード`)",
+            )
+        )?;
+        for held in &self.held {
+            let dash = |text: &Option<String>| plain(text.as_deref().unwrap_or("-"));
+            let (id, name, agent) = (dash(&held.contact_id), dash(&held.name), dash(&held.agent));
+            let ended = held.ended.map(time).unwrap_or_default();
+            writeln!(out, "  {}  {ended}  {agent}  {name} [{id}]", held.call_ref)?;
         }
         Ok(())
     }
 }
+
+/// Held leads that are shown; the count above tells of all.
+const HELD_SHOWN: u32 = 20;

@@ -227,7 +227,7 @@ async fn lead_line(
         campaign: lead.campaign_name.clone(),
         campaign_state: lead.campaign_state.clone(),
         dialer: live.map(|campaign| campaign.held_by.clone().unwrap_or_else(|| "-".to_owned())),
-        state: words::state_code(lead.state),
+        state: lead.state.as_str(),
         attempts: lead.attempts,
         last_outcome: lead.last_outcome.map(|outcome| outcome.as_str()),
         number: phone.map(|phone| phone.number.reveal().to_owned()),
@@ -403,7 +403,7 @@ impl LeadLine {
             .to_owned(),
         };
         let (name, campaign_state) = (plain(&self.campaign), &self.campaign_state);
-        writeln!(out, "{name} ({campaign_state}): {}  {next}", words::state(lang, state))?;
+        writeln!(out, "{name} ({campaign_state}): {}  {next}", texts(lang).lead_state(state))?;
         if let Some(promised) = self.promised {
             let by = self.promised_by.as_ref().map(|name| format!("  {}", plain(name)));
             let at = local_time::shown(zone, promised);

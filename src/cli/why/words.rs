@@ -2,17 +2,11 @@
 
 use crate::cli::text::Lang;
 use crate::logic::compliance::local_time;
-use crate::logic::dialer::{LeadState, NextCall};
+use crate::logic::dialer::NextCall;
 use crate::logic::gate::Gate;
 use crate::logic::time::UtcMs;
 
-/// The text of a language.
-pub(super) const fn either(lang: Lang, en: &'static str, ja: &'static str) -> &'static str {
-    match lang {
-        Lang::En => en,
-        Lang::Ja => ja,
-    }
-}
+pub(super) use crate::cli::text::either;
 
 /// What a closed gate means.
 pub(super) const fn meaning(lang: Lang, gate: Gate) -> &'static str {
@@ -37,24 +31,6 @@ pub(super) const fn meaning(lang: Lang, gate: Gate) -> &'static str {
         Gate::Credit => ("no credit in the ledger", "放棄呼枠なし"),
     };
     either(lang, en, ja)
-}
-
-/// A lead's state.
-pub(super) const fn state(lang: Lang, state: LeadState) -> &'static str {
-    let (en, ja) = match state {
-        LeadState::Ready => ("ready", "発信待ち"),
-        LeadState::Waiting => ("waiting", "時刻待ち"),
-        LeadState::Claimed => ("claimed", "確保中"),
-        LeadState::Done => ("done", "完了"),
-        LeadState::Held => ("held", "対応結果待ち"),
-        LeadState::Blocked => ("blocked", "発信不可"),
-    };
-    either(lang, en, ja)
-}
-
-/// The stable text of a lead's state.
-pub(super) const fn state_code(of: LeadState) -> &'static str {
-    state(Lang::En, of)
 }
 
 /// The stable text of what happens next.

@@ -247,6 +247,23 @@ pub enum LeadState {
 }
 
 impl LeadState {
+    /// Every state, by its integer.
+    pub const ALL: [Self; 6] =
+        [Self::Ready, Self::Waiting, Self::Claimed, Self::Done, Self::Held, Self::Blocked];
+
+    /// The stable text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Waiting => "waiting",
+            Self::Claimed => "claimed",
+            Self::Done => "done",
+            Self::Held => "held",
+            Self::Blocked => "blocked",
+        }
+    }
+
     /// The integer in the table.
     #[must_use]
     pub const fn code(self) -> i64 {

@@ -1,7 +1,7 @@
 //! What the database answers to a `StoreCommand`, and how it is doing.
 
 use crate::logic::compliance::abandon_ledger::Account;
-use crate::logic::dialer::{CampaignState, ClaimedLead, OpenWork};
+use crate::logic::dialer::{CampaignState, ClaimedLead, LeadState, OpenWork};
 pub use crate::logic::gate::Gate;
 use crate::logic::ids::CampaignId;
 use crate::logic::pacing::trunk_share::ShareDrawn;
@@ -88,6 +88,21 @@ pub struct LeadCounts {
     pub blocked: u64,
     /// When the next waiting one is due.
     pub next_due: Option<UtcMs>,
+}
+
+impl LeadCounts {
+    /// Leads in a state.
+    #[must_use]
+    pub const fn of(&self, state: LeadState) -> u64 {
+        match state {
+            LeadState::Ready => self.ready,
+            LeadState::Waiting => self.waiting,
+            LeadState::Claimed => self.claimed,
+            LeadState::Done => self.done,
+            LeadState::Held => self.held,
+            LeadState::Blocked => self.blocked,
+        }
+    }
 }
 
 /// How the database is doing.

@@ -63,6 +63,8 @@ pub(crate) enum Verb {
     Agent(AgentVerb),
     /// Never call a number again for a seller, from this moment on
     Suppress(SuppressArgs),
+    /// Be the pacing engine of a simulator: JSON lines in, how many calls to start out
+    Pace,
     /// Pause and resume campaigns of a running dialer
     #[command(subcommand)]
     Campaign(CampaignVerb),

@@ -18,6 +18,7 @@ mod import;
 mod log;
 mod nodes;
 mod output;
+mod pace;
 mod page;
 mod picture;
 mod report;
@@ -70,6 +71,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Status(status) => status::run(args, status),
         Verb::Nodes(wanted) => nodes::run(args, wanted),
         Verb::Log(log) => log::run(args, log),
+        Verb::Pace => pace::run(),
         Verb::View => view::run(args, &control(args)?),
         Verb::Why(why) => why::run(args, why),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),

@@ -12,6 +12,7 @@ pub mod digest_user;
 pub mod ear;
 pub mod limits;
 pub mod network;
+pub mod pacing_day;
 mod peer;
 pub mod peer_sdp;
 pub mod phone;

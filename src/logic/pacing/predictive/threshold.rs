@@ -1,0 +1,183 @@
+//! How much risk a call may carry: a threshold that is steered by what was lost and earned so far.
+//!
+//! Each live answer earns a little less than the cap allows, each abandoned one costs one. The threshold follows the
+//! balance slowly, so that a wrong model ends in fewer calls, not in more abandoned ones; in debt it falls to a trickle
+//! and, deep in debt or at the end of the window, to one line per idle agent.
+
+/// The balance of a compliance window and the threshold that follows it.
+#[derive(Clone, Debug)]
+pub struct Threshold {
+    /// What a live answer earns.
+    earn: f64,
+    credit: f64,
+    log_level: f64,
+    /// Live answers per second, over some ten minutes.
+    a_second: f64,
+    /// Machines among the calls that reached agents, as the agents said.
+    machines: f64,
+    heard: f64,
+}
+
+/// What is left of the compliance window.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowLeft {
+    /// Seconds to its end.
+    pub seconds: f64,
+}
+
+impl Threshold {
+    /// For an abandonment cap, 0.03 for 3 %.
+    #[must_use]
+    pub fn new(cap: f64) -> Self {
+        Self {
+            earn: (cap - MARGIN).max(0.0),
+            credit: START,
+            log_level: libm::log(cap.clamp(LEAST_LEVEL, MOST)),
+            a_second: 0.0,
+            machines: 0.0,
+            heard: 20.0,
+        }
+    }
+
+    /// A step of so many seconds with so many live answers, of which so many were abandoned.
+    pub fn step(&mut self, seconds: f64, live: f64, abandoned: f64) {
+        self.a_second = self.a_second * libm::exp(-seconds / RATE_MEMORY) + live / RATE_MEMORY;
+        let person = 1.0 - self.machine_share();
+        // What an abandoned call was is not known; this much is added for the doubt.
+        let doubt = 0.05 * (self.machine_share() * person).sqrt();
+        self.credit += self.earn * person * live - (person + doubt) * abandoned;
+        self.credit = self.credit.min(2.0 * self.scale());
+        let gain = 0.003 * self.error() * live;
+        self.log_level = (self.log_level + gain).clamp(libm::log(LEAST_LEVEL), libm::log(MOST));
+    }
+
+    /// An agent's talk ended: with a machine, or with a person.
+    pub fn talked(&mut self, machine: bool) {
+        self.machines = self.machines * MACHINE_MEMORY + f64::from(u8::from(machine));
+        self.heard = self.heard * MACHINE_MEMORY + 1.0;
+    }
+
+    /// The risk a call may carry now. Zero: only as many lines as there are idle agents.
+    #[must_use]
+    pub fn allowed(&self, left: WindowLeft) -> f64 {
+        let scale = self.scale();
+        let person = 1.0 - self.machine_share();
+        let most_debt =
+            2.0f64.max(scale / 4.0).max(0.1 * self.earn * person * self.a_second * left.seconds);
+        if self.credit <= -most_debt {
+            return 0.0;
+        }
+        if left.seconds <= LAST_PART {
+            if self.credit <= 1.0 + START {
+                return 0.0;
+            }
+            if self.credit <= 3.0 + START {
+                return TRICKLE;
+            }
+        }
+        if self.credit <= 0.0 {
+            return TRICKLE;
+        }
+        libm::exp(self.log_level + 1.5 * self.error()).clamp(TRICKLE, MOST)
+    }
+
+    /// Calls that may still be lost; negative: a debt.
+    #[must_use]
+    pub const fn credit(&self) -> f64 {
+        self.credit
+    }
+
+    /// Live answers per second of late.
+    #[must_use]
+    pub const fn a_second(&self) -> f64 {
+        self.a_second
+    }
+
+    /// What half an hour earns, within bounds.
+    fn scale(&self) -> f64 {
+        (self.earn * self.a_second * 1_800.0).clamp(3.0, 40.0)
+    }
+
+    /// How far the balance is from where it should be, in units of the scale.
+    fn error(&self) -> f64 {
+        let scale = self.scale();
+        ((self.credit - scale / 2.0) / scale).clamp(-2.0, 2.0)
+    }
+
+    fn machine_share(&self) -> f64 {
+        self.machines / self.heard
+    }
+}
+
+/// Earned below the cap, so that the last call of a window does not decide.
+const MARGIN: f64 = 0.0004;
+/// Credit of a new window, in calls.
+const START: f64 = 0.5;
+const LEAST_LEVEL: f64 = 0.01;
+const MOST: f64 = 0.3;
+/// In debt: so little risk that nearly every call finds an agent.
+const TRICKLE: f64 = 0.003;
+/// Seconds.
+const RATE_MEMORY: f64 = 600.0;
+const MACHINE_MEMORY: f64 = 0.998;
+/// Seconds before the end of a window from which on it is made sure that it closes without debt.
+const LAST_PART: f64 = 1_800.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAR: WindowLeft = WindowLeft { seconds: 20_000.0 };
+
+    fn busy() -> Threshold {
+        let mut threshold = Threshold::new(0.03);
+        (0..2_000).for_each(|_| threshold.step(1.0, 0.5, 0.0));
+        threshold
+    }
+
+    #[test]
+    fn credit_never_exceeds_what_answers_earned_less_what_was_lost() {
+        let mut threshold = Threshold::new(0.03);
+        let (mut live, mut lost) = (0.0, 0.0);
+        for step in 0..20_000u32 {
+            let abandoned = f64::from(u8::from(step % 37 == 0));
+            threshold.step(1.0, 1.0, abandoned);
+            (live, lost) = (live + 1.0, lost + abandoned);
+            assert!(lost <= 0.0296 * live + START - threshold.credit() + 1e-6);
+        }
+    }
+
+    #[test]
+    fn losses_lower_the_threshold_and_debt_stops_it() {
+        let mut threshold = busy();
+        let high = threshold.allowed(FAR);
+        threshold.step(1.0, 10.0, 10.0);
+        let lower = threshold.allowed(FAR);
+        assert!(lower < high, "{lower} {high}");
+        while threshold.credit() > 0.0 {
+            threshold.step(1.0, 1.0, 1.0);
+        }
+        assert!((threshold.allowed(FAR) - TRICKLE).abs() < 1e-12);
+        threshold.step(1.0, 400.0, 400.0);
+        assert!(threshold.allowed(FAR) == 0.0);
+    }
+
+    #[test]
+    fn near_the_end_of_the_window_little_credit_stops_it() {
+        let mut threshold = Threshold::new(0.03);
+        threshold.step(1.0, 20.0, 0.0);
+        assert!(threshold.allowed(FAR) > 0.0);
+        assert!(threshold.allowed(WindowLeft { seconds: 1_700.0 }) == 0.0);
+    }
+
+    #[test]
+    fn machines_earn_nothing() {
+        let mut threshold = busy();
+        for _ in 0..5_000 {
+            threshold.talked(true);
+        }
+        let before = threshold.credit();
+        threshold.step(1.0, 100.0, 0.0);
+        assert!(threshold.credit() - before < 0.1);
+    }
+}

@@ -75,7 +75,7 @@ impl NodeState {
     }
 }
 
-/// The processes at `now`, oldest first: those that have not ended, and at most [`LATELY`] of those that did since
+/// The processes at `now`, oldest first: those that have not ended, and at most `LATELY` of those that did since
 /// `ended_since`, the last ones.
 ///
 /// # Errors

@@ -97,6 +97,11 @@ impl Todo {
     const fn goes_wrong(&self) -> bool {
         matches!(self, Self::PhoneDies | Self::Crash | Self::Clock | Self::Hang | Self::Mode)
     }
+
+    /// The hang-up of a callee who would have talked for hours: nobody is there to hear of it any more.
+    const fn is_for_the_living(&self) -> bool {
+        !matches!(self, Self::Leg(_, _, LegEvent::Ended { .. }))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +183,7 @@ impl Floor {
 
     pub(crate) fn run(mut self) -> Report {
         let last = Tick::START + self.style.lasts + Duration::from_secs(4_000);
-        while !(self.finished && self.agenda.is_empty()) {
+        while !self.finished || self.agenda.values().any(Todo::is_for_the_living) {
             let planned = self.agenda.first_key_value().map(|((at, _), _)| *at);
             let due =
                 self.dialer.as_ref().filter(|_| !self.finished).and_then(Dialer::next_deadline);

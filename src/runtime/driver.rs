@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use crate::logic::dialer::command::Reply;
-use crate::logic::dialer::{Asker, StoreCommand, StoreHealth, Ticket};
+use crate::logic::dialer::{Asker, StoreHealth};
 use crate::logic::ids::LegId;
 use crate::logic::media::MediaCommand;
 use crate::logic::media::MediaEvent;
@@ -20,6 +20,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::describe;
 use crate::runtime::handle::{Ask, HandleEnds};
 use crate::runtime::shutdown::Signals;
+use crate::runtime::store_queue::StoreQueue;
 use crate::runtime::store_task::Order;
 use crate::runtime::store_task::StoreNews;
 use crate::telemetry::Metrics;
@@ -246,7 +247,7 @@ impl<M: MediaPort> Driver<M> {
             }
             StoreNews::ClockAhead(millis) => self.feed(NodeInput::ClockAhead(millis)),
             StoreNews::Health(health) => {
-                self.store.task = health;
+                self.store.hear(health);
                 self.settle();
             }
         }
@@ -256,11 +257,11 @@ impl<M: MediaPort> Driver<M> {
     /// no call may go on whose end cannot be kept: all are ended, and the next start makes the open attempts `unknown`.
     fn lose_store(&mut self) {
         tracing::error!(
-            unstored = self.store.open,
+            unstored = self.store.open(),
             "the store task ended by itself: every call is ended, and the dialer leaves"
         );
         self.store_lost = true;
-        self.store.task = StoreHealth::Gone;
+        self.store.hear(StoreHealth::Gone);
         self.settle();
         for _ in 0..2 {
             self.feed(NodeInput::Shutdown);
@@ -408,7 +409,7 @@ impl<M: MediaPort> Driver<M> {
 
     /// Whether the loop is over. A finished node still waits for its last facts to be durable.
     fn end(&mut self) -> Option<Ended> {
-        let unstored = self.store.open;
+        let unstored = self.store.open();
         let now = self.ports.clock.tick();
         if self.finished && unstored > 0 && self.leave_at.is_none() {
             self.leave_at = Some(now + LAST_FACTS);
@@ -420,60 +421,6 @@ impl<M: MediaPort> Driver<M> {
         }
         let (forced, store_lost) = (self.signals_seen > 1, self.store_lost);
         over.then_some(Ended { unstored, forced, store_lost })
-    }
-}
-
-/// Orders on their way to the store task, first in, first out.
-///
-/// The channel is bounded; what does not fit waits here. That is bounded by what makes it grow: from [`BACKLOG`] on the
-/// node is told that the store is gone and starts no more calls, so only the calls in progress (lines and agents) add
-/// a few facts each.
-#[derive(Debug)]
-struct StoreQueue {
-    waiting: VecDeque<(Ticket, StoreCommand)>,
-    /// Given to the store task or waiting here, and not answered.
-    open: u64,
-    /// As the task reports it.
-    task: StoreHealth,
-    /// As the node believes it.
-    told: StoreHealth,
-    /// The bound was met and the backlog is not empty yet.
-    full: bool,
-}
-
-impl StoreQueue {
-    const fn new() -> Self {
-        let ok = StoreHealth::Ok;
-        Self { waiting: VecDeque::new(), open: 0, task: ok, told: ok, full: false }
-    }
-
-    fn push(&mut self, orders: &mpsc::Sender<Order>, order: Order) {
-        self.open = self.open.saturating_add(1);
-        self.waiting.push_back(order);
-        self.flush(orders);
-        self.full |= self.waiting.len() >= BACKLOG;
-    }
-
-    fn flush(&mut self, orders: &mpsc::Sender<Order>) {
-        while !self.waiting.is_empty() {
-            let Ok(place) = orders.try_reserve() else { return };
-            if let Some(order) = self.waiting.pop_front() {
-                place.send(order);
-            }
-        }
-        self.full = false;
-    }
-
-    fn answered(&mut self) {
-        self.open = self.open.saturating_sub(1);
-    }
-
-    /// What the node must hear, if it believes something else.
-    fn health_to_tell(&mut self) -> Option<StoreHealth> {
-        let health = if self.full { StoreHealth::Gone } else { self.task };
-        let news = health != self.told;
-        self.told = health;
-        news.then_some(health)
     }
 }
 
@@ -490,8 +437,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 /// UDP's own limit; larger SIP messages are refused by the parser.
 const LARGEST_DATAGRAM: usize = 65_535;
-/// Orders that may wait beyond the channel before the store is called gone.
-const BACKLOG: usize = 20_000;
 /// Commands whose answers may be open at once.
 const OPEN_COMMANDS: usize = 1_024;
 const ASKS_PER_TURN: usize = 16;
@@ -512,49 +457,9 @@ const LAST_FACTS: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
     use crate::logic::dialer::DialerStart;
-    use crate::logic::ids::{CampaignId, IdMaker};
+    use crate::logic::ids::IdMaker;
     use crate::runtime::handle::Handle;
     use crate::wire::udp::SIP_BUFFER;
-
-    fn order(n: u64) -> Order {
-        (Ticket(n), StoreCommand::Count { campaign: CampaignId(1) })
-    }
-
-    #[test]
-    fn orders_beyond_the_channel_wait_and_keep_their_order() {
-        let (orders, mut task) = mpsc::channel(2);
-        let mut queue = StoreQueue::new();
-        for n in 1..=5 {
-            queue.push(&orders, order(n));
-        }
-        let mut seen = Vec::new();
-        for _ in 0..5 {
-            let (Ticket(n), _) = task.try_recv().unwrap();
-            seen.push(n);
-            queue.flush(&orders);
-        }
-        assert_eq!(seen, [1, 2, 3, 4, 5]);
-        assert_eq!(queue.open, 5);
-        queue.answered();
-        assert_eq!(queue.open, 4);
-    }
-
-    #[test]
-    fn a_full_backlog_is_gone_until_it_is_empty() {
-        let (orders, mut task) = mpsc::channel(1);
-        let mut queue = StoreQueue::new();
-        let mut told = Vec::new();
-        for n in 0..=u64::try_from(BACKLOG).unwrap() + 10 {
-            queue.push(&orders, order(n));
-            told.extend(queue.health_to_tell());
-        }
-        assert_eq!(told, [StoreHealth::Gone]);
-        while task.try_recv().is_ok() {
-            queue.flush(&orders);
-            told.extend(queue.health_to_tell());
-        }
-        assert_eq!(told, [StoreHealth::Gone, StoreHealth::Ok]);
-    }
 
     struct Deaf;
 

@@ -12,6 +12,7 @@ pub mod lock;
 pub(crate) mod shutdown;
 mod start;
 mod store_link;
+mod store_queue;
 mod store_task;
 
 pub use driver::Ended;

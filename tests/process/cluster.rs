@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::postgres::Schema;
 use crate::proxy::Proxy;
+use crate::site::Dialer;
 use crate::site::Plan;
 use crate::site::Site;
 use crate::site::agent_state;
@@ -107,6 +108,18 @@ fn a_list_is_done_by_three_of_whom_one_is_killed_and_one_cut_off_from_the_databa
     check(&schema, &carrier, &size);
 }
 
+/// The list is done, and every dialer leaves.
+fn finish(schema: &Schema, sites: &[Site], dialers: &mut [Dialer]) {
+    eventually("the list is done", Duration::from_secs(120), || {
+        schema.number("select count(*) from lead where state in (0, 2)") == 0
+    });
+    for (site, dialer) in sites.iter().zip(dialers) {
+        dialer.terminate();
+        assert_eq!(dialer.wait(Duration::from_secs(90)).code(), Some(0), "{}", site.last_words());
+    }
+    rest(Duration::from_millis(300));
+}
+
 fn check(schema: &Schema, carrier: &Arc<CarrierHandle>, size: &Size) {
     let contacts = i64::try_from(size.contacts).unwrap();
     assert_eq!(schema.number("select count(distinct lead_id) from attempt"), contacts);
@@ -158,14 +171,7 @@ fn dialers_are_restarted_one_after_the_other_and_no_outcome_is_lost() {
         assert_eq!(exit.code(), Some(0), "{}", site.last_words());
         *dialer = site.run_for_ever();
     }
-    eventually("the list is done", Duration::from_secs(120), || {
-        schema.number("select count(*) from lead where state in (0, 2)") == 0
-    });
-    for (site, dialer) in sites.iter().zip(&mut dialers) {
-        dialer.terminate();
-        assert_eq!(dialer.wait(Duration::from_secs(90)).code(), Some(0), "{}", site.last_words());
-    }
-    rest(Duration::from_millis(300));
+    finish(&schema, &sites, &mut dialers);
     staff.dismiss();
     let unknown = "select count(*) from attempt where outcome = 'unknown'";
     assert_eq!(schema.number(unknown), 0, "nothing was lost");
@@ -199,14 +205,7 @@ fn a_database_that_was_away_for_everybody_makes_nobody_dead_and_loses_no_outcome
     rest(Duration::from_secs(1));
     assert_eq!(carrier.report().unwrap().totals.calls, calls, "no call starts without a database");
     proxy.come_back();
-    eventually("the list is done", Duration::from_secs(120), || {
-        schema.number("select count(*) from lead where state in (0, 2)") == 0
-    });
-    for (site, dialer) in sites.iter().zip(&mut dialers) {
-        dialer.terminate();
-        assert_eq!(dialer.wait(Duration::from_secs(90)).code(), Some(0), "{}", site.last_words());
-    }
-    rest(Duration::from_millis(300));
+    finish(&schema, &sites, &mut dialers);
     staff.dismiss();
     assert_eq!(schema.number("select count(*) from attempt where outcome = 'unknown'"), 0);
     let found_dead = "select count(*) from event where kind = 'node_ended' \

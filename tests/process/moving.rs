@@ -4,38 +4,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use outdial::carrier::CarrierSettings;
-use outdial::carrier::PhonePlan;
-use outdial::simulation::agent_brain::BrainSettings;
-use outdial::simulation::callee::Behaviour;
-use outdial::simulation::callee::BehaviourBook;
-use outdial::simulation::dice::Law;
-
 use crate::postgres::Schema;
 use crate::records::Records;
 use crate::site::Plan;
 use crate::site::Site;
 use crate::site::eventually;
 use crate::site::rest;
+use crate::staff::BRISK;
 use crate::staff::Staff;
+use crate::staff::brisk_carrier;
 
 #[test]
 fn a_list_begun_on_sqlite_is_finished_on_postgresql_and_nobody_is_called_twice() {
     let _alone = crate::alone();
     let schema = Schema::new();
-    let rows = [
-        (2, Behaviour::person(Law::between(100, 300), Law::between(200, 600))),
-        (1, Behaviour::busy(Law::between(50, 150))),
-    ];
-    let mut settings = CarrierSettings::on_loopback(BehaviourBook::shares(rows), 17);
-    let brain =
-        BrainSettings { hang_up_after: Some(Law::between(200, 500)), ..BrainSettings::demo() };
-    settings.phones = (1..=3)
-        .map(|n| PhonePlan { brain: Some(brain.clone()), ..PhonePlan::new(&format!("agent{n}")) })
-        .collect();
-    let carrier = outdial::carrier::start(settings).unwrap();
-    let limits = "ring = \"5s\"\nset_up = \"8s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"";
-    let mut site = Site::new(&Plan::of(&carrier, 60_000_000, LIST, limits));
+    let carrier = brisk_carrier(17);
+    let mut site = Site::new(&Plan::of(&carrier, 60_000_000, LIST, BRISK));
     site.control_at("dialer.sock");
     let (staff, carrier) = Staff::hire(carrier, &site.socket());
     let calls = || carrier.report().unwrap().totals.calls;

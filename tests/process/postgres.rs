@@ -6,12 +6,6 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use outdial::carrier::CarrierSettings;
-use outdial::carrier::PhonePlan;
-use outdial::simulation::agent_brain::BrainSettings;
-use outdial::simulation::callee::Behaviour;
-use outdial::simulation::callee::BehaviourBook;
-use outdial::simulation::dice::Law;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use sqlx::Connection;
@@ -22,25 +16,16 @@ use crate::site::Plan;
 use crate::site::Site;
 use crate::site::eventually;
 use crate::site::rest;
+use crate::staff::BRISK;
 use crate::staff::Staff;
+use crate::staff::brisk_carrier;
 
 #[test]
 fn a_campaign_on_postgresql_is_dialed_over_a_crash_and_told_by_every_verb() {
     let _alone = crate::alone();
     let schema = Schema::new();
-    let rows = [
-        (2, Behaviour::person(Law::between(100, 300), Law::between(200, 600))),
-        (1, Behaviour::busy(Law::between(50, 150))),
-    ];
-    let mut settings = CarrierSettings::on_loopback(BehaviourBook::shares(rows), 11);
-    let brain =
-        BrainSettings { hang_up_after: Some(Law::between(200, 500)), ..BrainSettings::demo() };
-    settings.phones = (1..=3)
-        .map(|n| PhonePlan { brain: Some(brain.clone()), ..PhonePlan::new(&format!("agent{n}")) })
-        .collect();
-    let carrier = outdial::carrier::start(settings).unwrap();
-    let limits = "ring = \"5s\"\nset_up = \"8s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"";
-    let plan = Plan::of(&carrier, 40_000_000, LIST, limits);
+    let carrier = brisk_carrier(11);
+    let plan = Plan::of(&carrier, 40_000_000, LIST, BRISK);
     let site = Site::new(&Plan { database: schema.url.clone(), ..plan });
     let (staff, carrier) = Staff::hire(carrier, &site.socket());
 

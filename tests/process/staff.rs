@@ -16,12 +16,33 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use outdial::carrier::CarrierHandle;
+use outdial::carrier::CarrierSettings;
+use outdial::carrier::PhonePlan;
 use outdial::logic::dialer::command::AgentNotice;
 use outdial::logic::dialer::command::AgentState;
+use outdial::simulation::agent_brain::BrainSettings;
+use outdial::simulation::callee::Behaviour;
+use outdial::simulation::callee::BehaviourBook;
+use outdial::simulation::dice::Law;
 use serde_json::json;
 
 use crate::site::ask;
 use crate::site::rest;
+
+/// Three agents' phones, and people of whom two in three answer and talk for half a second.
+pub(crate) fn brisk_carrier(seed: u64) -> CarrierHandle {
+    let people = [
+        (2, Behaviour::person(Law::between(100, 300), Law::between(200, 600))),
+        (1, Behaviour::busy(Law::between(50, 150))),
+    ];
+    let mut settings = CarrierSettings::on_loopback(BehaviourBook::shares(people), seed);
+    let brain =
+        BrainSettings { hang_up_after: Some(Law::between(200, 500)), ..BrainSettings::demo() };
+    settings.phones = (1..=3)
+        .map(|n| PhonePlan { brain: Some(brain.clone()), ..PhonePlan::new(&format!("agent{n}")) })
+        .collect();
+    outdial::carrier::start(settings).unwrap()
+}
 
 /// One thread per agent, and one that carries their wish to be ready.
 #[derive(Debug)]
@@ -142,3 +163,7 @@ impl Agent {
         Some(())
     }
 }
+
+/// The limits of a campaign that calls them.
+pub(crate) const BRISK: &str =
+    "ring = \"5s\"\nset_up = \"8s\"\nperson_after = \"500ms\"\nwrap_up = \"300ms\"";

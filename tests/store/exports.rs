@@ -32,15 +32,8 @@ async fn references(world: &mut World, range: ExportRange, mut after: i64) -> Ve
 
 async fn a_page_says_what_the_records_say(world: &mut World) {
     let intent = talk(world, 1).await;
-    let mut said = world.disposition(&intent, "REFUSED");
     // Signs that stand between cells and rows.
-    said.memo = Some("a\u{1f}b\u{1e}c".to_owned());
-    let mut refusal = world.refusal(intent.contact, 1);
-    refusal.proof = intent.public_ref.clone();
-    said.suppress = Some(refusal);
-    let callback = CallbackId(world.id());
-    let due = T0 + DAY;
-    said.callback = Some(CallbackRecord { callback, owner: Some(AGENT), due, window_end: due });
+    let said = world.refused_with_callback(&intent, "a\u{1f}b\u{1e}c");
     world.one(StoreCommand::Disposition(Box::new(said))).await;
     world.lead(2).await;
     world.sql("update lead set promised = 0, state = 3 where contact_id = 1").await;

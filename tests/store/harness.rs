@@ -355,6 +355,23 @@ impl World {
         }
     }
 
+    /// The person refuses and asks for one more call: a memo, a suppression and a promise.
+    pub(crate) fn refused_with_callback(
+        &mut self,
+        intent: &Intent,
+        memo: &str,
+    ) -> DispositionRecord {
+        let mut said = self.disposition(intent, "REFUSED");
+        said.memo = Some(memo.to_owned());
+        let mut refusal = self.refusal(intent.contact, 1);
+        refusal.proof = intent.public_ref.clone();
+        said.suppress = Some(refusal);
+        let callback = CallbackId(self.id());
+        let due = T0 + DAY;
+        said.callback = Some(CallbackRecord { callback, owner: Some(AGENT), due, window_end: due });
+        said
+    }
+
     /// Claims, intends and ends one attempt of the next lead.
     pub(crate) async fn attempt(&mut self, claim: u64, outcome: Outcome) -> Intent {
         let leads = self.claim(claim, 1).await;

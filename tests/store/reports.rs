@@ -55,14 +55,7 @@ pub(crate) async fn talk(world: &mut World, n: i64) -> Intent {
 
 async fn the_results_hold_all_that_is_known_of_an_attempt(world: &mut World) {
     let intent = talk(world, 1).await;
-    let mut said = world.disposition(&intent, "REFUSED");
-    said.memo = Some("人".to_owned());
-    let mut refusal = world.refusal(intent.contact, 1);
-    refusal.proof = intent.public_ref.clone();
-    said.suppress = Some(refusal);
-    let callback = CallbackId(world.id());
-    let due = T0 + DAY;
-    said.callback = Some(CallbackRecord { callback, owner: Some(AGENT), due, window_end: due });
+    let said = world.refused_with_callback(&intent, "人");
     world.one(StoreCommand::Disposition(Box::new(said))).await;
     let filter = AttemptFilter::default();
     let page = attempts_page(&mut world.db, &filter, AttemptId(0), 10).await.unwrap();
@@ -92,7 +85,7 @@ async fn the_results_hold_all_that_is_known_of_an_attempt(world: &mut World) {
         q850: Some(16),
         disposition: Some("REFUSED".to_owned()),
         memo: Some("人".to_owned()),
-        callback_due: Some(due),
+        callback_due: Some(T0 + DAY),
         callback_owner: Some("ann".to_owned()),
         suppressed: Some("refused".to_owned()),
         live: Some(true),

@@ -239,7 +239,8 @@ impl Dialer {
         Some((agent, Some(given_up)))
     }
 
-    /// May `other` go on uncovered so that `answered` gets its agent?
+    /// May `other` go on uncovered so that `answered` gets its agent? In the place of an uncovered call, always; on fresh
+    /// credit only where nobody else spends it: no transaction asks the ledger again about a call that has left.
     fn may_give_up_agent(&self, now: Now, other: &Call, answered: &Call) -> bool {
         let Some(room) = self.rooms.get(&other.campaign) else { return false };
         if needs_own_agent(&other.lead) {
@@ -248,7 +249,8 @@ impl Dialer {
         let span = room.span_since(other.started, now);
         let passed_on = other.campaign == answered.campaign
             && room.credit.ledger.may_pass_on(answered.attempt, span);
-        room.dials_uncovered() && (passed_on || room.credit.ledger.admits(span))
+        let fresh = !self.shared && room.credit.ledger.admits(span);
+        room.dials_uncovered() && (passed_on || fresh)
     }
 
     /// Whether the agent kept for `other` could take a call of this campaign and language.

@@ -91,6 +91,27 @@ fn whoever_answers_first_gets_the_agent_and_the_other_call_goes_on_in_the_free_p
 }
 
 #[test]
+fn among_other_dialers_no_call_gives_up_its_agent_on_credit_that_was_not_drawn_for_it() {
+    for shared in [false, true] {
+        let account = Account { answered: 40, ..Account::default() };
+        let mut run = Run::sharing(shared, account, 2, &["a", "b"], |campaign| {
+            campaign.mode = DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap());
+        })
+        .ready();
+        run.pass(Duration::from_secs(2));
+        let [first, other] = run.dialed()[..] else { panic!("{:?}", run.dialed()) };
+        run.leg(other, LegEvent::Ringing);
+        let Some(LegOwner::Call(attempt)) = run.dialer.legs.get(&first) else { panic!() };
+        let agent = run.dialer.calls[attempt].agent.unwrap();
+        let phone = run.dialer.desks[&agent].leg.unwrap();
+        run.leg(phone, LegEvent::Dead);
+        answer(&mut run, first);
+        assert_eq!(run.view().calls.talking == 1, !shared);
+        assert_eq!(coverage(&run).contains(&false), !shared);
+    }
+}
+
+#[test]
 fn a_call_that_has_not_left_is_not_started_when_its_agent_is_wanted() {
     let mut run = ratio(&["a"], 2_000, 40);
     let (first, second) = (run.dialed()[0], run.dialed()[1]);

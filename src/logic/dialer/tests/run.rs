@@ -70,6 +70,17 @@ impl Run {
         Self::build(Account::default(), contacts, agents, |_| {}, None, true)
     }
 
+    /// Alone or among others, with a ledger that holds something already.
+    pub(super) fn sharing(
+        shared: bool,
+        account: Account,
+        contacts: i64,
+        agents: &[&str],
+        change: impl FnOnce(&mut CampaignSettings),
+    ) -> Self {
+        Self::build(account, contacts, agents, change, None, shared)
+    }
+
     /// `left_open`: by an earlier process; such a run goes on until it is told to stop.
     pub(super) fn start(
         account: Account,

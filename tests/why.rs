@@ -137,6 +137,7 @@ fn paused_by_a_clock() -> View {
             state: "running",
             mode: "ratio",
             ratio: Some(1_500),
+            pacing: None,
             ledger: LedgerLine { uncovered: 1, uncovered_allowed: 3, ..LedgerLine::default() },
             leads: LeadCounts::default(),
             prefetched: 2,

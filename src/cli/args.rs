@@ -85,6 +85,9 @@ pub(crate) struct DemoArgs {
     /// Dial by ratio instead of progressively: so many lines per free agent, as far as the ledger has credit
     #[arg(long, value_name = "LINES")]
     pub(crate) ratio: Option<DialRatio>,
+    /// Dial predictively: so many calls as will find an agent when they are answered, as far as the ledger has credit
+    #[arg(long, conflicts_with = "ratio")]
+    pub(crate) predictive: bool,
     /// Another seed, another set of callees
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
@@ -357,11 +360,11 @@ pub(crate) enum CampaignVerb {
         /// Campaign by name
         name: String,
     },
-    /// Change how calls are started, until the dialer ends: `progressive`, or `ratio 1.5`
+    /// Change how calls are started, until the dialer ends: `progressive`, `ratio 1.5` or `predictive`
     Mode {
         /// Campaign by name
         name: String,
-        /// progressive or ratio
+        /// progressive, ratio or predictive
         mode: String,
         /// Lines per free agent, for ratio: 1.0 to 10.0
         ratio: Option<DialRatio>,

@@ -23,7 +23,6 @@ use crate::cli::text::texts;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::config::parse_book;
-use crate::logic::settings::DialRatio;
 use crate::runtime::lock::{DialerLock, LockError, beside};
 use crate::simulation::dice::Law;
 
@@ -31,7 +30,10 @@ use crate::simulation::dice::Law;
 pub(crate) fn run(args: &Args, demo: &DemoArgs) -> Result<Exit, Failure> {
     let folder = Folder::fresh(&demo.folder, demo.contacts)?;
     if let Some(ratio) = demo.ratio {
-        folder.dial_by(ratio)?;
+        folder.dial_by(&format!("dial_mode = \"ratio\"\ndial_ratio = {ratio}"))?;
+    }
+    if demo.predictive {
+        folder.dial_by("dial_mode = \"predictive\"")?;
     }
     let agents: Vec<String> = (1..=AGENTS).map(|n| format!("agent{n:02}")).collect();
     let book = parse_book("campaigns/demo/carrier.toml", CALLEES)?;
@@ -124,12 +126,11 @@ impl Folder {
     }
 
     /// Changes the campaign as a person would, so that the file in the folder says how it was dialed.
-    fn dial_by(&self, ratio: DialRatio) -> anyhow::Result<()> {
+    fn dial_by(&self, mode: &str) -> anyhow::Result<()> {
         let file = "campaign/campaign.toml";
         let text = fs::read_to_string(self.path(file))
             .with_context(|| format!("cannot read {}", self.path(file).display()))?;
-        let by_ratio = format!("dial_mode = \"ratio\"\ndial_ratio = {ratio}");
-        self.write(file, text.replace("dial_mode = \"progressive\"", &by_ratio).as_bytes())
+        self.write(file, text.replace("dial_mode = \"progressive\"", mode).as_bytes())
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,7 +1,8 @@
 //! The dialer's view as this room reads it: from the same process or from the control socket, both by JSON.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::cli::text::{Lang, either};
 use crate::logic::dialer::command::AgentState;
 use crate::logic::dialer::command::View;
 use crate::logic::dialer::{LeadCounts, Promises};
@@ -40,6 +41,9 @@ pub(crate) struct Campaign {
     pub(crate) mode: String,
     pub(crate) ratio: Option<u32>,
     pub(crate) ledger: Ledger,
+    /// In predictive mode.
+    #[serde(default)]
+    pub(crate) pacing: Option<Pacing>,
     pub(crate) leads: Leads,
     #[serde(default)]
     pub(crate) prefetched: u64,
@@ -57,6 +61,54 @@ pub(crate) struct Campaign {
     /// What agents said of the calls of this run: only the database knows, at the end.
     #[serde(default)]
     pub(crate) dispositions: Vec<(String, u64)>,
+}
+
+/// What was last predicted.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Pacing {
+    pub(crate) idle: u64,
+    pub(crate) lines: u64,
+    pub(crate) answer: f64,
+    pub(crate) level: f64,
+    pub(crate) allowed: f64,
+    pub(crate) risk: f64,
+    pub(crate) credit: f64,
+    pub(crate) small_team: bool,
+}
+
+impl Pacing {
+    /// Credit, risk against theta, chance of an answer and its level, for people.
+    pub(crate) fn texts(&self, lang: Lang) -> Vec<String> {
+        let word = |en, ja| either(lang, en, ja);
+        let of_a_hundred = |share: f64| format!("{:.1} %", share * 100.0);
+        let mut texts = vec![
+            format!("{} {:.1}", word("credit", "余裕"), self.credit),
+            format!(
+                "{} {} (theta {})",
+                word("risk", "危険率"),
+                of_a_hundred(self.risk),
+                of_a_hundred(self.allowed)
+            ),
+            format!(
+                "{} {} (x{:.2})",
+                word("answers", "応答率"),
+                of_a_hundred(self.answer),
+                self.level
+            ),
+            format!("{} {}", word("lines", "発信中"), self.lines),
+            format!("{} {}", word("free agents", "待機中の担当者"), self.idle),
+        ];
+        if self.small_team {
+            texts.push(
+                word(
+                    "too few agents to predict: progressive with credit",
+                    "担当者が少なく予測しません: 余裕つきプログレッシブ",
+                )
+                .to_owned(),
+            );
+        }
+        texts
+    }
 }
 
 /// The window of the abandonment ledger that lasts now.

@@ -136,18 +136,24 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
 
 fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
     let ratio = root.get("dial_ratio").map(|field| (dial_ratio(&field), field));
-    let later = ["manual", "preview", "predictive", "agentless"];
+    let later = ["manual", "preview", "agentless"];
     if field.value().as_str().is_some_and(|word| later.contains(&word)) {
         field.unexpected(MODES_TEXT, "the other modes are not built yet");
         return None;
     }
-    if field.choice(&[("progressive", false), ("ratio", true)])? {
-        return ratio.map_or(Some(DEFAULT_RATIO), |(ratio, _)| ratio).map(DialMode::Ratio);
+    let modes = [
+        ("progressive", DialMode::Progressive),
+        ("ratio", DialMode::Ratio(DEFAULT_RATIO)),
+        ("predictive", DialMode::Predictive),
+    ];
+    let mode = field.choice(&modes)?;
+    if matches!(mode, DialMode::Ratio(_)) {
+        return ratio.map_or(Some(mode), |(ratio, _)| ratio.map(DialMode::Ratio));
     }
     if let Some((_, field)) = ratio {
         field.unexpected("no `dial_ratio`", "it belongs to dial_mode = \"ratio\"");
     }
-    Some(DialMode::Progressive)
+    Some(mode)
 }
 
 /// Lines per free agent: `1.5`.
@@ -156,7 +162,7 @@ fn dial_ratio(field: &Field<'_>) -> Option<DialRatio> {
     field.thousandths("lines per free agent from 1.0 to 10.0", advice, DialRatio::from_thousandths)
 }
 
-const MODES_TEXT: &str = "\"progressive\" or \"ratio\"";
+const MODES_TEXT: &str = "\"progressive\", \"ratio\" or \"predictive\"";
 
 /// One and a half lines per free agent.
 const DEFAULT_RATIO: DialRatio = match DialRatio::from_thousandths(1_500) {

@@ -59,6 +59,9 @@ pub(crate) struct Report {
     pub(crate) faults: u64,
     pub(crate) late_answers: u64,
     pub(crate) crashes: u64,
+    /// With customers or after them, and logged in without a pause, when the end begins; in ms.
+    pub(crate) busy_ms: u64,
+    pub(crate) staffed_ms: u64,
 }
 
 impl Report {
@@ -71,6 +74,8 @@ impl Report {
         self.faults += other.faults;
         self.late_answers += other.late_answers;
         self.crashes += other.crashes;
+        self.busy_ms += other.busy_ms;
+        self.staffed_ms += other.staffed_ms;
     }
 }
 
@@ -238,19 +243,24 @@ impl Floor {
                 self.again(self.style.hang, Todo::Hang);
             }
             Todo::Mode => {
-                let ratio = (self.dice.below(3) > 0)
-                    .then(|| 1_000 + u32::try_from(self.dice.below(4_000)).unwrap());
-                let word = if ratio.is_some() { "ratio" } else { "progressive" };
-                self.settings.mode = ratio
-                    .and_then(DialRatio::from_thousandths)
-                    .map_or(DialMode::Progressive, DialMode::Ratio);
-                let (campaign, mode) = (self.settings.name.clone(), word.to_owned());
+                let thousandths = 1_000 + u32::try_from(self.dice.below(4_000)).unwrap();
+                let (mode, ratio) = match self.dice.below(4) {
+                    0 => (DialMode::Progressive, None),
+                    1 => (DialMode::Predictive, None),
+                    _ => {
+                        let ratio = DialRatio::from_thousandths(thousandths).unwrap();
+                        (DialMode::Ratio(ratio), Some(thousandths))
+                    }
+                };
+                self.settings.mode = mode;
+                let (campaign, mode) = (self.settings.name.clone(), mode.as_str().to_owned());
                 self.command(Command::CampaignMode { campaign, mode, ratio });
                 self.again(self.style.mode_changes, Todo::Mode);
             }
             Todo::ShutDown => {
                 // Whoever still talks after a while is hung up.
                 if !self.ending {
+                    self.sum_up();
                     self.plan(Duration::from_secs(60), Todo::ShutDown);
                 }
                 self.ending = true;
@@ -539,6 +549,13 @@ impl Floor {
             self.report.abandoned += u64::try_from(row.abandoned).unwrap();
             self.report.faults += u64::try_from(row.fault).unwrap();
         }
+    }
+
+    fn sum_up(&mut self) {
+        let now = self.clock();
+        let agents = self.dialer.as_ref().map(|dialer| dialer.view(now).agents).unwrap_or_default();
+        self.report.busy_ms = agents.iter().map(|agent| agent.talk_ms + agent.wrap_up_ms).sum();
+        self.report.staffed_ms = agents.iter().map(|agent| agent.staffed_ms).sum();
     }
 
     pub(super) fn plan(&mut self, after: Duration, todo: Todo) {

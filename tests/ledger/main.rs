@@ -23,6 +23,8 @@ mod style;
 
 use std::time::Duration;
 
+use outdial::logic::settings::DialMode;
+
 use crate::floor::{Floor, Report};
 use crate::style::Style;
 
@@ -98,4 +100,16 @@ fn days_of_fifty_agents_with_faults_keep_every_rule() {
         assert!(report.connected > 200 * hours, "{report:?}");
         assert!(report.uncovered > 20 * hours, "{report:?}");
     }
+}
+
+#[test]
+fn on_a_quiet_day_prediction_keeps_agents_busier_than_one_line_each() {
+    let lasts = Duration::from_secs(1_800);
+    let busy = |mode| {
+        let report = run(1, Style::quiet_day(1, lasts, mode));
+        assert_eq!(report.faults, 0);
+        report.busy_ms * 1_000 / report.staffed_ms
+    };
+    let (progressive, predictive) = (busy(DialMode::Progressive), busy(DialMode::Predictive));
+    assert!(predictive > progressive + 30, "{progressive} and {predictive} in a thousand");
 }

@@ -70,6 +70,8 @@ impl Style {
     pub(crate) fn everyone_answers(seed: u64) -> Self {
         let mut dice = Dice::of(seed, "people", 0);
         let ratio = 1_000 + u32::try_from(dice.below(5_000)).unwrap();
+        let ratio = DialMode::Ratio(DialRatio::from_thousandths(ratio).unwrap());
+        let mode = if dice.below(2) == 0 { DialMode::Predictive } else { ratio };
         // A third of the worlds run over midnight.
         let before_midnight = Duration::from_secs(15 * 3_600 - dice.below(150));
         let begins = if dice.below(3) == 0 { T0 + before_midnight } else { T0 };
@@ -78,7 +80,7 @@ impl Style {
             agents: 1 + usize::try_from(dice.below(8)).unwrap(),
             people: 400,
             cap_ppm: *pick(&mut dice, &[0, 10_000, 30_000, 30_000, 100_000, 300_000]),
-            mode: DialMode::Ratio(DialRatio::from_thousandths(ratio).unwrap()),
+            mode,
             answered_before: *pick(&mut dice, &[0, 33, 34, 100, 400]),
             begins,
             lasts: Duration::from_secs(120),
@@ -103,12 +105,14 @@ impl Style {
 
     /// A day of fifty agents at 3 %, as a call centre has it, with what goes wrong in a bad one.
     pub(crate) fn day(seed: u64, lasts: Duration) -> Self {
+        let ratio = DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap());
+        let mode = if seed.is_multiple_of(2) { ratio } else { DialMode::Predictive };
         Self {
             name: "day",
             agents: 50,
             people: 40_000,
             cap_ppm: 30_000,
-            mode: DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap()),
+            mode,
             answered_before: 0,
             begins: T0,
             lasts,
@@ -129,6 +133,15 @@ impl Style {
             mode_changes: None,
             store: Law::between(1, 5),
         }
+    }
+}
+
+impl Style {
+    /// A day of fifty agents on which nothing breaks.
+    pub(crate) fn quiet_day(seed: u64, lasts: Duration, mode: DialMode) -> Self {
+        let (phone_dies, crash, hang) = (None, None, None);
+        let (crosses, silent) = (0, 0);
+        Self { mode, phone_dies, crash, hang, crosses, silent, ..Self::day(seed, lasts) }
     }
 }
 

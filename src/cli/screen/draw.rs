@@ -186,6 +186,10 @@ impl Page {
             (format!("{} {used} ({} {allowed})", words.uncovered, words.allowed), PLAIN),
         ];
         self.row(t.ledger, ledger.into());
+        if let Some(pacing) = &campaign.pacing {
+            let texts = pacing.texts(words.lang()).into_iter().map(|text| (text, PLAIN)).collect();
+            self.row(words.pacing, texts);
+        }
     }
 
     fn trunk(&mut self, model: &Model, index: usize, trunk: &Trunk) {

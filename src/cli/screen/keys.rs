@@ -104,7 +104,8 @@ impl Keys {
                 self.stage = Stage::Sure { question, wish };
             }
             Key::Char('p') => return (self.pause(picture), None),
-            Key::Char('m') => return (self.mode(picture, words), None),
+            Key::Char('m') => return (self.mode(picture, false, words), None),
+            Key::Char('f') => return (self.mode(picture, true, words), None),
             Key::Char('>' | '.') => return self.ratio(picture, true, words),
             Key::Char('<' | ',') => return self.ratio(picture, false, words),
             Key::Char('+' | '=') => return self.pace(picture, true, words),
@@ -129,14 +130,17 @@ impl Keys {
         }))
     }
 
-    /// Back to one line per free agent at once; to more lines after a question.
-    fn mode(&mut self, picture: &Picture, words: &Words) -> Option<Wish> {
+    /// Back to one line per free agent at once; to more lines, by ratio or by prediction, after a question.
+    fn mode(&mut self, picture: &Picture, predict: bool, words: &Words) -> Option<Wish> {
         let campaign = picture.campaigns.get(self.chosen_campaign(picture))?;
-        if campaign.mode == "ratio" {
-            return Some(mode_of(campaign, None));
-        }
-        let (question, wish) = (words.sure_ratio.to_owned(), mode_of(campaign, Some(FIRST_RATIO)));
-        self.stage = Stage::Sure { question, wish };
+        let (question, wish) = match (campaign.mode.as_str(), predict) {
+            ("predictive", _) | ("ratio", false) => {
+                return Some(mode_of(campaign, "progressive", None));
+            }
+            (_, true) => (words.sure_predictive, mode_of(campaign, "predictive", None)),
+            (_, false) => (words.sure_ratio, mode_of(campaign, "ratio", Some(FIRST_RATIO))),
+        };
+        self.stage = Stage::Sure { question: question.to_owned(), wish };
         None
     }
 
@@ -152,7 +156,7 @@ impl Keys {
             return (None, Some(words.not_in_ratio.to_owned()));
         };
         let wanted = if more { ratio.saturating_add(100) } else { ratio.saturating_sub(100) };
-        (Some(mode_of(campaign, Some(wanted))), None)
+        (Some(mode_of(campaign, "ratio", Some(wanted))), None)
     }
 
     /// A twentieth of the trunk's limit more or less, at least one.
@@ -176,9 +180,8 @@ impl Keys {
     }
 }
 
-fn mode_of(campaign: &Campaign, ratio: Option<u32>) -> Wish {
-    let (campaign, mode) =
-        (campaign.name.clone(), if ratio.is_some() { "ratio" } else { "progressive" });
+fn mode_of(campaign: &Campaign, mode: &str, ratio: Option<u32>) -> Wish {
+    let campaign = campaign.name.clone();
     Wish::Ask(Command::CampaignMode { campaign, mode: mode.to_owned(), ratio })
 }
 

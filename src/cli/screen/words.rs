@@ -24,7 +24,9 @@ pub(super) struct Words {
     pub(super) not_done: &'static str,
     pub(super) not_in_ratio: &'static str,
     pub(super) old_legs: fn(u64) -> String,
+    pub(super) pacing: &'static str,
     pub(super) sure_drain: &'static str,
+    pub(super) sure_predictive: &'static str,
     pub(super) sure_ratio: &'static str,
     pub(super) uncovered: &'static str,
     pub(super) unstored: fn(u64) -> String,
@@ -41,9 +43,14 @@ pub(super) const fn words(lang: Lang) -> &'static Words {
 }
 
 /// The keys that the help explains.
-pub(super) const HELP_KEYS: [&str; 8] = ["p", "+ -", "m < >", "d", "Tab t", "q", "Ctrl-C", "? Esc"];
+pub(super) const HELP_KEYS: [&str; 8] =
+    ["p", "+ -", "m f < >", "d", "Tab t", "q", "Ctrl-C", "? Esc"];
 
 impl Words {
+    pub(super) const fn lang(&self) -> Lang {
+        self.lang
+    }
+
     /// A stable text of the view (state of a campaign or the store, what dialing waits for, dial mode) as people say it.
     /// One that this version does not know stays as it is.
     pub(super) fn say<'a>(&self, text: &'a str) -> &'a str {
@@ -55,13 +62,24 @@ impl Words {
     }
 }
 
-const SAID_EN: [(&str, &str); 3] = [
+const SAID_EN: [(&str, &str); 8] = [
+    ("carrier", "the carrier, which fails: only probes go out"),
+    ("cold_start", "more answers: too little is known yet"),
+    ("doubt", "the prediction"),
+    ("risk", "the risk that nobody is free"),
+    ("small_team", "a larger team: prediction does not help this one"),
     ("calls_per_second", "calls per second"),
     ("slow", "slow: no new calls while it lasts"),
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 22] = [
+const SAID_JA: [(&str, &str); 28] = [
+    ("carrier", "通信事業者の障害(試験発信のみ)"),
+    ("cold_start", "応答実績(まだ少数)"),
+    ("doubt", "予測"),
+    ("predictive", "プレディクティブ"),
+    ("risk", "担当者不在の危険率"),
+    ("small_team", "担当者の増員(少人数のため予測なし)"),
     ("lease", "データベースの応答"),
     ("share", "他のプロセスの発信枠"),
     ("running", "発信中"),
@@ -95,7 +113,7 @@ const EN: Words = Words {
     help: [
         "pause or resume the campaign; calls in progress go on",
         "more or fewer calls per second, up to the trunk's limit",
-        "progressive or ratio; in ratio fewer or more lines per free agent",
+        "m ratio, f predictive, and back; in ratio fewer or more lines",
         "drain: no new calls; the dialer ends when those in progress are over",
         "next campaign, next trunk: the one that the keys are about has a >",
         "leave `outdial view`; in `run` and `demo` the same as d",
@@ -114,7 +132,9 @@ const EN: Words = Words {
     not_done: "nothing was done",
     not_in_ratio: "the campaign is not in ratio mode: m first",
     old_legs: |n| format!("ending {n} calls of an earlier process"),
+    pacing: "pacing",
     sure_drain: "No new calls, and the dialer ends when those in progress are over?",
+    sure_predictive: "More lines than free agents, as the prediction says and the ledger has credit?",
     sure_ratio: "More lines than free agents, as far as the ledger has credit?",
     uncovered: "uncovered",
     unstored: |n| format!("{n} facts wait"),
@@ -131,7 +151,7 @@ const JA: Words = Words {
     help: [
         "業務の一時停止・再開(通話中の呼は続きます)",
         "発信/秒を増減(回線の上限まで)",
-        "プログレッシブ・レシオの切替、レシオの倍率を増減",
+        "m レシオ、f プレディクティブ(戻すのも同じ)、レシオの倍率を増減",
         "新規発信をやめ、進行中の呼が終わりしだい終了",
         "次の業務、次の回線(操作の対象に > が付きます)",
         "outdial view を閉じる(run と demo では d と同じ)",
@@ -150,7 +170,9 @@ const JA: Words = Words {
     not_done: "取り消しました",
     not_in_ratio: "レシオではありません。先に m を押してください",
     old_legs: |n| format!("前回の呼 {n} 件を終了中"),
+    pacing: "発信予測",
     sure_drain: "新規発信をやめ、進行中の呼が終わりしだい終了しますか?",
+    sure_predictive: "予測に従い、台帳の余裕の範囲で、待機中の担当者より多く発信しますか?",
     sure_ratio: "台帳の余裕の範囲で、待機中の担当者より多く発信しますか?",
     uncovered: "担当者未確保",
     unstored: |n| format!("記録待ち {n} 件"),

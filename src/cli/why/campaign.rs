@@ -9,7 +9,7 @@ use super::words;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::figures::cap;
 use crate::cli::page::plain;
-use crate::cli::picture::Picture;
+use crate::cli::picture::{Pacing, Picture};
 use crate::cli::text::{Lang, pad, texts};
 use crate::config::CampaignFile;
 use crate::logic::compliance::calling_class::ClassHours;
@@ -53,6 +53,8 @@ struct DialerLine {
     /// Calls without an agent of their own: those under way, and so many may be.
     uncovered: u64,
     uncovered_allowed: u64,
+    /// In predictive mode.
+    pacing: Option<Pacing>,
 }
 
 #[derive(Debug, Serialize)]
@@ -180,6 +182,7 @@ fn dialer(live: &Picture, name: &str) -> Option<DialerLine> {
         mode: campaign.mode.clone(),
         uncovered: campaign.ledger.uncovered,
         uncovered_allowed: campaign.ledger.uncovered_allowed,
+        pacing: campaign.pacing,
     })
 }
 
@@ -228,6 +231,9 @@ impl CampaignAnswer {
                 let credit = words::either(lang, "calls without an agent", "担当者なしの呼");
                 let (used, allowed) = (live.uncovered, live.uncovered_allowed);
                 row("", format!("{}  {credit} {used}/{allowed}", live.mode))?;
+                if let Some(pacing) = &live.pacing {
+                    row("", pacing.texts(lang).join("  "))?;
+                }
                 let at_hand = words::either(lang, "at hand", "手元");
                 row(t.list, format!("{at_hand} {}", live.at_hand))?;
             }

@@ -218,6 +218,12 @@ impl Agent {
         matches!(self.state, State::Reserved { attempt: kept } if kept == attempt) && !self.quiet
     }
 
+    /// Takes no further call after this one.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.wish.is_some()
+    }
+
     /// The attempt this agent has to do with.
     #[must_use]
     pub const fn attempt(&self) -> Option<AttemptId> {

@@ -262,6 +262,7 @@ impl Dialer {
         if let Some(room) = self.rooms.get_mut(&campaign) {
             room.settings.mode = mode;
         }
+        self.set_forecast(now, campaign);
         // The database takes an earlier change for a repeat.
         self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
         let by = "control".to_owned();
@@ -321,6 +322,7 @@ pub(super) fn told(reply: &StoreReply) -> Reply {
 fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
     match (word, ratio) {
         ("progressive", None) => Ok(DialMode::Progressive),
+        ("predictive", None) => Ok(DialMode::Predictive),
         ("ratio", Some(thousandths)) => DialRatio::from_thousandths(thousandths)
             .map(DialMode::Ratio)
             .ok_or_else(|| refuse("bad_ratio", "lines per free agent are 1.0 to 10.0".to_owned())),
@@ -330,8 +332,12 @@ fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
         ("progressive", Some(_)) => {
             Err(refuse("bad_mode", "progressive has one line per free agent".to_owned()))
         }
+        ("predictive", Some(_)) => {
+            Err(refuse("bad_mode", "predictive finds the number of lines itself".to_owned()))
+        }
         (other, _) => {
-            let message = format!("`{other}` is no dial mode; there are progressive and ratio");
+            let message =
+                format!("`{other}` is no dial mode; there are progressive, ratio and predictive");
             Err(refuse("bad_mode", message))
         }
     }

@@ -12,7 +12,7 @@ use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
 use crate::logic::outcome::Outcome;
 use crate::logic::sip::user_agent::RemoteDialog;
-use crate::logic::time::{Now, UtcMs};
+use crate::logic::time::{Now, Tick, UtcMs};
 
 /// One attempt, from its intent until its outcome is recorded and its leg is closed.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ pub(super) struct Call {
     pub(super) phone: LeadPhone,
     /// When it was decided.
     pub(super) started: UtcMs,
+    pub(super) begun: Tick,
+    pub(super) stage_since: Tick,
+    /// The engine of predictive mode knows how it went.
+    pub(super) foretold: bool,
     pub(super) leg: LegId,
     pub(super) line: usize,
     /// Kept for it, or speaking with the person.
@@ -60,6 +64,7 @@ impl Dialer {
                     return;
                 }
                 let Some(call) = self.drop_call(attempt) else { return };
+                self.tell_undone(now, &call);
                 self.release_credit(call.campaign, attempt);
                 if let Some(agent) = call.agent {
                     self.desk_event(now, agent, agent::Event::Release(attempt), out);
@@ -155,6 +160,7 @@ impl Dialer {
         let mut actions = vec![];
         let stage = call.machine.stage();
         call.machine.handle(now, event, &mut actions);
+        self.tell_stage(now, attempt, stage);
         self.arm_call(attempt);
         for action in actions {
             match action {
@@ -174,6 +180,7 @@ impl Dialer {
                 attempt::Action::Play(kind) => self.announce(now, attempt, kind, out),
                 attempt::Action::Record(end) => {
                     self.unprepare(attempt, out);
+                    self.tell_end(now, attempt, end.outcome);
                     self.record(now, attempt, stage, &end, out);
                 }
             }

@@ -80,7 +80,7 @@ pub enum Command {
     CampaignMode {
         /// Campaign by name.
         campaign: String,
-        /// `progressive` or `ratio`.
+        /// `progressive`, `ratio` or `predictive`.
         mode: String,
         /// Lines per free agent in thousandths, for `ratio`: 1,500 is one and a half.
         ratio: Option<u32>,
@@ -274,6 +274,8 @@ pub struct CampaignLine {
     pub ratio: Option<u32>,
     /// The window of the abandonment ledger that lasts now.
     pub ledger: LedgerLine,
+    /// What was last predicted, in predictive mode.
+    pub pacing: Option<PacingLine>,
     /// Leads by state, as last counted.
     pub leads: LeadCounts,
     /// Leads held in memory, ready to be dialed.
@@ -295,10 +297,36 @@ pub struct CampaignLine {
     /// Promised calls not made yet, as last counted.
     pub promises: Promises,
     /// What holds dialing back now: `agents`, `list`, `calls_per_second`, `channels`, `lines`, `store`, `state`,
-    /// `hours`, `clock`, `trunk`, `credit` (the abandonment ledger bears no further call without an agent of its own).
+    /// `hours`, `clock`, `trunk`, `credit` (the abandonment ledger bears no further call without an agent of its own); in
+    /// predictive mode also what [`PacingLine::held_by`] has.
     pub held_by: Option<&'static str>,
     /// Gates that refused leads in this run: text and count.
     pub gates: Vec<(&'static str, u64)>,
+}
+
+/// The last word of a campaign's predictive engine in the [`View`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PacingLine {
+    /// Calls to start.
+    pub launch: u64,
+    /// Agents who waited.
+    pub idle: u64,
+    /// Calls under way before.
+    pub lines: u64,
+    /// Chance that a new call is answered by a person.
+    pub answer: f64,
+    /// Times as likely as usual.
+    pub level: f64,
+    /// The risk that a call may carry (theta).
+    pub allowed: f64,
+    /// The risk that one more call would have found nobody.
+    pub risk: f64,
+    /// Calls that may still be lost, as the engine reckons.
+    pub credit: f64,
+    /// What held back more: `agents`, `risk`, `credit`, `carrier`, `cold_start`, `lines`, `doubt`, `small_team`.
+    pub held_by: &'static str,
+    /// Too few agents for prediction to help: progressive, and one line more while credit bears its loss.
+    pub small_team: bool,
 }
 
 /// A window of the abandonment ledger in the [`View`].

@@ -53,7 +53,16 @@ impl Credit {
     }
 
     fn admits(&self, now: Now, span: WindowSpan) -> bool {
-        self.refused_until.is_none_or(|until| until <= now.tick) && self.ledger.admits(span)
+        self.spare(now, span) > 0
+    }
+
+    /// How many calls may still go uncovered.
+    pub(super) fn spare(&self, now: Now, span: WindowSpan) -> u64 {
+        if self.refused_until.is_some_and(|until| until > now.tick) {
+            return 0;
+        }
+        let allowed = self.ledger.allowed(span.first).min(self.ledger.allowed(span.last));
+        allowed.saturating_sub(self.ledger.used())
     }
 
     /// An abandoned call is about to be booked: is it a fault?
@@ -122,7 +131,7 @@ impl Room {
     const fn dials_uncovered(&self) -> bool {
         match self.settings.mode {
             DialMode::Progressive => false,
-            DialMode::Ratio(_) => true,
+            DialMode::Ratio(_) | DialMode::Predictive => true,
         }
     }
 }
@@ -138,14 +147,21 @@ impl Dialer {
         if room.leads.is_empty() {
             return Err("list");
         }
-        let DialMode::Ratio(ratio) = room.settings.mode else { return Err("agents") };
-        let (mut lines, mut agents) = (0, 0);
-        for call in self.calls.values().filter(|call| call.campaign == campaign && call.rings()) {
-            lines += 1;
-            agents += usize::from(call.agent.is_some());
-        }
-        if lines >= ratio.lines(agents) {
-            return Err("agents");
+        match room.settings.mode {
+            DialMode::Progressive => return Err("agents"),
+            DialMode::Ratio(ratio) => {
+                let rings = |call: &&Call| call.campaign == campaign && call.rings();
+                let lines = self.calls.values().filter(rings);
+                let (lines, agents) = lines.fold((0, 0), |(lines, agents), call| {
+                    (lines + 1, agents + usize::from(call.agent.is_some()))
+                });
+                if lines >= ratio.lines(agents) {
+                    return Err("agents");
+                }
+            }
+            DialMode::Predictive => {
+                room.forecast.as_ref().ok_or("agents")?.may_start()?;
+            }
         }
         if !room.credit.admits(now, room.span(now)) {
             return Err("credit");
@@ -156,7 +172,7 @@ impl Dialer {
             .take(super::pace::LOOK_PAST)
             .position(|lead| {
                 let language = lead.language.as_deref().unwrap_or(&room.settings.language);
-                !needs_own_agent(lead) && self.has_kept_agent(campaign, language)
+                !needs_own_agent(lead) && self.has_agent_for(campaign, language)
             })
             .ok_or("agents")?;
         let cap_ppm = room.settings.abandon.cap_ppm;
@@ -169,7 +185,7 @@ impl Dialer {
         let kept = call.agent.and_then(|agent| self.desks.get(&agent));
         kept.is_some_and(|desk| desk.machine.is_kept_for(attempt))
             || (self.is_uncovered(call)
-                && self.has_kept_agent(call.campaign, &self.language_of(call)))
+                && self.has_agent_for(call.campaign, &self.language_of(call)))
     }
 
     pub(super) fn is_uncovered(&self, call: &Call) -> bool {
@@ -266,14 +282,19 @@ impl Dialer {
         longest_idle(kept.into_iter(), wanted).is_some()
     }
 
-    /// Whether anybody who is free or kept for a call fits.
-    fn has_kept_agent(&self, campaign: CampaignId, language: &str) -> bool {
+    /// Whether anybody fits who is free or kept for a call, or, in predictive mode, may be free by the answer.
+    fn has_agent_for(&self, campaign: CampaignId, language: &str) -> bool {
         let Some(room) = self.rooms.get(&campaign) else { return false };
         let wanted = Wanted { skills: &room.settings.skills, language };
+        let predicts = matches!(room.settings.mode, DialMode::Predictive);
         let waiting = self
             .desks
             .values()
-            .filter(|desk| matches!(desk.machine.kind(), Kind::Ready | Kind::Reserved))
+            .filter(|desk| match desk.machine.kind() {
+                Kind::Ready | Kind::Reserved => true,
+                Kind::OnCall | Kind::WrapUp => predicts && !desk.machine.is_leaving(),
+                Kind::Offline | Kind::LoggingIn | Kind::Paused => false,
+            })
             .map(|desk| {
                 let offered =
                     Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };

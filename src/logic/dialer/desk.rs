@@ -3,6 +3,7 @@
 use crate::logic::agent::{self, Agent, Kind};
 use crate::logic::attempt;
 use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey, Reply};
+use crate::logic::dialer::forecast::Doing;
 use crate::logic::dialer::rows::{LastCall, Saying};
 use crate::logic::dialer::{
     Action, AgentLeg, AgentStateRecord, Asker, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
@@ -27,6 +28,7 @@ pub(super) struct Desk {
     pub(super) spoken: Option<LastCall>,
     /// Who wants to hear how the log-in went.
     pub(super) asker: Option<Asker>,
+    pub(super) doing: Doing,
 }
 
 impl Desk {
@@ -39,6 +41,7 @@ impl Desk {
             last: None,
             spoken: None,
             asker: None,
+            doing: Doing::new(now),
         }
     }
 
@@ -158,6 +161,7 @@ impl Dialer {
         let free = desk.machine.may_take_call();
         out.push(Action::Notice(Box::new(notice)));
         self.store(StoreCommand::AgentState(record), Waiting::Fact, out);
+        self.tell_desk(now, agent);
         if free {
             if self.shared {
                 // While nobody was here, the leads were left to others.

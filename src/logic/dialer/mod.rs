@@ -6,6 +6,7 @@
 //! | `line` | one trunk: which INVITE leaves next |
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
 //! | `cover` | which call may do without an agent of its own; the credit for it |
+//! | `forecast` | predictive mode: what the engine is told, and what becomes of its answer |
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
 //! | `lease` | this process's lease: trusted until when, lost, and when others may be taken over |
 //! | `cluster` | heartbeats, the work of dead processes, shares of trunks |
@@ -27,6 +28,7 @@ pub mod command;
 mod cover;
 mod desk;
 mod ending;
+mod forecast;
 mod gates;
 mod lease;
 mod line;
@@ -143,6 +145,8 @@ enum Timer {
     Desk(AgentId),
     Line(usize),
     Room(CampaignId),
+    /// Its engine is to be asked.
+    Forecast(CampaignId),
     Heartbeat,
     /// A share of this trunk that was gained may be used.
     Share(usize),
@@ -195,6 +199,7 @@ impl Dialer {
         }
         for campaign in dialer.rooms.keys().copied().collect::<Vec<_>>() {
             dialer.deadlines.set(Timer::Room(campaign), Some(now.tick));
+            dialer.set_forecast(now, campaign);
         }
         dialer
     }
@@ -234,6 +239,7 @@ impl Dialer {
                 }
                 Timer::Line(line) => self.grant(now, line, out),
                 Timer::Room(campaign) => self.fill_room(now, campaign, out),
+                Timer::Forecast(campaign) => self.forecast_due(now, campaign),
                 Timer::Heartbeat => self.heartbeat(now, out),
                 Timer::Share(line) => self.settle_share(now, line, out),
                 // What follows is decided after every input.

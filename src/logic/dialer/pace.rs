@@ -1,6 +1,7 @@
 //! Which lead is started now, and with which agent kept for it.
 //!
-//! Progressive: one line per free agent, who is kept for it. Ratio: beyond that, lines without an agent of their own.
+//! Progressive: one line per free agent, who is kept for it. Ratio and predictive: beyond that, lines without an agent of
+//! their own.
 
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ impl Dialer {
         }
         self.cover(now, out);
         for campaign in self.rooms.keys().copied().collect::<Vec<_>>() {
+            self.forecast(now, campaign);
             // Each turn starts one attempt or drops one lead: both are bounded by what is at hand.
             let held_by = loop {
                 match self.start_one(now, campaign, out) {
@@ -90,6 +92,9 @@ impl Dialer {
             .count();
         if let Some(refusal) = self.lines.get(line).ok_or("trunk")?.refusal(starting) {
             return Err(refusal);
+        }
+        if room.forecast.as_ref().is_some_and(|forecast| forecast.carrier_fails()) {
+            return Err("carrier");
         }
         let (place, cover) = match self.match_lead(now, campaign) {
             Some((place, agent)) => (place, Cover::Agent(agent)),
@@ -224,6 +229,9 @@ impl Dialer {
             lead,
             phone,
             started: now.utc,
+            begun: now.tick,
+            stage_since: now.tick,
+            foretold: false,
             leg,
             line,
             agent,
@@ -237,10 +245,13 @@ impl Dialer {
         };
         self.calls.insert(attempt, call);
         self.legs.insert(leg, LegOwner::Call(attempt));
-        if let Some(room) = self.rooms.get_mut(&campaign)
-            && let Some(uncovered) = uncovered
-        {
-            room.credit.ledger.start(attempt, uncovered.windows);
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            if let Some(uncovered) = uncovered {
+                room.credit.ledger.start(attempt, uncovered.windows);
+            }
+            if let Some(forecast) = &mut room.forecast {
+                forecast.spend();
+            }
         }
         if let Some(agent) = agent {
             self.turn_page(attempt, agent);

@@ -7,6 +7,7 @@ use crate::logic::compliance::abandon_window::AbandonWindows;
 use crate::logic::compliance::calling_class::ClassHours;
 use crate::logic::compliance::local_time;
 use crate::logic::dialer::cover::Credit;
+use crate::logic::dialer::forecast::Forecast;
 use crate::logic::dialer::{
     Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
     LeadPhone, LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply,
@@ -30,6 +31,8 @@ pub(super) struct Room {
     pub(super) hours: ClassHours,
     windows: Option<AbandonWindows>,
     pub(super) credit: Credit,
+    /// In predictive mode.
+    pub(super) forecast: Option<Box<Forecast>>,
     days: Option<AbandonWindows>,
     /// Claimed and not yet dialed, in order.
     pub(super) leads: VecDeque<ClaimedLead>,
@@ -80,6 +83,7 @@ impl Room {
         Self {
             windows: AbandonWindows::new(abandon, start.first_run).ok(),
             credit: Credit::new(abandon.cap_ppm),
+            forecast: None,
             days: AbandonWindows::new(&by_day, start.first_run).ok(),
             id: start.id,
             seller: start.seller,

@@ -1,6 +1,7 @@
 //! The dialer in virtual time, against a made-up database that keeps leads in memory and agents' phones that answer.
 
 mod cluster;
+mod predictive;
 mod promises;
 mod ratio;
 mod run;

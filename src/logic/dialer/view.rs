@@ -80,10 +80,11 @@ impl Dialer {
                     state: room.state.as_str(),
                     mode: room.settings.mode.as_str(),
                     ratio: match room.settings.mode {
-                        DialMode::Progressive => None,
+                        DialMode::Progressive | DialMode::Predictive => None,
                         DialMode::Ratio(ratio) => Some(ratio.thousandths()),
                     },
                     ledger: ledger_line(room, now),
+                    pacing: room.forecast.as_ref().and_then(|forecast| forecast.line()),
                     leads: room.listed,
                     prefetched: room.leads.len().try_into().unwrap_or(u64::MAX),
                     outcomes,

@@ -12,6 +12,9 @@ pub enum DialMode {
     Progressive,
     /// As progressive, and beyond that up to so many lines per free agent, as far as the abandonment ledger has credit.
     Ratio(DialRatio),
+    /// As progressive, and beyond that as many lines as will find an agent by the time they are answered, as far as the
+    /// abandonment ledger has credit.
+    Predictive,
 }
 
 impl DialMode {
@@ -21,6 +24,7 @@ impl DialMode {
         match self {
             Self::Progressive => "progressive",
             Self::Ratio(_) => "ratio",
+            Self::Predictive => "predictive",
         }
     }
 }

@@ -5,7 +5,7 @@ use ratatui::backend::TestBackend;
 use ratatui::text::Text;
 
 use super::*;
-use crate::cli::picture::{Agent, Leads, Ledger, Picture, Stages};
+use crate::cli::picture::{Agent, Leads, Ledger, Pacing, Picture, Stages};
 use crate::cli::screen::keys::{Key, Wish};
 use crate::cli::text::Lang;
 use crate::logic::dialer::Promises;
@@ -73,6 +73,7 @@ fn campaign(name: &str) -> Campaign {
             uncovered_allowed: 3,
             uncovered: 2,
         },
+        pacing: None,
         prefetched: 0,
         leads: Leads { ready: 180, waiting: 90, claimed: 9, done: 200, held: 4, blocked: 17 },
         outcomes: vec![
@@ -263,6 +264,31 @@ fn more_lines_than_agents_are_asked_for_twice_and_fewer_come_at_once() {
     assert_eq!(model.press(Key::Char('>')), None);
     assert_eq!(model.press(Key::Char('m')), None, "a question first");
     assert_eq!(model.press(Key::Enter), mode("ratio", Some(1_500)));
+    assert_eq!(model.press(Key::Char('f')), None, "a question first");
+    assert_eq!(model.press(Key::Enter), mode("predictive", None));
+    model.picture.campaigns[0].mode = "predictive".to_owned();
+    assert_eq!(model.press(Key::Char('f')), mode("progressive", None));
+}
+
+#[test]
+fn what_is_predicted_is_seen_in_both_languages() {
+    let mut predictive = picture(3);
+    predictive.campaigns[0].mode = "predictive".to_owned();
+    predictive.campaigns[0].ratio = None;
+    predictive.campaigns[0].held_by = Some("risk".to_owned());
+    predictive.campaigns[0].pacing = Some(Pacing {
+        idle: 2,
+        lines: 9,
+        answer: 0.253,
+        level: 1.07,
+        allowed: 0.031,
+        risk: 0.042,
+        credit: 1.25,
+        small_team: false,
+    });
+    insta::assert_snapshot!(window(&model(Lang::En, predictive.clone()), SMALL));
+    predictive.campaigns[0].pacing.as_mut().unwrap().small_team = true;
+    insta::assert_snapshot!(window(&model(Lang::Ja, predictive), SMALL));
 }
 
 #[test]

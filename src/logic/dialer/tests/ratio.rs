@@ -322,6 +322,6 @@ fn the_mode_is_changed_in_mid_run_and_confirmed_when_durable() {
     assert_eq!(run.dialed().len(), 4);
     run.command(mode("ratio", Some(900)));
     assert!(matches!(run.replies.last(), Some(Reply::Refused { code: "bad_ratio", .. })));
-    run.command(mode("predictive", None));
+    run.command(mode("agentless", None));
     assert!(matches!(run.replies.last(), Some(Reply::Refused { code: "bad_mode", .. })));
 }

@@ -274,6 +274,12 @@ impl Predictor {
         }
     }
 
+    /// A compliance window begins, or is known from here on: with so many live answers, of which so many were abandoned.
+    pub fn open_window(&mut self, live: u64, abandoned: u64) {
+        let number = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        self.threshold.open(number(live), number(abandoned));
+    }
+
     /// Learns from a moment and decides. To be asked every half second or so.
     pub fn decide(&mut self, now: &Moment<'_>) -> Decision {
         let step = self.last.map_or(0.0, |last| now.at - last);

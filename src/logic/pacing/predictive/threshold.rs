@@ -39,6 +39,11 @@ impl Threshold {
         }
     }
 
+    /// The balance of another window, which holds so much already.
+    pub fn open(&mut self, live: f64, abandoned: f64) {
+        self.credit = (START + self.earn * live - abandoned).min(2.0 * self.scale());
+    }
+
     /// A step of so many seconds with so many live answers, of which so many were abandoned.
     pub fn step(&mut self, seconds: f64, live: f64, abandoned: f64) {
         self.a_second = self.a_second * libm::exp(-seconds / RATE_MEMORY) + live / RATE_MEMORY;

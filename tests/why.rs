@@ -251,7 +251,8 @@ async fn yesterday(folder: &Path) {
         min_gap: Duration::ZERO,
         undelivered_per_hour: 9,
     };
-    let window = LedgerWindow { campaign: row.id, starts: UtcMs(0), ends: now, cap_ppm: 30_000 };
+    let window =
+        LedgerWindow { campaign: row.id, starts: UtcMs(0), ends: now, cap_ppm: 30_000, debt: 0 };
     let outcome = OutcomeRecord {
         attempt,
         lead: ann.lead,

@@ -98,6 +98,7 @@ fn outcome(id: i64) -> StoreCommand {
         starts: UtcMs(0),
         ends: UtcMs(86_400_000),
         cap_ppm: 30_000,
+        debt: 0,
     };
     StoreCommand::Outcome(Box::new(OutcomeRecord {
         attempt: AttemptId(id),

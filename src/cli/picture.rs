@@ -118,6 +118,10 @@ pub(crate) struct Ledger {
     pub(crate) answered: u64,
     pub(crate) abandoned: u64,
     pub(crate) fault: u64,
+    #[serde(default)]
+    pub(crate) owed: u64,
+    #[serde(default)]
+    pub(crate) may_owe: u32,
     pub(crate) uncovered_allowed: u64,
     pub(crate) uncovered: u64,
 }

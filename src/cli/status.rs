@@ -73,6 +73,10 @@ fn at_rest(file: &OutdialFile, lang: Lang, wanted: &StatusArgs) -> Result<Exit, 
                 window.fault,
                 percent(window.abandoned, window.answered)
             );
+            if window.owed() > 0 {
+                let (owed, debt) = (window.owed(), window.debt);
+                say!("  {}", t.window_owes(owed, debt));
+            }
         }
     }
     Ok(Exit::Ok)
@@ -92,7 +96,7 @@ fn json(status: &Status) -> serde_json::Value {
                     serde_json::json!({
                         "starts": window.starts, "ends": window.ends, "cap_ppm": window.cap_ppm,
                         "answered": window.answered, "abandoned": window.abandoned,
-                        "faults": window.fault,
+                        "faults": window.fault, "debt": window.debt, "owed": window.owed(),
                     })
                 })
                 .collect();

@@ -165,6 +165,18 @@ impl Texts {
         (open > 0).then(|| format!("{open}  {} {due}  {} {overdue}", self.due, self.overdue))
     }
 
+    /// What a window of the ledger owes.
+    pub(crate) fn window_owes(&self, owed: u64, debt: u64) -> String {
+        match self.lang {
+            Lang::En => {
+                format!("that window owes {owed} calls (it may owe {debt} before it closes)")
+            }
+            Lang::Ja => {
+                format!("この期間は放棄呼 {owed} 件の超過です(終わるまでは {debt} 件まで許容)")
+            }
+        }
+    }
+
     /// An outcome by its stable text; a text that this version does not know stays as it is.
     pub(crate) fn outcome<'a>(&self, text: &'a str) -> &'a str {
         match (self.lang, text.parse()) {

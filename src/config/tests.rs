@@ -171,6 +171,10 @@ fn wrong_sections_of_a_campaign() {
             "+ [retry]\nbusy = { max = 3 }",
             "+ [abandon]\nmax_percent = 7.5\nwindow = \"week\"\nzone = \"Tokyo\"",
             "+ [abandon]\nmax_percent = \"3%\"",
+            "+ [abandon]\nbound = \"window\"",
+            "+ [abandon]\nbound = \"window\"\ndebt = 0\nrepaid_before = \"30m\"",
+            "+ [abandon]\ndebt = 5",
+            "+ [abandon]\nbound = \"window\"\ndebt = 5\nrepaid_before = \"4h\"",
             "+ [[disposition]]\ncode = \"sale\"\ndigits = \"1#\"\nen = \"sale\"\nja = \"成約\"\neffect = \"won\"",
             "+ [[disposition]]\ncode = \"A\"\ndigits = \"1\"\nen = \"a\"\nja = \"あ\"\neffect = \"retry\"\n\
          [[disposition]]\ncode = \"A\"\ndigits = \"12\"\nen = \"a\"\nja = \"あ\"\neffect = \"final\"\nafter = \"1h\"",

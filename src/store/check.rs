@@ -131,10 +131,14 @@ rules! {
              -booked_abandoned, -booked_fault from attempt \
              where booked_answered + booked_abandoned + booked_fault + booked_live > 0) b \
          group by campaign_id, starts_ms having sum(a) <> 0 or sum(d) <> 0 or sum(f) <> 0) w";
-    /// In no window are there more abandoned calls than the cap allows, faults apart.
+    /// In no window are there more abandoned calls than the cap allows and the window may owe, faults apart.
     CapKept = "cap_kept":
         "select count(*), min(campaign_id) from abandon_window \
-         where 1000000 * (abandoned - fault) > cap_ppm * answered";
+         where 1000000 * (abandoned - fault - debt) > cap_ppm * answered";
+    /// Windows that closed in debt (bound `window`).
+    ClosedInDebt = "closed_in_debt":
+        "select count(*), min(campaign_id) from abandon_window \
+         where debt > 0 and ends_ms <= $1 and 1000000 * (abandoned - fault) > cap_ppm * answered";
     /// No lead of a person who refused is ready or waits.
     RefusalsKept = "refusals_kept":
         "select count(*), min(l.id) from lead l join contact c on c.id = l.contact_id \
@@ -157,11 +161,11 @@ impl Rule {
     /// Whether something is wrong. The others only tell what waits for somebody.
     #[must_use]
     pub const fn is_fault(self) -> bool {
-        !matches!(self, Self::LeftOpen | Self::LeftClaimed | Self::Undisposed)
+        !matches!(self, Self::ClosedInDebt | Self::LeftOpen | Self::LeftClaimed | Self::Undisposed)
     }
 
     const fn asks_for_now(self) -> bool {
-        matches!(self, Self::LeftOpen | Self::LeftClaimed)
+        matches!(self, Self::ClosedInDebt | Self::LeftOpen | Self::LeftClaimed)
     }
 }
 

@@ -354,10 +354,11 @@ async fn credits(
 fn take_credit(credits: &mut BTreeMap<i64, CreditOf>, no: i64, intent: &Intent) -> bool {
     let Some(start) = intent.uncovered else { return true };
     let Some(credit) = credits.get(&no) else { return false };
-    let bears = |account: Account| {
-        allowance(start.cap_ppm, account.answered, account.abandoned) > credit.uncovered
+    let bears = |account: Account, debt: u32| {
+        allowance(start.cap_ppm, account.answered, account.abandoned, debt) > credit.uncovered
     };
-    if !bears(credit.first) || !bears(credit.last) {
+    let windows = start.windows;
+    if !bears(credit.first, windows.first_debt) || !bears(credit.last, windows.last_debt) {
         return false;
     }
     for other in credits.values_mut().filter(|other| other.campaign == intent.campaign.0) {

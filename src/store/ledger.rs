@@ -65,6 +65,7 @@ struct ChangeRow {
     starts: i64,
     ends: i64,
     cap_ppm: i64,
+    debt: i64,
     answered: i64,
     abandoned: i64,
     fault: i64,
@@ -83,6 +84,7 @@ impl Changes {
             let row = self.row(window.campaign.0, window.starts.0);
             row.ends = window.ends.0;
             row.cap_ppm = i64::from(window.cap_ppm);
+            row.debt = i64::from(window.debt);
             row.add(booked, 1);
         }
     }
@@ -93,6 +95,7 @@ impl Changes {
             starts,
             ends: 0,
             cap_ppm: 0,
+            debt: 0,
             answered: 0,
             abandoned: 0,
             fault: 0,
@@ -112,11 +115,12 @@ impl Changes {
         }
         // A row made by a subtraction alone exists already, so its empty `ends` is never inserted.
         const BOOK: Sql = sql_rows!(
-            [campaign int, starts int, ends int, cap_ppm int, answered int, abandoned int, fault int],
-            "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, answered, abandoned, fault) \
-             select campaign, starts, ends, cap_ppm, answered, abandoned, fault from r where true \
+            [campaign int, starts int, ends int, cap_ppm int, debt int, answered int, abandoned int, fault int],
+            "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, debt, answered, abandoned, fault) \
+             select campaign, starts, ends, cap_ppm, debt, answered, abandoned, fault from r where true \
              order by campaign, starts \
              on conflict (campaign_id, starts_ms) do update set \
+               debt = case when abandon_window.debt > excluded.debt then abandon_window.debt else excluded.debt end, \
                answered = abandon_window.answered + excluded.answered, \
                abandoned = abandon_window.abandoned + excluded.abandoned, \
                fault = abandon_window.fault + excluded.fault"

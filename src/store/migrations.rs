@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_ledger.sql"),
     migration!(4, "0004_cluster.sql"),
     migration!(6, "0006_bulk.sql"),
+    migration!(7, "0007_debt.sql"),
 ];
 
 /// What [`Db::migrate`] did.

@@ -10,9 +10,9 @@ use outdial::logic::dialer::command::{AgentState, Command, Reply, View};
 use outdial::logic::ids::{AttemptId, IdMaker};
 use outdial::logic::media::IpNet;
 use outdial::logic::settings::{
-    AbandonSettings, AbandonWindow, AgentSettings, AutoAnswer, CallLimits, CallingHours,
-    CampaignSettings, CapSettings, DialMode, Disposition, DispositionEffect, Messages, RetryRule,
-    TrunkSettings,
+    AbandonBound, AbandonSettings, AbandonWindow, AgentSettings, AutoAnswer, CallLimits,
+    CallingHours, CampaignSettings, CapSettings, DialMode, Disposition, DispositionEffect,
+    Messages, RetryRule, TrunkSettings,
 };
 use outdial::logic::time::UtcMs;
 use outdial::runtime::handle::Handle;
@@ -348,6 +348,7 @@ fn campaign(ring: Duration) -> CampaignSettings {
             cap_ppm: 30_000,
             window: AbandonWindow::Day,
             zone: "Asia/Tokyo".to_owned(),
+            bound: AbandonBound::Instant,
         },
         skills: Vec::new(),
         language: "ja".to_owned(),

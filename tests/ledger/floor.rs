@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use outdial::logic::compliance::abandon_ledger::WindowSpan;
 use outdial::logic::dialer::command::{AgentState, Command};
 use outdial::logic::dialer::*;
 use outdial::logic::gate::Gate;
 use outdial::logic::ids::*;
 use outdial::logic::media::MediaCommand;
 use outdial::logic::outcome::Outcome;
-use outdial::logic::settings::{CampaignSettings, DialMode, DialRatio};
+use outdial::logic::settings::{AbandonBound, CampaignSettings, DialMode, DialRatio};
 use outdial::logic::time::{Now, Tick, UtcMs};
 use outdial::simulation::dice::{Dice, Law};
 use outdial::simulation::store_model::{ModelContact, StoreModel};
@@ -43,6 +44,8 @@ pub(crate) struct Floor {
     shown: BTreeMap<String, AgentState>,
     /// Attempts that are under way without an agent of their own, as the rows have it.
     pub(super) uncovered: BTreeSet<AttemptId>,
+    /// What each window might owe when the latest call without an agent was let go that can be answered in it.
+    might_owe: BTreeMap<UtcMs, u32>,
     ending: bool,
     finished: bool,
     pub(super) report: Report,
@@ -59,6 +62,9 @@ pub(crate) struct Report {
     pub(crate) faults: u64,
     pub(crate) late_answers: u64,
     pub(crate) crashes: u64,
+    /// Commits after which a window owed a call, and the most that one owed.
+    pub(crate) in_debt: u64,
+    pub(crate) most_debt: u64,
     /// With customers or after them, and logged in without a pause, when the end begins; in ms.
     pub(crate) busy_ms: u64,
     pub(crate) staffed_ms: u64,
@@ -74,6 +80,8 @@ impl Report {
         self.faults += other.faults;
         self.late_answers += other.late_answers;
         self.crashes += other.crashes;
+        self.in_debt += other.in_debt;
+        self.most_debt = self.most_debt.max(other.most_debt);
         self.busy_ms += other.busy_ms;
         self.staffed_ms += other.staffed_ms;
     }
@@ -121,6 +129,7 @@ impl Floor {
         let mut settings = plan::campaign("autumn");
         settings.mode = style.mode;
         settings.abandon.cap_ppm = style.cap_ppm;
+        settings.abandon.bound = style.bound;
         settings.wrap_up = style.wrap_up;
         settings.limits.talk = Duration::from_secs(3_600);
         let mut model = StoreModel::default();
@@ -166,6 +175,7 @@ impl Floor {
             legs: BTreeMap::new(),
             shown: BTreeMap::new(),
             uncovered: BTreeSet::new(),
+            might_owe: BTreeMap::new(),
             ending: false,
             finished: false,
             report: Report::default(),
@@ -444,9 +454,18 @@ impl Floor {
         for (window, row) in self.model.windows() {
             let (a, d, f) =
                 (i128::from(row.answered), i128::from(row.abandoned), i128::from(row.fault));
+            let (campaign, starts) = *window;
+            assert_eq!(campaign, CAMPAIGN);
+            let debt = self.might_owe.get(&starts).copied().unwrap_or(0);
+            let missing = d * 1_000_000 - cap * a - f * 1_000_000;
+            if missing > 0 {
+                self.report.in_debt += 1;
+                let owed = u64::try_from((missing + 999_999) / 1_000_000).unwrap();
+                self.report.most_debt = self.report.most_debt.max(owed);
+            }
             assert!(
-                d * 1_000_000 <= cap * a + f * 1_000_000,
-                "seed {} at {:?}: D <= r*A + faults is broken in {window:?}: {row:?} at {cap} ppm by {:#?}",
+                missing <= i128::from(debt) * 1_000_000,
+                "seed {} at {:?}: D <= r*A + {debt} + faults is broken in {window:?}: {row:?} at {cap} ppm by {:#?}",
                 self.seed,
                 self.now,
                 outcomes(&commands)
@@ -458,7 +477,8 @@ impl Floor {
     fn committed(&mut self, command: &StoreCommand, reply: &StoreReply) {
         if let (StoreCommand::Intent(intent), StoreReply::Saved) = (command, reply) {
             self.report.attempts += 1;
-            if intent.uncovered.is_some() {
+            if let Some(start) = intent.uncovered {
+                self.let_go(start.windows, intent.now);
                 self.report.uncovered += 1;
                 self.uncovered.insert(intent.attempt);
             }
@@ -472,6 +492,21 @@ impl Floor {
         }
         if let StoreCommand::Outcome(record) = command {
             self.report.connected += u64::from(record.outcome == Outcome::Connected);
+        }
+    }
+
+    /// Notes what the windows might owe under which a call was let go, reckoned anew.
+    fn let_go(&mut self, windows: WindowSpan, at: UtcMs) {
+        let AbandonBound::Window(limit) = self.style.bound else { return };
+        // From the decision to the INVITE, set-up, and what may come of it after our CANCEL.
+        let longest =
+            2_000 + i64::try_from(self.settings.limits.set_up.as_millis()).unwrap() + 42_000;
+        for starts in [windows.first, windows.last] {
+            let repaid =
+                starts.0 + DAY_MS - i64::try_from(limit.repaid_before.as_millis()).unwrap();
+            let left = (repaid - at.0 - longest).clamp(0, DAY_MS / 4);
+            let debt = i64::from(limit.calls) * left / (DAY_MS / 4);
+            self.might_owe.insert(starts, u32::try_from(debt).unwrap());
         }
     }
 

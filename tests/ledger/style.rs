@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outdial::logic::settings::{DialMode, DialRatio};
+use outdial::logic::settings::{AbandonBound, DebtLimit, DialMode, DialRatio};
 use outdial::logic::time::UtcMs;
 use outdial::simulation::dice::{Dice, Law};
 
@@ -16,6 +16,7 @@ pub(crate) struct Style {
     pub(crate) people: i64,
     pub(crate) cap_ppm: u32,
     pub(crate) mode: DialMode,
+    pub(crate) bound: AbandonBound,
     /// A of the first window before the first call.
     pub(crate) answered_before: i64,
     pub(crate) begins: UtcMs,
@@ -81,6 +82,7 @@ impl Style {
             people: 400,
             cap_ppm: *pick(&mut dice, &[0, 10_000, 30_000, 30_000, 100_000, 300_000]),
             mode,
+            bound: AbandonBound::Instant,
             answered_before: *pick(&mut dice, &[0, 33, 34, 100, 400]),
             begins,
             lasts: Duration::from_secs(120),
@@ -113,6 +115,7 @@ impl Style {
             people: 40_000,
             cap_ppm: 30_000,
             mode,
+            bound: AbandonBound::Instant,
             answered_before: 0,
             begins: T0,
             lasts,
@@ -137,6 +140,21 @@ impl Style {
 }
 
 impl Style {
+    /// The same world, in which a window may owe some calls. In half of the worlds that fades while they last.
+    pub(crate) fn with_debt(self, seed: u64) -> Self {
+        let mut dice = Dice::of(seed, "debt", 0);
+        let limit = if dice.below(2) == 0 {
+            let repaid_before = Duration::from_secs(3_600);
+            DebtLimit { calls: 1 + u32::try_from(dice.below(6)).unwrap(), repaid_before }
+        } else {
+            // What is left of them in the last minutes falls call by call.
+            let left = Duration::from_secs(15 * 3_600).saturating_sub(self.begins.since(T0));
+            let fades = Duration::from_secs(60 + dice.below(400));
+            DebtLimit { calls: 1_000, repaid_before: left.saturating_sub(fades) }
+        };
+        Self { bound: AbandonBound::Window(limit), ..self }
+    }
+
     /// A day of fifty agents on which nothing breaks.
     pub(crate) fn quiet_day(seed: u64, lasts: Duration, mode: DialMode) -> Self {
         let (phone_dies, crash, hang) = (None, None, None);

@@ -133,6 +133,7 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
             cap_ppm: 30_000,
             window: AbandonWindow::Day,
             zone: "Asia/Tokyo".to_owned(),
+            bound: AbandonBound::Instant,
         },
         skills: vec![],
         language: "ja".to_owned(),

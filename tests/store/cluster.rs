@@ -371,7 +371,7 @@ fn processes_that_start_uncovered_calls_at_once_never_spend_the_credit_twice() {
                 world.campaign, first.0, first.0 + 86_400_000
             ))
             .await;
-        let start = UncoveredStart { cap_ppm: 30_000, windows: WindowSpan { first, last: first } };
+        let start = UncoveredStart { cap_ppm: 30_000, windows: WindowSpan::instant(first, first) };
         let mut batches = vec![];
         for (n, peer) in (0_i64..).zip(&mut peers) {
             for of in 1..=3 {

@@ -318,7 +318,13 @@ impl World {
     }
 
     pub(crate) fn window(&self) -> LedgerWindow {
-        LedgerWindow { campaign: self.campaign, starts: T0, ends: T0 + DAY, cap_ppm: 30_000 }
+        LedgerWindow {
+            campaign: self.campaign,
+            starts: T0,
+            ends: T0 + DAY,
+            cap_ppm: 30_000,
+            debt: 0,
+        }
     }
 
     pub(crate) fn disposition(&self, intent: &Intent, code: &str) -> DispositionRecord {

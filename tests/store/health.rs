@@ -142,6 +142,9 @@ async fn every_rule_finds_what_it_is_about(world: &mut World) {
     world.sql("update abandon_window set abandoned = 1").await;
     world.sql("update attempt set booked_abandoned = 1 where contact_id = 1").await;
     assert_eq!(found(world).await, [Rule::CapKept]);
+    world.sql("update abandon_window set debt = 1, ends_ms = 1").await;
+    assert_eq!(found(world).await, [Rule::ClosedInDebt], "it may owe one, and closed owing it");
+    world.sql("update abandon_window set debt = 0").await;
     world.sql("update abandon_window set fault = 1").await;
     world.sql("update attempt set booked_fault = 1 where contact_id = 1").await;
     assert_eq!(found(world).await, [], "a fault is repaid, it is no broken promise");
@@ -149,7 +152,7 @@ async fn every_rule_finds_what_it_is_about(world: &mut World) {
     world.sql("update node set ended_ms = 1").await;
     assert_eq!(found(world).await, [Rule::LeftOpen, Rule::LeftClaimed]);
     let asked: Vec<Rule> = BROKEN.iter().map(|(rule, ..)| *rule).collect();
-    let elsewhere = [Rule::CapKept, Rule::LeftOpen, Rule::LeftClaimed];
+    let elsewhere = [Rule::CapKept, Rule::ClosedInDebt, Rule::LeftOpen, Rule::LeftClaimed];
     let all = Rule::ALL.iter().filter(|rule| !elsewhere.contains(rule));
     assert!(all.clone().all(|rule| asked.contains(rule)), "every rule is tried");
 }

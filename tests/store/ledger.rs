@@ -142,7 +142,7 @@ async fn book_credit(world: &mut World) -> UncoveredStart {
             window.starts.0, window.ends.0
         ))
         .await;
-    let windows = WindowSpan { first: window.starts, last: window.starts };
+    let windows = WindowSpan::instant(window.starts, window.starts);
     UncoveredStart { cap_ppm: window.cap_ppm, windows }
 }
 
@@ -163,7 +163,7 @@ async fn uncovered_calls_share_the_credit_of_both_windows(world: &mut World) {
     let nothing = StoreReply::Account(Account::default());
     assert_eq!(world.one(StoreCommand::Account { campaign, window: last }).await, nothing);
 
-    let at_the_edge = UncoveredStart { windows: WindowSpan { first: window, last }, ..today };
+    let at_the_edge = UncoveredStart { windows: WindowSpan::instant(window, last), ..today };
     let late = uncovered(world, 1, at_the_edge).await;
     assert_eq!(world.one(StoreCommand::Intent(Box::new(late))).await, NO_CREDIT);
     let mut batch = vec![];

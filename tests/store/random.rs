@@ -420,7 +420,7 @@ impl Author {
             agent: (self.dice.below(2) == 0).then_some(AGENT),
             uncovered: (self.dice.below(3) == 0).then(|| UncoveredStart {
                 cap_ppm: 300_000 * small(&mut self.dice, 4),
-                windows: WindowSpan { first: window, last: window + span },
+                windows: WindowSpan::instant(window, window + span),
             }),
             now: self.now,
             per_day: small(&mut self.dice, 7),
@@ -447,7 +447,7 @@ impl Author {
     fn window(&self, campaign: CampaignId) -> LedgerWindow {
         let day = (self.now.0 - T0.0) / 86_400_000;
         let starts = UtcMs(T0.0 + day * 86_400_000);
-        LedgerWindow { campaign, starts, ends: starts + DAY, cap_ppm: 30_000 }
+        LedgerWindow { campaign, starts, ends: starts + DAY, cap_ppm: 30_000, debt: 0 }
     }
 
     fn refusal(&mut self, contact: ContactId) -> Suppress {

@@ -189,6 +189,11 @@ pub(super) fn found(lang: Lang, found: &Found) -> String {
             "`outdial why --campaign NAME` lists them",
             "`outdial why --campaign 業務名` で一覧できます",
         ),
+        Rule::ClosedInDebt => either(
+            lang,
+            "no answers came to repay them; a smaller `debt` or a longer `repaid_before` in [abandon] prevents it",
+            "返すだけの応答がありませんでした。[abandon] の debt を小さく、または repaid_before を長くしてください",
+        ),
         Rule::OneInstallation
         | Rule::EpochsCounted
         | Rule::EventsInOrder
@@ -255,6 +260,7 @@ const fn meaning(lang: Lang, rule: Rule) -> &'static str {
         Rule::CapKept => {
             ("windows with more abandoned calls than their cap allows", "放棄呼の上限を超えた期間")
         }
+        Rule::ClosedInDebt => ("windows that closed in debt", "放棄呼を返し終えずに閉じた期間"),
         Rule::RefusalsKept => {
             ("leads to be called though the person refused", "拒否した方への発信予定")
         }

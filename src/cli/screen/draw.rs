@@ -174,7 +174,7 @@ impl Page {
         let (t, words) = (model.texts, model.words);
         let window = &campaign.ledger;
         let (used, allowed) = (window.uncovered, window.uncovered_allowed);
-        let ledger = [
+        let mut ledger = vec![
             (format!("A {}", window.answered), PLAIN),
             (format!("D {}", window.abandoned), PLAIN),
             (percent(window.abandoned, window.answered), PLAIN),
@@ -185,7 +185,11 @@ impl Page {
             ),
             (format!("{} {used} ({} {allowed})", words.uncovered, words.allowed), PLAIN),
         ];
-        self.row(t.ledger, ledger.into());
+        if window.owed > 0 || window.may_owe > 0 {
+            let style = if window.owed > u64::from(window.may_owe) { WARNING } else { PLAIN };
+            ledger.push(((words.owes)(window.owed, window.may_owe), style));
+        }
+        self.row(t.ledger, ledger);
         if let Some(pacing) = &campaign.pacing {
             let texts = pacing.texts(words.lang()).into_iter().map(|text| (text, PLAIN)).collect();
             self.row(words.pacing, texts);

@@ -69,6 +69,9 @@ struct LedgerLine {
     answered: u64,
     abandoned: u64,
     faults: u64,
+    /// Calls that it owes, and the most that it may before it closes.
+    owed: u64,
+    debt: u64,
     cap_ppm: u32,
     ends: UtcMs,
 }
@@ -135,6 +138,8 @@ pub(super) async fn answer(
             answered: window.answered,
             abandoned: window.abandoned,
             faults: window.fault,
+            owed: window.owed(),
+            debt: window.debt,
             cap_ppm: u32::try_from(window.cap_ppm).unwrap_or(u32::MAX),
             ends: window.ends,
         }),
@@ -255,7 +260,15 @@ impl CampaignAnswer {
             let (a, d) = (ledger.answered, ledger.abandoned);
             let faults = format!("{} {}", t.faults, ledger.faults);
             let most = cap(ledger.cap_ppm);
-            row(t.ledger, format!("A {a}  D {d} ({faults})  {} {most}", t.cap))?;
+            let mut text = format!("A {a}  D {d} ({faults})  {} {most}", t.cap);
+            if ledger.owed > 0 || ledger.debt > 0 {
+                let (owed, debt) = (ledger.owed, ledger.debt);
+                text.push_str(&match lang {
+                    Lang::En => format!("  owes {owed}, at most {debt}"),
+                    Lang::Ja => format!("  超過 {owed} 件(許容 最大 {debt} 件)"),
+                });
+            }
+            row(t.ledger, text)?;
         }
         writeln!(out, "{}", words::either(lang, "leads", "リストの状況"))?;
         for line in &self.leads {

@@ -18,6 +18,17 @@
 //! crash, a wall clock that is set into another window): they are in D too, so they are repaid before the next call goes
 //! uncovered. Everything is counted in whole calls and parts per million.
 //!
+//! With the bound `window` a window may owe B(t) calls for a while ([`crate::logic::compliance::abandon_debt`]). A call is
+//! then let go uncovered only while
+//!
+//! ```text
+//! uncovered calls in flight, this one included  ≤  max(0, ⌊(r·A − D + B(t′)) / (1 − r)⌋)
+//! ```
+//!
+//! with t′ the last moment at which it can still be answered. Losing all of them leaves D ≤ r·A + B(t′), and B never
+//! rises: while any such call is in flight, D ≤ r·A + B(now) + faults. A debt that no further answer repays stays as it
+//! was, at most the B under which its calls were let go, and is reported.
+//!
 //! A and D are what the database holds, never what this process hopes to write: a loss occupies its place among the
 //! calls in flight until the row that books it has been read back.
 
@@ -45,9 +56,30 @@ pub struct WindowSpan {
     pub first: UtcMs,
     /// The window of the last moment at which it can be answered.
     pub last: UtcMs,
+    /// Calls that the first may owe at that moment.
+    pub first_debt: u32,
+    /// Calls that the last may owe then.
+    pub last_debt: u32,
 }
 
 impl WindowSpan {
+    /// Of windows that owe nothing, ever.
+    #[must_use]
+    pub const fn instant(first: UtcMs, last: UtcMs) -> Self {
+        Self { first, last, first_debt: 0, last_debt: 0 }
+    }
+
+    /// Both windows, each with what it may owe.
+    fn both(self) -> [(UtcMs, u32); 2] {
+        [(self.first, self.first_debt), (self.last, self.last_debt)]
+    }
+
+    /// Whether the window that starts at `window` is one of these, and was given credit under no more debt.
+    fn bore(self, window: UtcMs, debt: u32) -> bool {
+        self.holds(window)
+            && self.both().into_iter().filter(|(of, _)| *of == window).all(|(_, had)| had <= debt)
+    }
+
     /// Whether the window that starts at `window` is one of these.
     #[must_use]
     pub fn holds(self, window: UtcMs) -> bool {
@@ -99,13 +131,14 @@ impl AbandonLedger {
         self.accounts.get(&window).copied()
     }
 
-    /// How many uncovered calls a window bears. A fault counts from the moment it happens.
+    /// How many uncovered calls a window bears that may owe so many. A fault counts from the moment it happens.
     #[must_use]
-    pub fn allowed(&self, window: UtcMs) -> u64 {
+    pub fn allowed(&self, window: UtcMs, debt: u32) -> u64 {
         let Some(account) = self.accounts.get(&window) else { return 0 };
         let unbooked = self.faults.values().filter(|of| **of == window).count();
         let unbooked = u64::try_from(unbooked).unwrap_or(u64::MAX);
-        allowance(self.cap_ppm, account.answered, account.abandoned.saturating_add(unbooked))
+        let abandoned = account.abandoned.saturating_add(unbooked);
+        allowance(self.cap_ppm, account.answered, abandoned, debt)
     }
 
     /// Uncovered calls in flight.
@@ -117,8 +150,14 @@ impl AbandonLedger {
     /// May one more call go uncovered?
     #[must_use]
     pub fn admits(&self, span: WindowSpan) -> bool {
-        let used = self.used();
-        self.allowed(span.first) > used && self.allowed(span.last) > used
+        self.spare(span) > 0
+    }
+
+    /// How many more calls may go uncovered.
+    #[must_use]
+    pub fn spare(&self, span: WindowSpan) -> u64 {
+        let [first, last] = span.both().map(|(window, debt)| self.allowed(window, debt));
+        first.min(last).saturating_sub(self.used())
     }
 
     /// A call goes uncovered. Asked before: [`Self::admits`].
@@ -128,13 +167,13 @@ impl AbandonLedger {
 
     /// May `from`, uncovered and just answered, hand its place to a call that gives up its agent for it? The number of
     /// uncovered calls stays; what may change is in which windows they can be answered (near an edge, or when the wall
-    /// clock was set), and one that gave `from` no credit must bear them all.
+    /// clock was set) and how long a debt may last, and a window that did not bear that must bear them all.
     #[must_use]
     pub fn may_pass_on(&self, from: AttemptId, span: WindowSpan) -> bool {
         self.in_flight.get(&from).is_some_and(|had| {
-            [span.first, span.last]
-                .into_iter()
-                .all(|window| had.holds(window) || self.allowed(window) >= self.used())
+            span.both().into_iter().all(|(window, debt)| {
+                had.bore(window, debt) || self.allowed(window, debt) >= self.used()
+            })
         })
     }
 
@@ -166,11 +205,12 @@ impl AbandonLedger {
     }
 }
 
-/// ⌊(r·A − D) / (1 − r)⌋, at least 0: so many calls can be answered and lost, and D ≤ r·A still holds.
+/// ⌊(r·A − D + B) / (1 − r)⌋, at least 0: so many calls can be answered and lost, and D ≤ r·A + B still holds.
 #[must_use]
-pub fn allowance(cap_ppm: u32, answered: u64, abandoned: u64) -> u64 {
+pub fn allowance(cap_ppm: u32, answered: u64, abandoned: u64, debt: u32) -> u64 {
     let (cap, million) = (u128::from(cap_ppm), u128::from(MILLION));
-    let credit = (cap * u128::from(answered)).saturating_sub(million * u128::from(abandoned));
+    let borne = cap * u128::from(answered) + million * u128::from(debt);
+    let credit = borne.saturating_sub(million * u128::from(abandoned));
     match million.checked_sub(cap) {
         Some(cost) if cost > 0 => u64::try_from(credit / cost).unwrap_or(u64::MAX),
         // A cap of 100 % (simulation only) bounds nothing.
@@ -191,8 +231,8 @@ mod tests {
 
     const DAY: UtcMs = UtcMs(1_000);
     const NEXT: UtcMs = UtcMs(2_000);
-    const TODAY: WindowSpan = WindowSpan { first: DAY, last: DAY };
-    const EDGE: WindowSpan = WindowSpan { first: DAY, last: NEXT };
+    const TODAY: WindowSpan = WindowSpan::instant(DAY, DAY);
+    const EDGE: WindowSpan = WindowSpan::instant(DAY, NEXT);
 
     fn ledger(answered: u64, abandoned: u64) -> AbandonLedger {
         let mut ledger = AbandonLedger::new(30_000);
@@ -203,11 +243,11 @@ mod tests {
     #[test]
     fn three_percent_bear_the_first_loss_after_thirty_three_answers() {
         // 33 answers: the lost call would be the 34th, and 1 of 34 is 2.94 %.
-        assert_eq!(allowance(30_000, 32, 0), 0);
-        assert_eq!(allowance(30_000, 33, 0), 1);
-        assert_eq!(allowance(30_000, 33, 1), 0);
-        assert_eq!(allowance(30_000, 100_000, 0), 3_092);
-        assert_eq!(allowance(0, u64::MAX, 0), 0);
+        assert_eq!(allowance(30_000, 32, 0, 0), 0);
+        assert_eq!(allowance(30_000, 33, 0, 0), 1);
+        assert_eq!(allowance(30_000, 33, 1, 0), 0);
+        assert_eq!(allowance(30_000, 100_000, 0, 0), 3_092);
+        assert_eq!(allowance(0, u64::MAX, 0, 0), 0);
     }
 
     #[test]
@@ -245,7 +285,7 @@ mod tests {
         assert!(!ledger.admits(TODAY));
         ledger.learn(DAY, Account { answered: 71, abandoned: 1, fault: 0 });
         ledger.settle(AttemptId(1));
-        assert_eq!((ledger.allowed(DAY), ledger.used()), (1, 1));
+        assert_eq!((ledger.allowed(DAY, 0), ledger.used()), (1, 1));
     }
 
     #[test]
@@ -273,7 +313,7 @@ mod tests {
         ledger.start(AttemptId(1), TODAY);
         assert!(ledger.may_pass_on(AttemptId(1), TODAY));
         assert!(!ledger.may_pass_on(AttemptId(1), EDGE));
-        let tomorrow = WindowSpan { first: NEXT, last: NEXT };
+        let tomorrow = WindowSpan::instant(NEXT, NEXT);
         assert!(!ledger.may_pass_on(AttemptId(1), tomorrow), "the wall clock was set");
         assert!(!ledger.may_pass_on(AttemptId(2), TODAY), "it has no place to hand on");
     }
@@ -311,6 +351,105 @@ mod tests {
             3 => Just(Move::Read),
             1 => Just(Move::Crash),
         ]
+    }
+
+    /// What an adversary does next to a window that may owe.
+    #[derive(Clone, Copy, Debug)]
+    enum Deed {
+        Rush,
+        Lose(usize),
+        Connect(usize),
+        Fault,
+        Covered,
+        /// Time passes: the window may owe less, and calls that were let go long ago are over.
+        Wait,
+        Crash,
+    }
+
+    fn deeds() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            4 => Just(Deed::Rush),
+            4 => (0usize..8).prop_map(Deed::Lose),
+            1 => (0usize..8).prop_map(Deed::Connect),
+            1 => Just(Deed::Fault),
+            4 => Just(Deed::Covered),
+            3 => Just(Deed::Wait),
+            1 => Just(Deed::Crash),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_never_owes_more_than_it_may_while_calls_without_an_agent_are_under_way(
+            cap_ppm in 0u32..200_000,
+            mut debts in proptest::collection::vec(0u32..12, 60),
+            deeds in proptest::collection::vec(deeds(), 1..300),
+        ) {
+            const LONGEST: usize = 3;
+            debts.sort_unstable_by(|one, two| two.cmp(one));
+            let debt = |at: usize| debts.get(at).copied().unwrap_or(0);
+            let mut ledger = AbandonLedger::new(cap_ppm);
+            let mut booked = Account::default();
+            ledger.learn(DAY, booked);
+            let (mut now, mut next, mut owed_under) = (0, 0, 0);
+            let mut open: Vec<(AttemptId, usize)> = vec![];
+            for what in deeds {
+                match what {
+                    Deed::Rush => {
+                        let first_debt = debt(now + LONGEST);
+                        let span = WindowSpan { first_debt, last_debt: first_debt, ..TODAY };
+                        while ledger.admits(span) && open.len() < 50 {
+                            next += 1;
+                            ledger.start(AttemptId(next), span);
+                            open.push((AttemptId(next), now));
+                            owed_under = first_debt;
+                        }
+                    }
+                    Deed::Lose(n) if n < open.len() => {
+                        let (call, _) = open.remove(n);
+                        prop_assert!(!ledger.lost(call, DAY));
+                        booked.answered += 1;
+                        booked.abandoned += 1;
+                        ledger.learn(DAY, booked);
+                        ledger.settle(call);
+                    }
+                    Deed::Connect(n) if n < open.len() => {
+                        ledger.release(open.remove(n).0);
+                        booked.answered += 1;
+                        ledger.learn(DAY, booked);
+                    }
+                    Deed::Lose(_) | Deed::Connect(_) => {}
+                    Deed::Fault => {
+                        booked = Account { answered: booked.answered + 1, abandoned: booked.abandoned + 1, fault: booked.fault + 1 };
+                        ledger.learn(DAY, booked);
+                    }
+                    Deed::Covered => {
+                        booked.answered += 1;
+                        ledger.learn(DAY, booked);
+                    }
+                    Deed::Wait => {
+                        now += 1;
+                        let over = open.extract_if(.., |(_, begun)| *begun + LONGEST < now);
+                        over.for_each(|(call, _)| ledger.release(call));
+                    }
+                    Deed::Crash => {
+                        let lost = u64::try_from(open.len()).unwrap();
+                        booked.answered += lost;
+                        booked.abandoned += lost;
+                        open.clear();
+                        ledger = AbandonLedger::new(cap_ppm);
+                        ledger.learn(DAY, booked);
+                    }
+                }
+                let (cap, million) = (u64::from(cap_ppm), u64::from(MILLION));
+                let owes = |may: u32| {
+                    booked.abandoned * million
+                        > cap * booked.answered + (booked.fault + u64::from(may)) * million
+                };
+                prop_assert!(!owes(owed_under), "{booked:?} at {cap_ppm} ppm after {what:?}");
+                prop_assert!(open.is_empty() || !owes(debt(now)), "{booked:?} at {now} after {what:?}");
+            }
+        }
     }
 
     proptest! {

@@ -78,6 +78,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::logic::settings::AbandonBound;
 
     fn at(text: &str) -> UtcMs {
         let zoned: jiff::Zoned = text.parse().unwrap();
@@ -85,7 +86,12 @@ mod tests {
     }
 
     fn windows(window: AbandonWindow, zone: &str, start: &str) -> AbandonWindows {
-        let settings = AbandonSettings { cap_ppm: 30_000, window, zone: zone.to_owned() };
+        let settings = AbandonSettings {
+            cap_ppm: 30_000,
+            window,
+            zone: zone.to_owned(),
+            bound: AbandonBound::Instant,
+        };
         AbandonWindows::new(&settings, at(start)).unwrap()
     }
 

@@ -3,6 +3,7 @@
 //! - [`calling_hours`]: weekly windows in the callee's zones, with holidays and changes of the clock.
 //! - [`calling_class`]: leads that share zones share a class; its hours are asked once for all of them.
 //! - [`country`]: the allow-list of countries and `test_only`.
+//! - [`abandon_debt`]: how many abandoned calls a window may owe for a while.
 //! - [`abandon_window`]: the fixed window in whose ledger a call is booked.
 //! - [`abandon_ledger`]: how many calls may be under way without an agent of their own.
 //! - [`holidays`]: calendars that ship with the program.
@@ -10,6 +11,7 @@
 //!
 //! Numbers of law live in `data/`, each with its source and the day it was checked.
 
+pub mod abandon_debt;
 pub mod abandon_ledger;
 pub mod abandon_window;
 pub mod calling_class;

@@ -344,6 +344,10 @@ pub struct LedgerLine {
     pub abandoned: u64,
     /// Of these, faults.
     pub fault: u64,
+    /// Calls that it owes: D − r·A, rounded up.
+    pub owed: u64,
+    /// Calls that it may owe now (bound `window`; nothing with the bound `instant`).
+    pub may_owe: u32,
     /// So many calls may be under way without an agent of their own.
     pub uncovered_allowed: u64,
     /// So many are.

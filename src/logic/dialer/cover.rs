@@ -61,8 +61,7 @@ impl Credit {
         if self.refused_until.is_some_and(|until| until > now.tick) {
             return 0;
         }
-        let allowed = self.ledger.allowed(span.first).min(self.ledger.allowed(span.last));
-        allowed.saturating_sub(self.ledger.used())
+        self.ledger.spare(span)
     }
 
     /// An abandoned call is about to be booked: is it a fault?
@@ -117,15 +116,33 @@ impl Room {
 
     /// The windows in which a call started at `at` could be answered.
     pub(super) fn span_from(&self, at: UtcMs) -> WindowSpan {
-        let longest = INTENT_AGE + self.settings.limits.set_up + AFTER_CANCEL;
-        WindowSpan { first: self.window(at).starts, last: self.window(at + longest).starts }
+        let until = self.answerable_until(at);
+        self.spanning(self.window(at), self.window(until), until)
+    }
+
+    /// The last moment at which a call started at `at` could be answered.
+    fn answerable_until(&self, at: UtcMs) -> UtcMs {
+        at + (INTENT_AGE + self.settings.limits.set_up + AFTER_CANCEL)
+    }
+
+    /// These windows, with what each may owe at `until`.
+    fn spanning(&self, first: LedgerWindow, last: LedgerWindow, until: UtcMs) -> WindowSpan {
+        WindowSpan {
+            first: first.starts,
+            last: last.starts,
+            first_debt: self.debt(first, until),
+            last_debt: self.debt(last, until),
+        }
     }
 
     /// The windows in which a call that was started at `started` and goes on now can be booked: while nobody answers,
     /// an end that a crash hides belongs to the window of its start.
     fn span_since(&self, started: UtcMs, now: Now) -> WindowSpan {
-        let (then, now) = (self.window(started).starts, self.span(now));
-        WindowSpan { first: now.first.min(then), last: now.last.max(then) }
+        let until = self.answerable_until(now.utc);
+        let (then, now, last) = (self.window(started), self.window(now.utc), self.window(until));
+        let first = if then.starts < now.starts { then } else { now };
+        let last = if then.starts > last.starts { then } else { last };
+        self.spanning(first, last, until)
     }
 
     const fn dials_uncovered(&self) -> bool {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::logic::compliance::abandon_window::AbandonWindows;
+use crate::logic::compliance::abandon_debt::debt;
+use crate::logic::compliance::abandon_window::{AbandonWindows, WindowBounds};
 use crate::logic::compliance::calling_class::ClassHours;
 use crate::logic::compliance::local_time;
 use crate::logic::dialer::cover::Credit;
@@ -117,7 +118,14 @@ impl Room {
         let (starts, ends) = self.windows.as_ref().map_or((UtcMs(0), UtcMs(i64::MAX)), |windows| {
             (windows.of(at).starts, windows.of(at).ends)
         });
-        LedgerWindow { campaign: self.id, starts, ends, cap_ppm: self.settings.abandon.cap_ppm }
+        let AbandonSettings { cap_ppm, bound, .. } = self.settings.abandon;
+        LedgerWindow { campaign: self.id, starts, ends, cap_ppm, debt: bound.most_debt() }
+    }
+
+    /// Calls that a window may owe at `at`.
+    pub(super) fn debt(&self, window: LedgerWindow, at: UtcMs) -> u32 {
+        let bounds = WindowBounds { starts: window.starts, ends: window.ends };
+        debt(self.settings.abandon.bound, bounds, at)
     }
 
     /// Number of the local day, and the start of the next one.

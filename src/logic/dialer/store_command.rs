@@ -477,6 +477,8 @@ pub struct LedgerWindow {
     pub ends: UtcMs,
     /// The cap in parts per million.
     pub cap_ppm: u32,
+    /// The most calls that it may owe before it closes.
+    pub debt: u32,
 }
 
 /// What an outcome says of a number.

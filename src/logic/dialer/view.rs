@@ -1,6 +1,7 @@
 //! The whole picture, for `status` and the live view.
 
 use crate::logic::attempt::Stage;
+use crate::logic::compliance::abandon_debt::owed;
 use crate::logic::dialer::command::{
     AgentLine, CallStages, CampaignLine, LedgerLine, TrunkLine, View,
 };
@@ -130,7 +131,9 @@ fn ledger_line(room: &Room, now: Now) -> LedgerLine {
         answered: account.answered,
         abandoned: account.abandoned,
         fault: account.fault,
-        uncovered_allowed: ledger.allowed(window.starts),
+        owed: owed(window.cap_ppm, account.answered, account.abandoned),
+        may_owe: room.debt(window, now.utc),
+        uncovered_allowed: ledger.allowed(window.starts, room.span(now).first_debt),
         uncovered: ledger.used(),
     }
 }

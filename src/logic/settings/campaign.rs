@@ -224,6 +224,37 @@ pub struct AbandonSettings {
     pub window: AbandonWindow,
     /// IANA zone whose midnight the window keeps.
     pub zone: String,
+    /// How strictly.
+    pub bound: AbandonBound,
+}
+
+/// When the cap holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbandonBound {
+    /// At every instant.
+    Instant,
+    /// Before the window closes; in its middle it may owe some calls.
+    Window(DebtLimit),
+}
+
+impl AbandonBound {
+    /// The most calls that a window may ever owe.
+    #[must_use]
+    pub const fn most_debt(self) -> u32 {
+        match self {
+            Self::Instant => 0,
+            Self::Window(limit) => limit.calls,
+        }
+    }
+}
+
+/// What a window may owe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DebtLimit {
+    /// The most calls.
+    pub calls: u32,
+    /// From so long before its end on it may owe nothing.
+    pub repaid_before: Duration,
 }
 
 /// A fixed window, never a rolling one.

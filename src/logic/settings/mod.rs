@@ -10,9 +10,9 @@ mod trunk;
 
 pub use agent::{AgentSettings, AutoAnswer};
 pub use campaign::{
-    AbandonSettings, AbandonWindow, Calendar, CallLimits, CallingHours, CampaignSettings,
-    CapSettings, Disposition, DispositionEffect, Messages, NumberFormat, RetryRule, TimeRange,
-    Weekly,
+    AbandonBound, AbandonSettings, AbandonWindow, Calendar, CallLimits, CallingHours,
+    CampaignSettings, CapSettings, DebtLimit, Disposition, DispositionEffect, Messages,
+    NumberFormat, RetryRule, TimeRange, Weekly,
 };
 pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
 pub use fixed_point::fixed_point;
@@ -102,6 +102,7 @@ pub fn test_campaign() -> CampaignSettings {
             cap_ppm: 30_000,
             window: AbandonWindow::Day,
             zone: "Asia/Tokyo".to_owned(),
+            bound: AbandonBound::Instant,
         },
         skills: vec![],
         language: "ja".to_owned(),

@@ -84,9 +84,11 @@ impl StoreModel {
             attempt.campaign == intent.campaign && attempt.uncovered && attempt.connected.is_none()
         });
         let after = u64::try_from(in_flight.count()).unwrap_or(u64::MAX).saturating_add(1);
-        [start.windows.first, start.windows.last].into_iter().all(|window| {
+        let windows = start.windows;
+        let both = [(windows.first, windows.first_debt), (windows.last, windows.last_debt)];
+        both.into_iter().all(|(window, debt)| {
             let account = self.account(intent.campaign, window);
-            allowance(start.cap_ppm, account.answered, account.abandoned) >= after
+            allowance(start.cap_ppm, account.answered, account.abandoned, debt) >= after
         })
     }
 

@@ -1,5 +1,6 @@
 //! How everything stands, when no dialer is there to ask.
 
+use crate::logic::compliance::abandon_debt::owed;
 use crate::logic::dialer::{LeadCounts, Promises};
 use crate::logic::ids::{CampaignId, SellerId};
 use crate::logic::outcome::Outcome;
@@ -61,6 +62,16 @@ pub struct WindowRow {
     pub abandoned: u64,
     /// Of these, losses of calls that had an agent of their own.
     pub fault: u64,
+    /// The most calls that it may owe before it closes.
+    pub debt: u64,
+}
+
+impl WindowRow {
+    /// The calls that it owes.
+    #[must_use]
+    pub fn owed(&self) -> u64 {
+        owed(u32::try_from(self.cap_ppm).unwrap_or(u32::MAX), self.answered, self.abandoned)
+    }
 }
 
 /// One agent's last state.
@@ -134,7 +145,7 @@ pub async fn ledger_windows(
     campaign: CampaignId,
 ) -> Result<Vec<WindowRow>, StoreError> {
     const READ: Sql = Sql::both(
-        "select starts_ms, ends_ms, cap_ppm, answered, abandoned, fault from abandon_window where campaign_id = $1 \
+        "select starts_ms, ends_ms, cap_ppm, answered, abandoned, fault, debt from abandon_window where campaign_id = $1 \
          order by starts_ms desc limit 100",
     );
     let rows = db.rows("reading the ledger", &READ, &[Bind::Int(campaign.0)]).await?;
@@ -147,6 +158,7 @@ pub async fn ledger_windows(
                 answered: row.count(3)?,
                 abandoned: row.count(4)?,
                 fault: row.count(5)?,
+                debt: row.count(6)?,
             })
         })
         .collect()

@@ -70,6 +70,8 @@ fn campaign(name: &str) -> Campaign {
             answered: 412,
             abandoned: 9,
             fault: 1,
+            owed: 0,
+            may_owe: 0,
             uncovered_allowed: 3,
             uncovered: 2,
         },
@@ -288,6 +290,8 @@ fn what_is_predicted_is_seen_in_both_languages() {
     });
     insta::assert_snapshot!(window(&model(Lang::En, predictive.clone()), SMALL));
     predictive.campaigns[0].pacing.as_mut().unwrap().small_team = true;
+    predictive.campaigns[0].ledger.owed = 1;
+    predictive.campaigns[0].ledger.may_owe = 4;
     insta::assert_snapshot!(window(&model(Lang::Ja, predictive), SMALL));
 }
 

@@ -140,6 +140,7 @@ fn every_state_of_an_agent_is_documented() {
         AgentState::LoggingIn,
         AgentState::Paused,
         AgentState::Ready,
+        AgentState::Previewing,
         AgentState::Reserved,
         AgentState::OnCall,
         AgentState::WrapUp,

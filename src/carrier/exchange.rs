@@ -12,6 +12,7 @@ use crate::carrier::legs;
 use crate::carrier::legs::Owner;
 use crate::carrier::report;
 use crate::carrier::report::RtpTotals;
+use crate::logic::dialer::command::Command;
 use crate::logic::media::MediaCommand;
 use crate::logic::media::MediaEvent;
 use crate::logic::time::Tick;
@@ -35,7 +36,7 @@ pub(super) struct Exchange {
     /// The carrier's first, then one for each phone.
     sockets: Vec<Arc<SipSocket>>,
     media: MediaHandle,
-    wishes: mpsc::Sender<String>,
+    wishes: mpsc::Sender<Command>,
     clock: MediaClock,
     listens: bool,
     rtp: RtpTotals,
@@ -64,7 +65,7 @@ impl Exchange {
         phones: Vec<PhoneSlot>,
         sockets: Vec<Arc<SipSocket>>,
         media: MediaHandle,
-        wishes: mpsc::Sender<String>,
+        wishes: mpsc::Sender<Command>,
         clock: MediaClock,
         listens: bool,
     ) -> Self {
@@ -142,7 +143,10 @@ impl Exchange {
         match slot.brain.as_mut().and_then(|brain| brain.act(now)) {
             // Nobody may be listening: then the agent waits to be made ready by others.
             Some(agent_brain::Order::Ready) => {
-                self.wishes.try_send(slot.name.clone()).ok();
+                self.wishes.try_send(Command::AgentReady { agent: slot.name.clone() }).ok();
+            }
+            Some(agent_brain::Order::Dial) => {
+                self.wishes.try_send(Command::AgentDial { agent: slot.name.clone() }).ok();
             }
             Some(agent_brain::Order::Press(keys)) => {
                 self.phone_input(phone, PhoneInput::Order(PhoneOrder::Press(keys)));

@@ -25,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::logic::dialer::command::AgentState;
+use crate::logic::dialer::command::Command;
 use crate::logic::media::Codec;
 use crate::logic::media::IpNet;
 use crate::simulation::agent_brain::BrainSettings;
@@ -88,7 +89,7 @@ pub struct CarrierHandle {
     sip_addr: SocketAddr,
     phones: Vec<(String, SocketAddr)>,
     orders: mpsc::Sender<Order>,
-    wishes: Option<mpsc::Receiver<String>>,
+    wishes: Option<mpsc::Receiver<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -188,7 +189,7 @@ impl CarrierHandle {
     }
 
     /// The names of agents who want to be ready, as they come; the first taker gets them.
-    pub fn take_wishes(&mut self) -> Option<mpsc::Receiver<String>> {
+    pub fn take_wishes(&mut self) -> Option<mpsc::Receiver<Command>> {
         self.wishes.take()
     }
 

@@ -313,6 +313,10 @@ pub(crate) enum AgentVerb {
         #[arg(long, value_name = "TIME")]
         callback: Option<String>,
     },
+    /// Have the person called who is shown before the call (preview)
+    Dial(AgentName),
+    /// Pass by the person who is shown before the call (preview)
+    Skip(AgentName),
     /// Hang up the customer
     Hangup(AgentName),
     /// The agent's page, refreshed in place: person, number, fields, script, keys
@@ -360,11 +364,11 @@ pub(crate) enum CampaignVerb {
         /// Campaign by name
         name: String,
     },
-    /// Change how calls are started, until the dialer ends: `progressive`, `ratio 1.5` or `predictive`
+    /// Change how calls are started, until the dialer ends: `preview`, `progressive`, `ratio 1.5` or `predictive`
     Mode {
         /// Campaign by name
         name: String,
-        /// progressive, ratio or predictive
+        /// preview, progressive, ratio or predictive
         mode: String,
         /// Lines per free agent, for ratio: 1.0 to 10.0
         ratio: Option<DialRatio>,

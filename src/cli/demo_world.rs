@@ -74,8 +74,8 @@ impl World {
                     Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "the demo's agents missed changes"),
                     Err(RecvError::Closed) => break,
                 },
-                Some(agent) = wish => {
-                    orders.spawn(order(self.handle.clone(), Command::AgentReady { agent }));
+                Some(wish) = wish => {
+                    orders.spawn(order(self.handle.clone(), wish));
                 }
                 view = views.next_view() => {
                     let Ok(view) = view else { break };

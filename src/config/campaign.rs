@@ -117,6 +117,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
         simulated_only,
         name: name?,
         seller: seller?,
+        preview: limits::preview(root),
         mode: mode?,
         caller_id: caller_id?,
         hours: hours?,
@@ -136,12 +137,13 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
 
 fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
     let ratio = root.get("dial_ratio").map(|field| (dial_ratio(&field), field));
-    let later = ["manual", "preview", "agentless"];
+    let later = ["manual", "agentless"];
     if field.value().as_str().is_some_and(|word| later.contains(&word)) {
         field.unexpected(MODES_TEXT, "the other modes are not built yet");
         return None;
     }
     let modes = [
+        ("preview", DialMode::Preview),
         ("progressive", DialMode::Progressive),
         ("ratio", DialMode::Ratio(DEFAULT_RATIO)),
         ("predictive", DialMode::Predictive),
@@ -162,7 +164,7 @@ fn dial_ratio(field: &Field<'_>) -> Option<DialRatio> {
     field.thousandths("lines per free agent from 1.0 to 10.0", advice, DialRatio::from_thousandths)
 }
 
-const MODES_TEXT: &str = "\"progressive\", \"ratio\" or \"predictive\"";
+const MODES_TEXT: &str = "\"preview\", \"progressive\", \"ratio\" or \"predictive\"";
 
 /// One and a half lines per free agent.
 const DEFAULT_RATIO: DialRatio = match DialRatio::from_thousandths(1_500) {

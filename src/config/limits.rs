@@ -8,6 +8,7 @@ use crate::config::file::Section;
 use crate::config::file::Wrong;
 use crate::config::presets::Rules;
 use crate::logic::settings::CallLimits;
+use crate::logic::settings::PreviewSettings;
 
 /// The limits of a campaign, and the wrap-up time.
 pub(super) fn limits(root: &Section<'_>, rules: &Rules) -> (CallLimits, Duration) {
@@ -54,6 +55,25 @@ pub(super) fn limits(root: &Section<'_>, rules: &Rules) -> (CallLimits, Duration
     section.finish();
     (limits, wrap_up)
 }
+
+/// `[preview]`: what an agent may do with a person who is shown before the call.
+pub(super) fn preview(root: &Section<'_>) -> PreviewSettings {
+    let Some(section) = root.get("preview").and_then(|field| field.section()) else {
+        return PreviewSettings::DEFAULT;
+    };
+    let read = |key, range, default| {
+        section.get(key).and_then(|field| field.duration(range)).unwrap_or(default)
+    };
+    let settings = PreviewSettings {
+        within: read("within", PREVIEW_WITHIN, PreviewSettings::DEFAULT.within),
+        skip: read("skip", PREVIEW_SKIP, PreviewSettings::DEFAULT.skip),
+    };
+    section.finish();
+    settings
+}
+
+const PREVIEW_WITHIN: RangeInclusive<Duration> = seconds(5, 1800);
+const PREVIEW_SKIP: RangeInclusive<Duration> = seconds(1, 30 * 86_400);
 
 const DEFAULT: CallLimits = CallLimits {
     ring: Duration::from_secs(30),

@@ -128,7 +128,7 @@ fn wrong_words_and_values_of_a_campaign() {
             "languages = []",
             "languages = [\"Japanese\"]",
             "languages = [\"ja\", \"en\"]",
-            "dial_mode = \"preview\"",
+            "dial_mode = \"agentless\"",
             "dial_mode = \"progresive\"",
             "caller_id = \"03-1234-5678\"",
             "test_only = [\"+819012345678\", 90]",

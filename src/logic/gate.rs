@@ -43,11 +43,13 @@ pub enum Gate {
     Callback,
     /// The abandonment ledger has no credit for a call without an agent of its own.
     Credit,
+    /// An agent saw the person before the call and passed it by.
+    Skipped,
 }
 
 impl Gate {
     /// Every gate.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LeaseLost,
         Self::NodeLease,
         Self::CampaignState,
@@ -66,6 +68,7 @@ impl Gate {
         Self::Retry,
         Self::Callback,
         Self::Credit,
+        Self::Skipped,
     ];
 
     /// The stable text.
@@ -90,6 +93,7 @@ impl Gate {
             Self::Retry => "retry",
             Self::Callback => "callback",
             Self::Credit => "credit",
+            Self::Skipped => "skipped",
         }
     }
 }

@@ -116,6 +116,8 @@ fn command(command: &Command) -> String {
         Command::AgentDisposition { agent, code, .. } => {
             format!("agent_disposition {agent} {code}")
         }
+        Command::AgentDial { agent } => format!("agent_dial {agent}"),
+        Command::AgentSkip { agent } => format!("agent_skip {agent}"),
         Command::AgentHangUp { agent } => format!("agent_hang_up {agent}"),
         Command::AgentPage { agent } => format!("agent_page {agent}"),
         Command::CampaignPause { campaign } => format!("campaign_pause {campaign}"),

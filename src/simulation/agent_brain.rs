@@ -23,6 +23,8 @@ pub struct AgentBrain {
 pub struct BrainSettings {
     /// From login, or the end of an unasked pause, to ready; absent: never by itself.
     pub ready_after: Option<Law>,
+    /// In preview mode, from the person's page to the call.
+    pub preview: Law,
     /// From the end of the talk to the disposition key.
     pub wrap: Law,
     /// Keys of the dispositions with their weights; empty: the agent says nothing.
@@ -38,6 +40,8 @@ pub struct BrainSettings {
 pub enum Order {
     /// `outdial agent ready`.
     Ready,
+    /// `outdial agent dial`.
+    Dial,
     /// Keys on the phone.
     Press(String),
 }
@@ -49,6 +53,7 @@ impl BrainSettings {
     pub fn demo() -> Self {
         Self {
             ready_after: Some(Law::fixed(0)),
+            preview: Law::fixed(500),
             wrap: Law::fixed(60),
             dispositions: vec![(6, "1".to_owned()), (3, "2".to_owned()), (1, "3".to_owned())],
             hang_up_after: None,
@@ -76,6 +81,7 @@ impl AgentBrain {
             | AgentState::Ready
             | AgentState::Reserved => None,
             AgentState::Paused => self.later(now, self.settings.ready_after, Order::Ready),
+            AgentState::Previewing => self.later(now, Some(self.settings.preview), Order::Dial),
             AgentState::OnCall => {
                 let keys = Order::Press(self.settings.hang_up_keys.clone());
                 self.later(now, self.settings.hang_up_after, keys)

@@ -12,7 +12,7 @@ use outdial::logic::media::IpNet;
 use outdial::logic::settings::{
     AbandonBound, AbandonSettings, AbandonWindow, AgentSettings, AutoAnswer, CallLimits,
     CallingHours, CampaignSettings, CapSettings, DialMode, Disposition, DispositionEffect,
-    Messages, RetryRule, TrunkSettings,
+    Messages, PreviewSettings, RetryRule, TrunkSettings,
 };
 use outdial::logic::time::UtcMs;
 use outdial::runtime::handle::Handle;
@@ -206,6 +206,7 @@ async fn work(handle: Handle, agents: Vec<String>, talk: Option<Duration>) {
                 AgentState::Offline
                 | AgentState::LoggingIn
                 | AgentState::Ready
+                | AgentState::Previewing
                 | AgentState::Reserved,
                 _,
             ) => continue,
@@ -318,6 +319,7 @@ fn campaign(ring: Duration) -> CampaignSettings {
         name: "proof".to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
+        preview: PreviewSettings::DEFAULT,
         caller_id: "+81312345678".parse().unwrap(),
         countries: vec!["81".to_owned()],
         test_only: Vec::new(),

@@ -522,6 +522,7 @@ impl Floor {
             AgentState::WrapUp => (Law::between(0, 2_000), Deed::Say),
             AgentState::LoggingIn
             | AgentState::Ready
+            | AgentState::Previewing
             | AgentState::Reserved
             | AgentState::OnCall => return,
         };

@@ -85,11 +85,12 @@ impl Staff {
             let mut wishes = wishes;
             while !over.load(Ordering::Relaxed) {
                 match wishes.try_recv() {
-                    Ok(agent) => {
+                    Ok(wish) => {
                         // A dialer that died meanwhile is told again by the next login.
-                        let place = places.lock().unwrap().get(&agent).cloned();
-                        let ready = json!({ "op": "agent_ready", "agent": agent });
-                        place.and_then(|place: PathBuf| ask(&place, &ready));
+                        let wish = serde_json::to_value(&wish).unwrap();
+                        let agent = wish["agent"].as_str().unwrap();
+                        let place = places.lock().unwrap().get(agent).cloned();
+                        place.and_then(|place: PathBuf| ask(&place, &wish));
                     }
                     Err(_) => rest(Duration::from_millis(5)),
                 }

@@ -104,6 +104,14 @@ impl Builder {
         self
     }
 
+    /// Agents see each person first.
+    pub(crate) fn preview(mut self) -> Self {
+        for campaign in &mut self.plan.campaigns {
+            campaign.mode = DialMode::Preview;
+        }
+        self
+    }
+
     pub(crate) fn digest(mut self) -> Self {
         self.plan.digest = true;
         self

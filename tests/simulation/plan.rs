@@ -76,6 +76,10 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
         name: name.to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
+        preview: PreviewSettings {
+            within: Duration::from_secs(30),
+            skip: Duration::from_secs(120),
+        },
         caller_id: "+81312345678".parse().unwrap(),
         countries: vec!["81".to_owned()],
         test_only: vec![],

@@ -22,6 +22,16 @@ fn a_hundred_people_are_called_to_the_end() {
 }
 
 #[test]
+fn in_preview_everybody_is_called_by_an_agent_who_saw_him_and_nobody_is_abandoned() {
+    // Some agents look for longer than they may: they are paused, and somebody else calls.
+    let faults = Faults { phone_dies_every: Some(Duration::from_secs(60)), ..Faults::NONE };
+    let report = World::seeded(27).contacts(60).agents(5).preview().faults(faults).run_until_idle();
+    assert!(report.attempts.len() >= 60, "{:?}", report.outcomes());
+    assert!(report.count("connected") >= 12, "{:?}", report.outcomes());
+    assert_eq!(report.leads[0], 0, "{:?}", report.leads);
+}
+
+#[test]
 fn a_challenge_is_answered_and_the_nonce_used_again() {
     let report = World::seeded(8).contacts(40).agents(6).trunk(3, 10).digest().run_until_idle();
     assert!(report.count("connected") >= 5, "{:?}", report.outcomes());
@@ -52,6 +62,7 @@ fn a_refusal_in_one_campaign_ends_the_calls_of_the_other() {
     let talks = Behaviour::person(Law::fixed(500), Law::fixed(15_000));
     let refuses = BrainSettings {
         ready_after: Some(Law::fixed(100)),
+        preview: Law::fixed(500),
         wrap: Law::fixed(500),
         dispositions: vec![(1, "9".to_owned())],
         hang_up_after: None,

@@ -119,6 +119,7 @@ impl World {
             .map(|(n, key)| (n, key.to_owned()));
         let brain = BrainSettings {
             ready_after: Some(Law::between(100, 2_000)),
+            preview: Law::between(500, 40_000),
             wrap: Law::between(500, 5_000),
             dispositions: dispositions.into(),
             hang_up_after: Some(Law::between(5_000, 60_000)),
@@ -308,6 +309,9 @@ impl World {
             match order {
                 Order::Ready => {
                     self.command(Command::AgentReady { agent: plan::agent_name(at) });
+                }
+                Order::Dial => {
+                    self.command(Command::AgentDial { agent: plan::agent_name(at) });
                 }
                 Order::Press(keys) => {
                     self.tell_phone(at, PhoneInput::Order(PhoneOrder::Press(keys)));

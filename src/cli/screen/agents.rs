@@ -4,12 +4,18 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 
 use crate::cli::figures::clock;
-use crate::cli::picture::Agent;
+use crate::cli::picture::{Agent, Picture};
 use crate::cli::screen::model::Model;
 use crate::cli::text::{cut, pad};
 use crate::logic::dialer::command::AgentState;
 
-/// States in the order in which they are counted.
+/// States in the order in which they are counted; that of preview mode only where somebody is in it.
+pub(super) fn shown_states(picture: &Picture) -> impl Iterator<Item = AgentState> {
+    let preview = (picture.agents_in(AgentState::Previewing) > 0).then_some(AgentState::Previewing);
+    preview.into_iter().chain(SHOWN_STATES)
+}
+
+/// States that are always counted.
 pub(super) const SHOWN_STATES: [AgentState; 6] = [
     AgentState::Ready,
     AgentState::Reserved,
@@ -58,10 +64,11 @@ const fn interest(state: AgentState) -> u8 {
         AgentState::WrapUp => 0,
         AgentState::OnCall => 1,
         AgentState::Ready => 2,
-        AgentState::Reserved => 3,
-        AgentState::LoggingIn => 4,
-        AgentState::Paused => 5,
-        AgentState::Offline => 6,
+        AgentState::Previewing => 3,
+        AgentState::Reserved => 4,
+        AgentState::LoggingIn => 5,
+        AgentState::Paused => 6,
+        AgentState::Offline => 7,
     }
 }
 
@@ -82,7 +89,7 @@ pub(super) const fn color(state: AgentState) -> Style {
     let style = Style::new();
     match state {
         AgentState::Ready => style.fg(Color::Green),
-        AgentState::Reserved => style.fg(Color::Blue),
+        AgentState::Previewing | AgentState::Reserved => style.fg(Color::Blue),
         AgentState::OnCall => style.fg(Color::Cyan),
         AgentState::WrapUp => style.fg(Color::Yellow),
         AgentState::Paused | AgentState::LoggingIn => style.fg(Color::Magenta),

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use crate::cli::figures::{cap, clock, percent};
 use crate::cli::picture::{Campaign, Trunk};
-use crate::cli::screen::agents::{self, SHOWN_STATES};
+use crate::cli::screen::agents::{self, shown_states};
 use crate::cli::screen::keys::Stage;
 use crate::cli::screen::model::Model;
 use crate::cli::screen::words::HELP_KEYS;
@@ -56,13 +56,13 @@ fn body(model: &Model, width: usize) -> Vec<Line<'static>> {
     let (t, words, picture) = (model.texts, model.words, &model.picture);
     let mut page = Page { width, lines: Vec::new() };
     page.title(model);
-    let mut states: Vec<Value> = SHOWN_STATES
+    let mut states: Vec<Value> = shown_states(picture)
         .map(|state| {
             let count = picture.agents_in(state);
             let style = if count > 0 { agents::color(state) } else { PLAIN };
             (format!("{} {count}", t.agent_state(state)), style)
         })
-        .into();
+        .collect();
     if picture.agents.is_empty() {
         states = vec![(words.nobody.to_owned(), WARNING)];
     }

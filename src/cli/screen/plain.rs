@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::cli::picture::Picture;
-use crate::cli::screen::agents::SHOWN_STATES;
+use crate::cli::screen::agents::shown_states;
 use crate::cli::screen::model::Model;
 use crate::cli::text::Lang;
 
@@ -47,7 +47,7 @@ fn line(model: &Model) -> String {
     let picture = &model.picture;
     let mut out =
         format!("{}s calls/s={:.1}", model.elapsed() / 1_000, model.rate().unwrap_or(0.0));
-    for state in SHOWN_STATES {
+    for state in shown_states(picture) {
         out.push_str(&format!(" {}={}", state.as_str(), picture.agents_in(state)));
     }
     let calls = picture.calls;

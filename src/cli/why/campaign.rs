@@ -169,7 +169,8 @@ pub(super) async fn answer(
 
 fn dialer(live: &Picture, name: &str) -> Option<DialerLine> {
     let campaign = live.campaigns.iter().find(|campaign| campaign.name == name)?;
-    let busy = [AgentState::Reserved, AgentState::OnCall, AgentState::WrapUp];
+    let busy =
+        [AgentState::Previewing, AgentState::Reserved, AgentState::OnCall, AgentState::WrapUp];
     let trunk = |trunk: &crate::cli::picture::Trunk| {
         let (name, used, all) = (&trunk.name, trunk.in_use, trunk.channels);
         format!("{name} {used}/{all}, {}/{}", trunk.last_second, trunk.calls_per_second)

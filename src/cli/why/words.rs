@@ -29,6 +29,7 @@ pub(super) const fn meaning(lang: Lang, gate: Gate) -> &'static str {
         Gate::Retry => ("waits for the retry rule", "再架電待ち"),
         Gate::Callback => ("a call is promised for later", "再コール予約待ち"),
         Gate::Credit => ("no credit in the ledger", "放棄呼枠なし"),
+        Gate::Skipped => ("an agent passed it by in preview", "担当者がプレビューで見送り"),
     };
     either(lang, en, ja)
 }

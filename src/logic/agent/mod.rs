@@ -3,6 +3,7 @@
 //! ```text
 //! Offline ─login─▶ LoggingIn ─answered─▶ Paused ◀─pause─ Ready ─reserve─▶ Reserved ─joined─▶ OnCall ─over─▶ WrapUp
 //!    ▲                                      └──ready──▶    ▲                  └──released──▶ Ready      └─time─▶ Ready
+//!    │                               Ready ─offered─▶ Previewing ─dialed─▶ Reserved; passed by ─▶ Ready; nobody there ─▶ Paused
 //!    └── phone gone, from every state; a pause or log-out asked for during a call waits for its end
 //! ```
 
@@ -49,11 +50,28 @@ pub struct Totals {
 enum State {
     Offline,
     LoggingIn,
-    Paused { held: bool },
+    Paused {
+        held: bool,
+    },
     Ready,
-    Reserved { attempt: AttemptId },
-    OnCall { attempt: AttemptId, keys: CallKeys, map: DigitMap, wrap_up: Duration },
-    WrapUp { attempt: AttemptId, until: Tick, keys: WrapUpKeys },
+    /// Looks at a person; calls or passes by before `until`.
+    Previewing {
+        until: Tick,
+    },
+    Reserved {
+        attempt: AttemptId,
+    },
+    OnCall {
+        attempt: AttemptId,
+        keys: CallKeys,
+        map: DigitMap,
+        wrap_up: Duration,
+    },
+    WrapUp {
+        attempt: AttemptId,
+        until: Tick,
+        keys: WrapUpKeys,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +103,10 @@ pub enum Event {
     Pause(Option<String>),
     /// Ends the shift.
     LogOut,
+    /// A person is shown before the call; nobody at the desk decides anything after this time.
+    Offer(Duration),
+    /// That person is passed by, or may not be called any more.
+    OfferOver,
     /// Kept for an attempt.
     Reserve(AttemptId),
     /// The attempt ended or went to another agent.
@@ -125,6 +147,8 @@ pub enum Action {
     Chose(AttemptId, usize),
     /// Wrap-up is over: what is not said by now stays unsaid.
     WrapUpOver(AttemptId),
+    /// The person who was shown is for somebody else.
+    PutBack,
     /// The state changed.
     Changed,
 }
@@ -169,8 +193,18 @@ impl Agent {
             Event::Pause(reason) => self.pause(now, reason, out),
             Event::LogOut => self.log_out(now, out),
             Event::Held(held) => self.held(now, held, out),
-            Event::Reserve(attempt) => {
+            Event::Offer(time) => {
                 if matches!(self.state, State::Ready) {
+                    self.change(now, State::Previewing { until: now.tick + time }, out);
+                }
+            }
+            Event::OfferOver => {
+                if matches!(self.state, State::Previewing { .. }) {
+                    self.settle(now, out);
+                }
+            }
+            Event::Reserve(attempt) => {
+                if matches!(self.state, State::Ready | State::Previewing { .. }) {
                     self.change(now, State::Reserved { attempt }, out);
                 }
             }
@@ -197,7 +231,7 @@ impl Agent {
     pub fn next_timeout(&self) -> Option<Tick> {
         match &self.state {
             State::OnCall { keys, .. } => keys.next_timeout(),
-            State::WrapUp { until, .. } => Some(*until),
+            State::WrapUp { until, .. } | State::Previewing { until } => Some(*until),
             State::Offline
             | State::LoggingIn
             | State::Paused { .. }
@@ -210,6 +244,12 @@ impl Agent {
     #[must_use]
     pub const fn may_take_call(&self) -> bool {
         matches!(self.state, State::Ready) && !self.quiet
+    }
+
+    /// Looks at a person, with a phone that is heard.
+    #[must_use]
+    pub const fn may_dial(&self) -> bool {
+        matches!(self.state, State::Previewing { .. }) && !self.quiet
     }
 
     /// Kept for this attempt, with a phone that is heard.
@@ -231,7 +271,11 @@ impl Agent {
             State::Reserved { attempt }
             | State::OnCall { attempt, .. }
             | State::WrapUp { attempt, .. } => Some(attempt),
-            State::Offline | State::LoggingIn | State::Paused { .. } | State::Ready => None,
+            State::Offline
+            | State::LoggingIn
+            | State::Paused { .. }
+            | State::Ready
+            | State::Previewing { .. } => None,
         }
     }
 
@@ -243,6 +287,7 @@ impl Agent {
             State::LoggingIn => Kind::LoggingIn,
             State::Paused { .. } => Kind::Paused,
             State::Ready => Kind::Ready,
+            State::Previewing { .. } => Kind::Previewing,
             State::Reserved { .. } => Kind::Reserved,
             State::OnCall { .. } => Kind::OnCall,
             State::WrapUp { .. } => Kind::WrapUp,
@@ -326,7 +371,7 @@ impl Agent {
             State::Reserved { .. } | State::OnCall { .. } | State::Paused { held: true } => {
                 self.wish = None;
             }
-            State::Offline | State::LoggingIn | State::Ready => {}
+            State::Offline | State::LoggingIn | State::Ready | State::Previewing { .. } => {}
         }
     }
 
@@ -335,6 +380,10 @@ impl Agent {
             State::Ready | State::Paused { held: false } => {
                 self.pause_reason = reason;
                 self.change(now, State::Paused { held: false }, out);
+            }
+            State::Previewing { .. } => {
+                self.wish = Some(Wish::Pause(reason));
+                self.put_back(now, out);
             }
             State::Reserved { .. }
             | State::OnCall { .. }
@@ -351,10 +400,20 @@ impl Agent {
                 self.wish = Some(Wish::LogOut);
                 self.settle(now, out);
             }
+            State::Previewing { .. } => {
+                self.wish = Some(Wish::LogOut);
+                self.put_back(now, out);
+            }
             State::Reserved { .. } | State::OnCall { .. } | State::WrapUp { .. } => {
                 self.wish = Some(Wish::LogOut)
             }
         }
+    }
+
+    /// Nobody is called yet: what is wished for happens at once, and the person goes to somebody else.
+    fn put_back(&mut self, now: Now, out: &mut Vec<Action>) {
+        self.settle(now, out);
+        out.push(Action::PutBack);
     }
 
     /// Hold means paused; during a call and its wrap-up it is the agent's business, and counts when they are over.
@@ -362,11 +421,13 @@ impl Agent {
         self.on_hold = held;
         match self.state {
             State::Ready if held => self.free(now, out),
+            State::Previewing { .. } if held => self.put_back(now, out),
             State::Paused { held: true } if !held => self.settle(now, out),
             State::Offline
             | State::LoggingIn
             | State::Paused { .. }
             | State::Ready
+            | State::Previewing { .. }
             | State::Reserved { .. }
             | State::OnCall { .. }
             | State::WrapUp { .. } => {}
@@ -401,6 +462,7 @@ impl Agent {
             | State::LoggingIn
             | State::Paused { .. }
             | State::Ready
+            | State::Previewing { .. }
             | State::Reserved { .. } => {}
         }
     }
@@ -416,6 +478,12 @@ impl Agent {
                 if now.tick >= *until {
                     out.push(Action::WrapUpOver(*attempt));
                     self.settle(now, out);
+                }
+            }
+            State::Previewing { until } => {
+                if now.tick >= *until {
+                    self.wish = Some(Wish::Pause(Some(UNATTENDED.to_owned())));
+                    self.put_back(now, out);
                 }
             }
             State::Offline
@@ -435,6 +503,7 @@ impl Agent {
                 Some(Action::Lost(attempt))
             }
             State::WrapUp { attempt, .. } => Some(Action::WrapUpOver(attempt)),
+            State::Previewing { .. } => Some(Action::PutBack),
             State::Offline | State::LoggingIn | State::Paused { .. } | State::Ready => None,
         };
         self.wish = None;
@@ -457,6 +526,8 @@ pub enum Kind {
     Paused,
     /// Waits for a call.
     Ready,
+    /// Looks at a person before the call.
+    Previewing,
     /// Kept for an attempt.
     Reserved,
     /// With a customer.
@@ -465,10 +536,13 @@ pub enum Kind {
     WrapUp,
 }
 
+/// Why an agent is paused who neither called nor passed by in time.
+const UNATTENDED: &str = "preview";
+
 fn add_time(totals: &mut Totals, kind: Kind, time: Duration) {
     match kind {
         Kind::Offline | Kind::LoggingIn | Kind::Paused => {}
-        Kind::Ready | Kind::Reserved => totals.staffed += time,
+        Kind::Ready | Kind::Previewing | Kind::Reserved => totals.staffed += time,
         Kind::OnCall => {
             totals.staffed += time;
             totals.talk += time;

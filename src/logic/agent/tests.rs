@@ -150,3 +150,37 @@ fn time_is_counted_by_state() {
     assert_eq!(totals.staffed, Duration::from_secs(75));
     assert_eq!(totals.calls, 1);
 }
+
+#[test]
+fn who_looks_at_a_person_may_leave_at_once_and_the_person_goes_back() {
+    let leaves: [(Event, Kind); 5] = [
+        (Event::Pause(None), Kind::Paused),
+        (Event::Held(true), Kind::Paused),
+        (Event::LogOut, Kind::Offline),
+        (Event::PhoneDown, Kind::Offline),
+        (Event::PhoneDead, Kind::Offline),
+    ];
+    for (event, kind) in leaves {
+        let mut run = Run::ready();
+        run.event(Event::Offer(Duration::from_secs(60)));
+        assert_eq!((run.agent.kind(), run.agent.attempt()), (Kind::Previewing, None));
+        let actions = run.event(event);
+        assert!(actions.contains(&Action::PutBack), "{actions:?}");
+        assert_eq!(run.agent.kind(), kind);
+    }
+}
+
+#[test]
+fn who_decides_nothing_in_time_is_paused() {
+    let mut run = Run::ready();
+    run.event(Event::Offer(Duration::from_secs(60)));
+    run.wait(Duration::from_secs(59));
+    assert_eq!(run.event(Event::Timeout), []);
+    run.wait(Duration::from_secs(1));
+    assert_eq!(run.event(Event::Timeout), [Action::Changed, Action::PutBack]);
+    assert_eq!((run.agent.kind(), run.agent.pause_reason()), (Kind::Paused, Some("preview")));
+    run.event(Event::Ready);
+    run.event(Event::Offer(Duration::from_secs(60)));
+    run.event(Event::Reserve(A));
+    assert_eq!((run.agent.kind(), run.agent.next_timeout()), (Kind::Reserved, None));
+}

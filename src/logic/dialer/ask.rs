@@ -95,6 +95,17 @@ impl Dialer {
                 self.dispose(now, id, attempt, saying, out).ok_or_else(used_up)?;
                 Ok(None)
             }
+            Command::AgentDial { agent } => {
+                let (id, _) = self.agent_named(&agent)?;
+                self.not_ending()?;
+                self.dial_offer(now, id, out)?;
+                Ok(Some(Reply::Ok))
+            }
+            Command::AgentSkip { agent } => {
+                let (id, _) = self.agent_named(&agent)?;
+                self.skip_offer(now, id, out)?;
+                Ok(Some(Reply::Ok))
+            }
             Command::AgentPage { agent } => {
                 let (id, _) = self.agent_named(&agent)?;
                 Ok(self.desks.get(&id).map(|desk| Reply::Agent(desk.notice())))
@@ -222,6 +233,7 @@ impl Dialer {
         for (attempt, event) in meant {
             self.call_event(now, attempt, event, out);
         }
+        self.withdraw_refused(now, seller, contact, key, out);
     }
 
     fn seller_named(&self, name: &str) -> Result<SellerId, Refusal> {
@@ -321,6 +333,7 @@ pub(super) fn told(reply: &StoreReply) -> Reply {
 
 fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
     match (word, ratio) {
+        ("preview", None) => Ok(DialMode::Preview),
         ("progressive", None) => Ok(DialMode::Progressive),
         ("predictive", None) => Ok(DialMode::Predictive),
         ("ratio", Some(thousandths)) => DialRatio::from_thousandths(thousandths)
@@ -329,15 +342,16 @@ fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
         ("ratio", None) => {
             Err(refuse("bad_ratio", "say how many lines per free agent: ratio 1.5".to_owned()))
         }
-        ("progressive", Some(_)) => {
-            Err(refuse("bad_mode", "progressive has one line per free agent".to_owned()))
+        ("preview" | "progressive", Some(_)) => {
+            Err(refuse("bad_mode", "only ratio has a number of lines per free agent".to_owned()))
         }
         ("predictive", Some(_)) => {
             Err(refuse("bad_mode", "predictive finds the number of lines itself".to_owned()))
         }
         (other, _) => {
-            let message =
-                format!("`{other}` is no dial mode; there are progressive, ratio and predictive");
+            let message = format!(
+                "`{other}` is no dial mode; there are preview, progressive, ratio and predictive"
+            );
             Err(refuse("bad_mode", message))
         }
     }

@@ -52,6 +52,16 @@ pub enum Command {
         /// Agent by name.
         agent: String,
     },
+    /// The agent has the person called who is shown to him (preview).
+    AgentDial {
+        /// Agent by name.
+        agent: String,
+    },
+    /// The agent passes by the person who is shown to him (preview).
+    AgentSkip {
+        /// Agent by name.
+        agent: String,
+    },
     /// What the agent sees now. Watchers then get every [`AgentNotice`].
     AgentPage {
         /// Agent by name.
@@ -80,7 +90,7 @@ pub enum Command {
     CampaignMode {
         /// Campaign by name.
         campaign: String,
-        /// `progressive`, `ratio` or `predictive`.
+        /// `preview`, `progressive`, `ratio` or `predictive`.
         mode: String,
         /// Lines per free agent in thousandths, for `ratio`: 1,500 is one and a half.
         ratio: Option<u32>,
@@ -132,6 +142,8 @@ pub enum AgentState {
     Paused,
     /// Waits for a call.
     Ready,
+    /// Looks at a person before the call.
+    Previewing,
     /// Kept for one attempt.
     Reserved,
     /// Speaks with a customer.
@@ -149,6 +161,7 @@ impl AgentState {
             Self::LoggingIn => "logging_in",
             Self::Paused => "paused",
             Self::Ready => "ready",
+            Self::Previewing => "previewing",
             Self::Reserved => "reserved",
             Self::OnCall => "on_call",
             Self::WrapUp => "wrap_up",
@@ -167,7 +180,7 @@ pub struct AgentNotice {
     pub since: UtcMs,
     /// Pause reason.
     pub reason: Option<String>,
-    /// The customer, from reservation to the end of wrap-up.
+    /// The customer, from preview or reservation to the end of wrap-up.
     pub page: Option<AgentPage>,
 }
 
@@ -178,7 +191,7 @@ pub struct AgentPage {
     pub campaign: String,
     /// For whom we call.
     pub seller: String,
-    /// Public reference of the attempt.
+    /// Public reference of the attempt; empty in preview, before there is one.
     pub attempt: String,
     /// The person.
     pub name: Option<String>,

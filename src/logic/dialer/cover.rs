@@ -147,7 +147,7 @@ impl Room {
 
     const fn dials_uncovered(&self) -> bool {
         match self.settings.mode {
-            DialMode::Progressive => false,
+            DialMode::Preview | DialMode::Progressive => false,
             DialMode::Ratio(_) | DialMode::Predictive => true,
         }
     }
@@ -165,7 +165,7 @@ impl Dialer {
             return Err("list");
         }
         match room.settings.mode {
-            DialMode::Progressive => return Err("agents"),
+            DialMode::Preview | DialMode::Progressive => return Err("agents"),
             DialMode::Ratio(ratio) => {
                 let rings = |call: &&Call| call.campaign == campaign && call.rings();
                 let lines = self.calls.values().filter(rings);
@@ -310,7 +310,7 @@ impl Dialer {
             .filter(|desk| match desk.machine.kind() {
                 Kind::Ready | Kind::Reserved => true,
                 Kind::OnCall | Kind::WrapUp => predicts && !desk.machine.is_leaving(),
-                Kind::Offline | Kind::LoggingIn | Kind::Paused => false,
+                Kind::Offline | Kind::LoggingIn | Kind::Paused | Kind::Previewing => false,
             })
             .map(|desk| {
                 let offered =

@@ -4,10 +4,13 @@ use crate::logic::agent::{self, Agent, Kind};
 use crate::logic::attempt;
 use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey, Reply};
 use crate::logic::dialer::forecast::Doing;
+use crate::logic::dialer::preview::Offer;
+use crate::logic::dialer::room::Room;
 use crate::logic::dialer::rows::{LastCall, Saying};
 use crate::logic::dialer::{
-    Action, AgentLeg, AgentStateRecord, Asker, Dialer, LegAnswered, LegCall, LegCommand, LegEnded,
-    LegEvent, LegFailure, LegOwner, StoreCommand, StoreReply, Timer, Waiting,
+    Action, AgentLeg, AgentStateRecord, Asker, ClaimedLead, Dialer, LeadPhone, LegAnswered,
+    LegCall, LegCommand, LegEnded, LegEvent, LegFailure, LegOwner, StoreCommand, StoreReply, Timer,
+    Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
@@ -26,6 +29,8 @@ pub(super) struct Desk {
     pub(super) last: Option<LastCall>,
     /// The customer last spoken with: a late disposition is about this call, whoever is on the page by then.
     pub(super) spoken: Option<LastCall>,
+    /// The person this agent is shown before a call.
+    pub(super) offer: Option<Offer>,
     /// Who wants to hear how the log-in went.
     pub(super) asker: Option<Asker>,
     pub(super) doing: Doing,
@@ -40,19 +45,24 @@ impl Desk {
             leg: None,
             last: None,
             spoken: None,
+            offer: None,
             asker: None,
             doing: Doing::new(now),
         }
     }
 
     pub(super) fn notice(&self) -> AgentNotice {
-        let with_page = self.machine.attempt().is_some();
+        let page = match &self.offer {
+            Some(offer) => Some(&offer.page),
+            None => self.last.as_ref().map(|last| &last.page),
+        };
+        let with_page = self.offer.is_some() || self.machine.attempt().is_some();
         AgentNotice {
             agent: self.settings.name.clone(),
             state: state_word(self.machine.kind()),
             since: self.machine.since_utc(),
             reason: self.machine.pause_reason().map(str::to_owned),
-            page: self.last.as_ref().filter(|_| with_page).map(|last| last.page.clone()),
+            page: page.filter(|_| with_page).cloned(),
         }
     }
 }
@@ -125,6 +135,7 @@ impl Dialer {
                 }
             }
             agent::Action::WrapUpOver(_) => {}
+            agent::Action::PutBack => self.put_back(now, agent, out),
             agent::Action::Changed => self.changed(now, agent, out),
         }
     }
@@ -300,32 +311,7 @@ impl Dialer {
     pub(super) fn turn_page(&mut self, attempt: AttemptId, agent: AgentId) {
         let Some(call) = self.calls.get(&attempt) else { return };
         let Some(room) = self.rooms.get(&call.campaign) else { return };
-        let settings = &room.settings;
-        let page = AgentPage {
-            campaign: settings.name.clone(),
-            seller: settings.seller.clone(),
-            attempt: call.public_ref.clone(),
-            name: call.lead.name.clone(),
-            external_id: call.lead.external_id.clone(),
-            number: call.phone.number.reveal().to_owned(),
-            language: self.language_of(call),
-            fields: call.lead.fields.clone(),
-            promised: room.promised_text(&call.lead),
-            script: fill_in(&settings.script, call.lead.name.as_deref(), &call.lead.fields),
-            dispositions: settings
-                .dispositions
-                .iter()
-                .map(|d| DispositionKey {
-                    digits: d.digits.clone(),
-                    code: d.code.clone(),
-                    label_en: d.label_en.clone(),
-                    label_ja: d.label_ja.clone(),
-                })
-                .collect(),
-            hang_up_keys: settings.hang_up_keys.clone(),
-            chosen: None,
-            saved: false,
-        };
+        let page = page_of(room, &call.lead, &call.phone, call.public_ref.clone());
         let last = LastCall::of(call, room, page);
         if let Some(desk) = self.desks.get_mut(&agent) {
             desk.last = Some(last);
@@ -362,6 +348,41 @@ impl Dialer {
     }
 }
 
+/// What an agent sees of a person; `attempt` is empty before there is one.
+pub(super) fn page_of(
+    room: &Room,
+    lead: &ClaimedLead,
+    phone: &LeadPhone,
+    attempt: String,
+) -> AgentPage {
+    let settings = &room.settings;
+    AgentPage {
+        campaign: settings.name.clone(),
+        seller: settings.seller.clone(),
+        attempt,
+        name: lead.name.clone(),
+        external_id: lead.external_id.clone(),
+        number: phone.number.reveal().to_owned(),
+        language: lead.language.clone().unwrap_or_else(|| settings.language.clone()),
+        fields: lead.fields.clone(),
+        promised: room.promised_text(lead),
+        script: fill_in(&settings.script, lead.name.as_deref(), &lead.fields),
+        dispositions: settings
+            .dispositions
+            .iter()
+            .map(|d| DispositionKey {
+                digits: d.digits.clone(),
+                code: d.code.clone(),
+                label_en: d.label_en.clone(),
+                label_ja: d.label_ja.clone(),
+            })
+            .collect(),
+        hang_up_keys: settings.hang_up_keys.clone(),
+        chosen: None,
+        saved: false,
+    }
+}
+
 fn held_elsewhere(agent: &str, by: &str) -> Reply {
     let message = format!(
         "{agent} is logged in at the dialer {by}: log out there first. If it has died, it is free within half a minute"
@@ -375,6 +396,7 @@ pub(super) const fn state_word(kind: Kind) -> AgentState {
         Kind::LoggingIn => AgentState::LoggingIn,
         Kind::Paused => AgentState::Paused,
         Kind::Ready => AgentState::Ready,
+        Kind::Previewing => AgentState::Previewing,
         Kind::Reserved => AgentState::Reserved,
         Kind::OnCall => AgentState::OnCall,
         Kind::WrapUp => AgentState::WrapUp,

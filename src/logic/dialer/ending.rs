@@ -113,7 +113,8 @@ impl Dialer {
 
     /// No call is in progress and no agent is after one.
     fn is_quiet(&self) -> bool {
-        let busy = |kind| matches!(kind, Kind::Reserved | Kind::OnCall | Kind::WrapUp);
+        let busy =
+            |kind| matches!(kind, Kind::Previewing | Kind::Reserved | Kind::OnCall | Kind::WrapUp);
         self.calls.is_empty() && !self.desks.values().any(|desk| busy(desk.machine.kind()))
     }
 

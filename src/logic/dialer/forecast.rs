@@ -242,6 +242,7 @@ impl Dialer {
             Kind::WrapUp if ours() => AgentStage::Wrapping,
             Kind::Paused => AgentStage::Paused,
             Kind::Ready
+            | Kind::Previewing
             | Kind::Reserved
             | Kind::OnCall
             | Kind::WrapUp

@@ -13,6 +13,7 @@
 //! | `clock` | whether this machine's clock and the database's are apart |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
 //! | `gates` | the gates that need no database, for the dialer and for `why` |
+//! | `preview` | whom an agent sees before a call, and what he decides |
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
 //! | `ask` | what a person at the control socket wants |
@@ -33,6 +34,7 @@ mod gates;
 mod lease;
 mod line;
 mod pace;
+mod preview;
 mod promise;
 mod room;
 mod rows;

@@ -17,20 +17,21 @@ use crate::logic::gate::{Answer, Gate};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
+use crate::logic::settings::DialMode;
 use crate::logic::time::{Now, UtcMs};
 
 /// One attempt about to be made.
-struct Start {
-    campaign: CampaignId,
-    line: usize,
-    lead: ClaimedLead,
-    phone: LeadPhone,
-    cover: Cover,
+pub(super) struct Start {
+    pub(super) campaign: CampaignId,
+    pub(super) line: usize,
+    pub(super) lead: ClaimedLead,
+    pub(super) phone: LeadPhone,
+    pub(super) cover: Cover,
 }
 
 /// Who is there for the person if the call is answered.
 #[derive(Clone, Copy)]
-enum Cover {
+pub(super) enum Cover {
     /// An agent, kept for this call.
     Agent(AgentId),
     /// Whoever is free or kept for another call; the ledger has credit for the case that nobody is.
@@ -68,6 +69,30 @@ impl Dialer {
         campaign: CampaignId,
         out: &mut Vec<Action>,
     ) -> Result<(), &'static str> {
+        let line = self.may_start(now, campaign)?;
+        if self.rooms.get(&campaign).is_some_and(|room| room.settings.mode == DialMode::Preview) {
+            return self.offer_one(now, campaign, out);
+        }
+        self.may_use(line)?;
+        let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
+        if forecast.is_some_and(|forecast| forecast.carrier_fails()) {
+            return Err("carrier");
+        }
+        let (place, cover) = match self.match_lead(now, campaign) {
+            Some((place, agent)) => (place, Cover::Agent(agent)),
+            None => {
+                let (place, uncovered) = self.match_uncovered(now, campaign)?;
+                (place, Cover::Credit(uncovered))
+            }
+        };
+        if let Some((lead, phone)) = self.take_lead(now, campaign, place, out)? {
+            self.start_attempt(now, Start { campaign, line, lead, phone, cover }, out);
+        }
+        Ok(())
+    }
+
+    /// The campaign's trunk, if the state of things lets calls start; else what does not.
+    pub(super) fn may_start(&self, now: Now, campaign: CampaignId) -> Result<usize, &'static str> {
         let line = self.line_of(campaign).ok_or("trunk")?;
         let room = self.rooms.get(&campaign).ok_or("state")?;
         if room.state != CampaignState::Running {
@@ -82,6 +107,11 @@ impl Dialer {
         if !self.lease.trusted(now) {
             return Err("lease");
         }
+        Ok(line)
+    }
+
+    /// Whether the trunk has a channel and a turn for one more call now.
+    pub(super) fn may_use(&self, line: usize) -> Result<(), &'static str> {
         if self.calls.len() >= self.max_lines {
             return Err("lines");
         }
@@ -90,19 +120,17 @@ impl Dialer {
             .values()
             .filter(|c| c.line == line && c.machine.stage() == Stage::Starting)
             .count();
-        if let Some(refusal) = self.lines.get(line).ok_or("trunk")?.refusal(starting) {
-            return Err(refusal);
-        }
-        if room.forecast.as_ref().is_some_and(|forecast| forecast.carrier_fails()) {
-            return Err("carrier");
-        }
-        let (place, cover) = match self.match_lead(now, campaign) {
-            Some((place, agent)) => (place, Cover::Agent(agent)),
-            None => {
-                let (place, uncovered) = self.match_uncovered(now, campaign)?;
-                (place, Cover::Credit(uncovered))
-            }
-        };
+        self.lines.get(line).ok_or("trunk")?.refusal(starting).map_or(Ok(()), Err)
+    }
+
+    /// Takes a lead from those at hand, with the number that is its turn. `None`: a gate stops it, and it went back.
+    pub(super) fn take_lead(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        place: usize,
+        out: &mut Vec<Action>,
+    ) -> Result<Option<(ClaimedLead, LeadPhone)>, &'static str> {
         let Some(lead) = self.rooms.get_mut(&campaign).and_then(|room| room.leads.remove(place))
         else {
             return Err("list");
@@ -112,18 +140,17 @@ impl Dialer {
         }
         let Some(phone) = lead.phones.first().cloned() else {
             self.give_back(now, campaign, &lead, Gate::NoNumber, None, out);
-            return Ok(());
+            return Ok(None);
         };
         if let Some((gate, until)) = self.gate_in_memory(now, campaign, &phone, lead.class) {
             self.give_back(now, campaign, &lead, gate, until, out);
-            return Ok(());
+            return Ok(None);
         }
-        self.start_attempt(now, Start { campaign, line, lead, phone, cover }, out);
-        Ok(())
+        Ok(Some((lead, phone)))
     }
 
     /// The first lead, in order of rank, for which an agent is free; and that agent.
-    fn match_lead(&self, now: Now, campaign: CampaignId) -> Option<(usize, AgentId)> {
+    pub(super) fn match_lead(&self, now: Now, campaign: CampaignId) -> Option<(usize, AgentId)> {
         let room = self.rooms.get(&campaign)?;
         if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
             return None;
@@ -180,7 +207,7 @@ impl Dialer {
         ))
     }
 
-    fn start_attempt(&mut self, now: Now, start: Start, out: &mut Vec<Action>) {
+    pub(super) fn start_attempt(&mut self, now: Now, start: Start, out: &mut Vec<Action>) {
         let Start { campaign, line, lead, phone, cover } = start;
         let (agent, uncovered) = match cover {
             Cover::Agent(agent) => (Some(agent), None),
@@ -287,6 +314,7 @@ impl Dialer {
             | Gate::Undelivered
             | Gate::Hours
             | Gate::Retry
+            | Gate::Skipped
             | Gate::Callback => wait(until.unwrap_or(next_day)),
             Gate::NumberBusy => wait(now.utc + NUMBER_BUSY),
             Gate::Credit => {

@@ -163,7 +163,7 @@ impl Dialer {
     /// Agents of this process who are free or will be: their promised calls may be claimed.
     pub(super) fn agents_at_work(&self) -> Vec<AgentId> {
         let works = |kind| match kind {
-            Kind::Ready | Kind::Reserved | Kind::OnCall | Kind::WrapUp => true,
+            Kind::Ready | Kind::Previewing | Kind::Reserved | Kind::OnCall | Kind::WrapUp => true,
             Kind::Offline | Kind::LoggingIn | Kind::Paused => false,
         };
         self.desks.values().filter(|desk| works(desk.machine.kind())).map(|desk| desk.id).collect()

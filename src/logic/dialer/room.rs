@@ -310,14 +310,13 @@ impl Dialer {
         }
     }
 
-    /// Gives back every lead at hand.
+    /// Gives back every lead at hand, and those before agents.
     pub(super) fn release_all(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         for lead in std::mem::take(&mut room.leads) {
-            let next_phone = lead.phones.first().map(|phone| phone.phone);
-            let after = LeadAfter { state: LeadState::Ready, due: now.utc, gate: None, next_phone };
-            self.release(campaign, &lead, after, out);
+            self.free_lead(now, campaign, &lead, out);
         }
+        self.withdraw_offers(now, campaign, out);
     }
 
     /// Gives one lead back.

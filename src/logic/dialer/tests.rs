@@ -2,6 +2,7 @@
 
 mod cluster;
 mod predictive;
+mod preview;
 mod promises;
 mod ratio;
 mod run;

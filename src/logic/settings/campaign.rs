@@ -17,6 +17,8 @@ pub struct CampaignSettings {
     pub seller: String,
     /// How calls are started.
     pub mode: DialMode,
+    /// How long an agent may look at a person, in preview mode.
+    pub preview: PreviewSettings,
     /// The number we show.
     pub caller_id: PhoneNumber,
     /// Calling codes that may be dialed, without the plus: `81`. Asked at every INVITE.
@@ -54,6 +56,21 @@ pub struct CampaignSettings {
     pub script: String,
     /// Short limits and `hours = always` are allowed, and no real trunk is ever used.
     pub simulated_only: bool,
+}
+
+/// What an agent may do with a person who is shown before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreviewSettings {
+    /// Who has neither called nor passed by after this time is not at the desk: paused, and the person goes to another.
+    pub within: Duration,
+    /// How long a person who was passed by is left alone.
+    pub skip: Duration,
+}
+
+impl PreviewSettings {
+    /// Two minutes to decide; an hour until a person who was passed by may be shown again.
+    pub const DEFAULT: Self =
+        Self { within: Duration::from_secs(120), skip: Duration::from_secs(3_600) };
 }
 
 /// How a number is written towards a carrier.

@@ -8,6 +8,8 @@ use crate::logic::settings::fixed_point;
 /// How calls are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialMode {
+    /// An agent sees the person first, and then has the call made or passes it by.
+    Preview,
     /// One line per free agent, who is reserved first.
     Progressive,
     /// As progressive, and beyond that up to so many lines per free agent, as far as the abandonment ledger has credit.
@@ -22,6 +24,7 @@ impl DialMode {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Preview => "preview",
             Self::Progressive => "progressive",
             Self::Ratio(_) => "ratio",
             Self::Predictive => "predictive",

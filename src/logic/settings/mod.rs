@@ -12,7 +12,7 @@ pub use agent::{AgentSettings, AutoAnswer};
 pub use campaign::{
     AbandonBound, AbandonSettings, AbandonWindow, Calendar, CallLimits, CallingHours,
     CampaignSettings, CapSettings, DebtLimit, Disposition, DispositionEffect, Messages,
-    NumberFormat, RetryRule, TimeRange, Weekly,
+    NumberFormat, PreviewSettings, RetryRule, TimeRange, Weekly,
 };
 pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
 pub use fixed_point::fixed_point;
@@ -43,6 +43,10 @@ pub fn test_campaign() -> CampaignSettings {
         name: "test".to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
+        preview: PreviewSettings {
+            within: Duration::from_secs(60),
+            skip: Duration::from_secs(600),
+        },
         caller_id: "+81312345678".parse().unwrap(),
         countries: vec!["81".to_owned()],
         test_only: vec![],

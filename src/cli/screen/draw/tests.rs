@@ -6,6 +6,7 @@ use ratatui::text::Text;
 
 use super::*;
 use crate::cli::picture::{Agent, Leads, Ledger, Pacing, Picture, Stages};
+use crate::cli::screen::agents::SHOWN_STATES;
 use crate::cli::screen::keys::{Key, Wish};
 use crate::cli::text::Lang;
 use crate::logic::dialer::Promises;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::cli::text::{Lang, texts};
 use crate::logic::dialer::command::AgentNotice;
 use crate::logic::dialer::command::AgentPage;
+use crate::logic::dialer::command::AgentState;
 
 /// The whole page as lines.
 pub(crate) fn render(notice: &AgentNotice, lang: Lang) -> String {
@@ -19,7 +20,20 @@ fn fill(out: &mut String, notice: &AgentNotice, lang: Lang) -> std::fmt::Result 
     let reason = notice.reason.as_ref().map(|reason| format!(" ({})", plain(reason)));
     writeln!(out, "{}   {state}{}", plain(&notice.agent), reason.unwrap_or_default())?;
     match &notice.page {
-        Some(page) => customer(out, page, lang),
+        Some(page) => {
+            customer(out, page, lang)?;
+            // Before the call there is nothing to say of it yet, and everything to decide.
+            match notice.state {
+                AgentState::Previewing => decide(out, &notice.agent, lang),
+                AgentState::Offline
+                | AgentState::LoggingIn
+                | AgentState::Paused
+                | AgentState::Ready
+                | AgentState::Reserved
+                | AgentState::OnCall
+                | AgentState::WrapUp => keys(out, page, lang),
+            }
+        }
         None => Ok(()),
     }
 }
@@ -53,7 +67,18 @@ fn customer(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result 
     for line in page.script.lines() {
         writeln!(out, "{}", plain(line))?;
     }
-    writeln!(out, "{}", "-".repeat(72))?;
+    writeln!(out, "{}", "-".repeat(72))
+}
+
+fn decide(out: &mut String, agent: &str, lang: Lang) -> std::fmt::Result {
+    let t = texts(lang);
+    let agent = plain(agent);
+    writeln!(out, "  {}: outdial agent dial {agent}", t.call_now)?;
+    writeln!(out, "  {}: outdial agent skip {agent}", t.pass_by)
+}
+
+fn keys(out: &mut String, page: &AgentPage, lang: Lang) -> std::fmt::Result {
+    let t = texts(lang);
     for key in &page.dispositions {
         let label = match lang {
             Lang::Ja => &key.label_ja,
@@ -81,7 +106,6 @@ pub(crate) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::dialer::command::AgentState;
     use crate::logic::dialer::command::DispositionKey;
     use crate::logic::time::UtcMs;
 
@@ -127,5 +151,14 @@ mod tests {
         insta::assert_snapshot!(render(&notice(), Lang::Ja));
         insta::assert_snapshot!(render(&notice(), Lang::En));
         assert!(!render(&notice(), Lang::En).contains('\x1b'));
+    }
+
+    #[test]
+    fn before_the_call_the_page_says_how_to_decide() {
+        let mut notice = AgentNotice { state: AgentState::Previewing, ..notice() };
+        let page = notice.page.as_mut().unwrap();
+        (page.attempt, page.chosen) = (String::new(), None);
+        insta::assert_snapshot!(render(&notice, Lang::Ja));
+        insta::assert_snapshot!(render(&notice, Lang::En));
     }
 }

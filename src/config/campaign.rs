@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ use crate::logic::settings::CallingHours;
 use crate::logic::settings::CampaignSettings;
 use crate::logic::settings::DialMode;
 use crate::logic::settings::DialRatio;
+use crate::logic::settings::Sharing;
 
 /// A campaign file in which nothing is wrong.
 #[derive(Clone, Debug)]
@@ -118,6 +120,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
         name: name?,
         seller: seller?,
         preview: limits::preview(root),
+        sharing: sharing(root),
         mode: mode?,
         caller_id: caller_id?,
         hours: hours?,
@@ -157,6 +160,20 @@ fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
     }
     Some(mode)
 }
+
+/// `priority` and `weight` among campaigns that share agents.
+fn sharing(root: &Section<'_>) -> Sharing {
+    let read = |key: &'static str, range| root.get(key).and_then(|field| field.whole(range));
+    let priority = read("priority", PRIORITY).and_then(|n| u8::try_from(n).ok());
+    Sharing {
+        priority: priority.unwrap_or(Sharing::DEFAULT.priority),
+        weight: read("weight", WEIGHT).unwrap_or(Sharing::DEFAULT.weight),
+    }
+}
+
+/// 1 is the most urgent.
+const PRIORITY: RangeInclusive<u32> = 1..=9;
+const WEIGHT: RangeInclusive<u32> = 1..=100;
 
 /// Lines per free agent: `1.5`.
 fn dial_ratio(field: &Field<'_>) -> Option<DialRatio> {

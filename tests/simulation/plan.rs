@@ -76,6 +76,7 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
         name: name.to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
+        sharing: Sharing::DEFAULT,
         preview: PreviewSettings {
             within: Duration::from_secs(30),
             skip: Duration::from_secs(120),

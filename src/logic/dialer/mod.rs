@@ -59,6 +59,7 @@ pub use store_reply::*;
 pub use words::*;
 
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, IdMaker, LegId};
+use crate::logic::pacing::fair_turns::FairTurns;
 use crate::logic::time::{Deadlines, Now, Tick, UtcMs};
 use call::Call;
 use desk::Desk;
@@ -75,6 +76,8 @@ pub struct Dialer {
     until_idle: bool,
     max_lines: usize,
     rooms: BTreeMap<CampaignId, Room>,
+    /// Whose turn it is to have an agent.
+    turns: FairTurns<CampaignId>,
     desks: BTreeMap<AgentId, Desk>,
     lines: Vec<Line>,
     calls: BTreeMap<AttemptId, Call>,
@@ -174,6 +177,7 @@ impl Dialer {
                 .into_iter()
                 .map(|campaign| (campaign.id, Room::new(now, campaign)))
                 .collect(),
+            turns: FairTurns::new(),
             desks: start
                 .agents
                 .into_iter()

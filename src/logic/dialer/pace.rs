@@ -3,6 +3,7 @@
 //! Progressive: one line per free agent, who is kept for it. Ratio and predictive: beyond that, lines without an agent of
 //! their own.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::logic::agent;
@@ -17,7 +18,7 @@ use crate::logic::gate::{Answer, Gate};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
-use crate::logic::settings::DialMode;
+use crate::logic::settings::{DialMode, Sharing};
 use crate::logic::time::{Now, UtcMs};
 
 /// One attempt about to be made.
@@ -45,15 +46,16 @@ impl Dialer {
             return;
         }
         self.cover(now, out);
-        for campaign in self.rooms.keys().copied().collect::<Vec<_>>() {
-            self.forecast(now, campaign);
-            // Each turn starts one attempt or drops one lead: both are bounded by what is at hand.
-            let held_by = loop {
-                match self.start_one(now, campaign, out) {
-                    Ok(()) => {}
-                    Err(held_by) => break held_by,
-                }
-            };
+        let mut wanting: BTreeMap<CampaignId, Sharing> =
+            self.rooms.iter().map(|(id, room)| (*id, room.settings.sharing)).collect();
+        let mut looked = BTreeSet::new();
+        // Each turn starts one attempt, drops one lead or ends the wish for turns: all are bounded by what is at hand.
+        while let Some(campaign) = self.turns.next(wanting.iter().map(|(id, of)| (*id, *of))) {
+            if looked.insert(campaign) {
+                self.forecast(now, campaign);
+            }
+            let Err(held_by) = self.start_one(now, campaign, out) else { continue };
+            wanting.remove(&campaign);
             if let Some(room) = self.rooms.get_mut(&campaign)
                 && !(held_by == "list" && room.held_by == Some("hours"))
             {
@@ -270,6 +272,8 @@ impl Dialer {
             message: None,
             recorded: false,
         };
+        let sharing = settings.sharing;
+        self.turns.take(campaign, sharing);
         self.calls.insert(attempt, call);
         self.legs.insert(leg, LegOwner::Call(attempt));
         if let Some(room) = self.rooms.get_mut(&campaign) {

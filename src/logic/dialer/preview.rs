@@ -38,10 +38,11 @@ impl Dialer {
         let (place, agent) = self.match_lead(now, campaign).ok_or("agents")?;
         let Some((lead, phone)) = self.take_lead(now, campaign, place, out)? else { return Ok(()) };
         let Some(room) = self.rooms.get(&campaign) else { return Err("state") };
-        let time = room.settings.preview.within;
+        let (time, sharing) = (room.settings.preview.within, room.settings.sharing);
         let page = page_of(room, &lead, &phone, String::new());
         let Some(desk) = self.desks.get_mut(&agent) else { return Err("agents") };
         desk.offer = Some(Offer { campaign, lead, phone, page });
+        self.turns.take(campaign, sharing);
         self.desk_event(now, agent, agent::Event::Offer(time), out);
         Ok(())
     }

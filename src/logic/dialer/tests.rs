@@ -15,7 +15,7 @@ use crate::logic::dialer::command::{Command, Reply};
 use crate::logic::gate::Gate;
 use crate::logic::ids::LeadId;
 use crate::logic::outcome::Outcome;
-use crate::logic::settings::CampaignSettings;
+use crate::logic::settings::{CampaignSettings, Sharing, test_campaign};
 use crate::logic::time::UtcMs;
 use run::*;
 
@@ -590,4 +590,25 @@ fn a_machine_that_an_agent_names_raises_no_credit_however_long_it_talked() {
         })
         .collect();
     assert_eq!(booked, [(Some(false), false)]);
+}
+
+#[test]
+fn campaigns_share_agents_by_priority_and_weight() {
+    let calls = |first: Sharing, second: Sharing| {
+        let campaign = |name: &str, sharing| CampaignSettings {
+            name: name.to_owned(),
+            sharing,
+            ..test_campaign()
+        };
+        let campaigns = vec![campaign("one", first), campaign("two", second)];
+        let agents = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let mut run = Run::of(Account::default(), 100, &agents, campaigns, None, false).ready();
+        run.pass(Duration::from_secs(2));
+        let of = |id| run.dialer.calls.values().filter(|call| call.campaign == id).count();
+        (of(CAMPAIGN), of(CampaignId(CAMPAIGN.0 + 1)))
+    };
+    let by = |priority, weight| Sharing { priority, weight };
+    assert_eq!(calls(by(5, 1), by(5, 1)), (4, 4));
+    assert_eq!(calls(by(5, 1), by(5, 3)), (2, 6));
+    assert_eq!(calls(by(5, 100), by(4, 1)), (0, 8));
 }

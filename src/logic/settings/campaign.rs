@@ -17,6 +17,8 @@ pub struct CampaignSettings {
     pub seller: String,
     /// How calls are started.
     pub mode: DialMode,
+    /// Its turns among campaigns that share agents.
+    pub sharing: Sharing,
     /// How long an agent may look at a person, in preview mode.
     pub preview: PreviewSettings,
     /// The number we show.
@@ -56,6 +58,20 @@ pub struct CampaignSettings {
     pub script: String,
     /// Short limits and `hours = always` are allowed, and no real trunk is ever used.
     pub simulated_only: bool,
+}
+
+/// A campaign among others that share agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// 1 is the most urgent: it has every agent it can use.
+    pub priority: u8,
+    /// Turns among equally urgent ones: 3 has three times as many as 1.
+    pub weight: u32,
+}
+
+impl Sharing {
+    /// In the middle, as many turns as any other.
+    pub const DEFAULT: Self = Self { priority: 5, weight: 1 };
 }
 
 /// What an agent may do with a person who is shown before the call.

@@ -12,7 +12,7 @@ pub use agent::{AgentSettings, AutoAnswer};
 pub use campaign::{
     AbandonBound, AbandonSettings, AbandonWindow, Calendar, CallLimits, CallingHours,
     CampaignSettings, CapSettings, DebtLimit, Disposition, DispositionEffect, Messages,
-    NumberFormat, PreviewSettings, RetryRule, TimeRange, Weekly,
+    NumberFormat, PreviewSettings, RetryRule, Sharing, TimeRange, Weekly,
 };
 pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
 pub use fixed_point::fixed_point;
@@ -43,6 +43,7 @@ pub fn test_campaign() -> CampaignSettings {
         name: "test".to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
+        sharing: Sharing::DEFAULT,
         preview: PreviewSettings {
             within: Duration::from_secs(60),
             skip: Duration::from_secs(600),

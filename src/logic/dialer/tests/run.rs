@@ -100,20 +100,35 @@ impl Run {
         left_open: Option<OpenAttempt>,
         shared: bool,
     ) -> Self {
-        let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
         let mut settings = test_campaign();
         change(&mut settings);
+        Self::of(account, contacts, agents, vec![settings], left_open, shared)
+    }
+
+    /// With several campaigns, whose ids follow that of the first.
+    pub(super) fn of(
+        account: Account,
+        contacts: i64,
+        agents: &[&str],
+        campaigns: Vec<CampaignSettings>,
+        left_open: Option<OpenAttempt>,
+        shared: bool,
+    ) -> Self {
+        let now = Now { tick: Tick::START, utc: UtcMs(1_790_000_000_000) };
         let start = DialerStart {
             ids: IdMaker::new(3),
             boot: 0xfeed,
-            campaigns: vec![CampaignStart {
-                id: CAMPAIGN,
-                seller: SellerId(1),
-                settings,
-                first_run: now.utc,
-                classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
-                paused: false,
-            }],
+            campaigns: (CAMPAIGN.0..)
+                .zip(campaigns)
+                .map(|(id, settings)| CampaignStart {
+                    id: CampaignId(id),
+                    seller: SellerId(1),
+                    settings,
+                    first_run: now.utc,
+                    classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
+                    paused: false,
+                })
+                .collect(),
             agents: agents.iter().zip(1..).map(|(name, id)| (AgentId(id), agent(name))).collect(),
             trunks: vec![trunk()],
             lines: 100,

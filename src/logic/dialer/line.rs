@@ -114,11 +114,13 @@ impl Line {
         self.settings.calls_per_second = rate;
         // Bursts are shared as the rate is; one INVITE is no burst.
         let burst = u64::from(self.burst) * u64::from(rate) / u64::from(self.limit.max(1));
-        self.settings.burst = match &self.share {
-            Some(_) => u32::try_from(burst).unwrap_or(1).max(1),
-            None => self.burst,
+        (self.settings.burst, self.rate) = match &self.share {
+            Some(_) => {
+                let burst = u32::try_from(burst).unwrap_or(1).max(1);
+                (burst, CallRate::part_after_another(now.tick, rate, burst))
+            }
+            None => (self.burst, CallRate::after_another(now.tick, rate, self.burst)),
         };
-        self.rate = CallRate::after_another(now.tick, rate, self.settings.burst);
     }
 
     /// Whether another attempt may begin: a channel is free, and what waits already leaves within half a second, so

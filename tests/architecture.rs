@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const IMPURE: &[&str] = &[
     "tokio::",
     "sqlx::",
+    "rusqlite::",
     "mio::",
     "std::fs",
     "std::net::Udp",
@@ -208,6 +209,7 @@ fn named_packages_stay_in_their_rooms() {
         ("rsip::", &["src/logic/sip/message"]),
         ("md5::", &["src/logic/sip/digest.rs"]),
         ("sqlx::", &["src/store"]),
+        ("rusqlite::", &["src/store"]),
         ("rlibphonenumber::", &["src/logic/phone"]),
         ("ratatui::", &["src/cli/screen"]),
     ];

@@ -1,22 +1,16 @@
 //! The process that does with bare prepared statements what ours is compared with.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::LazyLock;
 
-/// The program, built the first time somebody needs it.
+use crate::bare;
+
+/// Of this program, at the anchor's work.
 pub(crate) fn command() -> Command {
-    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let here = PathBuf::from(env!("CARGO_BIN_EXE_outdial"));
-        let target = here.ancestors().nth(2).unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--locked", "--release", "-p", "outdial-anchor", "--target-dir"]);
-        let built = build.arg(target).current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
-        assert!(built.success(), "the anchor cannot be built");
-        target.join("release/outdial-anchor")
-    });
-    Command::new(&*PROGRAM)
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(bare::WORD);
+    command
 }
 
 /// An anchor that works when it is told to.

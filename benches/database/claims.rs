@@ -1,11 +1,13 @@
 //! A claim of 100 leads, on lists of every length, beside the bare statements on the same database.
 
-use std::path::Path;
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Instant, UNIX_EPOCH};
+
+use sqlx::AssertSqlSafe;
 
 use crate::anchor::Anchor;
 use crate::common::{Asked, Gate, Table, median};
-use crate::site::{block_on, cluster, migrated, psql, schema, sqlite};
+use crate::site::{Shelf, block_on, cluster, migrated, psql, sqlite};
 use outdial::logic::dialer::{Claim, PromisedClaim, StoreCommand, StoreReply};
 use outdial::logic::ids::{CampaignId, ClassId};
 use outdial::logic::time::UtcMs;
@@ -13,33 +15,34 @@ use outdial::store::{Db, NewNode, NodeIdentity, register_node, run_batch};
 
 /// Both databases, and how the time grows with the list.
 pub(crate) fn run(asked: &Asked, table: &mut Table) {
-    let sizes: &[u64] =
-        if asked.small { &[5_000, 20_000] } else { &[10_000, 1_000_000, 10_000_000] };
-    let cluster = cluster();
+    let sizes: &[u64] = match (&asked.rows[..], asked.small) {
+        ([], true) => &[5_000, 20_000],
+        ([], false) => &[10_000, 1_000_000, 10_000_000],
+        (rows, _) => rows,
+    };
+    let (cluster, shelf) = (cluster(), Shelf::of(asked));
     for engine in ["SQLite", "PostgreSQL"] {
         let mut middles = vec![];
         for &leads in sizes {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("claims.db");
             let place = match (&cluster, engine) {
-                (_, "SQLite") => Place { url: format!("sqlite:{}", path.display()), cluster: None },
-                (Some(cluster), _) => {
-                    Place { url: schema(cluster, "bench_claims"), cluster: Some(cluster.clone()) }
-                }
+                (_, "SQLite") => Place::on_sqlite(&shelf, leads),
+                (Some(cluster), _) => Place::on_postgres(&shelf, leads, cluster),
                 (None, _) => return,
             };
-            place.fill(&path, leads);
+            if asked.prepare {
+                continue;
+            }
             // Both together take 200 leads a turn, and hardly more than a quarter of the list is ready and open.
             let turns = asked.times(40).min(usize::try_from(leads / 1_000).unwrap() - 1);
-            let (ours, anchor) = block_on(Box::pin(place.claim(&path, turns)));
+            let (ours, anchor) = block_on(Box::pin(place.claim(turns)));
             let name = format!("{engine}, {leads} leads: claim of 100, ms");
             let gate = if leads == 1_000_000 { Gate::Most(1.5) } else { Gate::None };
             table.pair((&name, &ours), ("  the bare statements", &anchor), gate);
             let worst = percentile(&ours, 95) / median(&ours);
             table.figure("  95th percentile to median", &[worst], Gate::None);
             middles.push((leads, median(&ours)));
-            if let Some(cluster) = &place.cluster {
-                psql(cluster, "drop schema bench_claims cascade");
+            if let Some((cluster, name)) = &place.schema {
+                shelf.put_back(cluster, name);
             }
         }
         for pair in middles.windows(2) {
@@ -52,44 +55,32 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
 
 struct Place {
     url: String,
-    cluster: Option<String>,
+    path: PathBuf,
+    /// On PostgreSQL: the cluster and the schema.
+    schema: Option<(String, String)>,
 }
 
 impl Place {
-    /// Seven classes of leads, of which 60 % are ready, 20 % wait, 15 % are done and 5 % are promised a call.
-    fn fill(&self, path: &Path, leads: u64) {
-        migrated(&self.url);
-        let leads = format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {leads}) \
-             insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, promised) \
-             select i, 1, i, i % 7, i % 3, case when i % 20 < 13 then 0 when i % 20 < 17 then 1 else 3 end, \
-               4000000000000, 1, case when i % 20 = 0 then 1 else 0 end from n"
-        );
-        // Only those who are claimed are looked at.
-        let people = format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {PEOPLE}) \
-             insert into contact (id, seller_id, external_id, name, custom) select i, 1, 'C' || i, 'Name', '[]' from n"
-        );
-        let phones = format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {PEOPLE}) \
-             insert into phone (id, seller_id, contact_id, position, key, number, zones) \
-             select i, 1, i, 0, '+8190' || (10000000 + i), '+8190' || (10000000 + i), '[\"Asia/Tokyo\"]' from n"
-        );
-        match &self.cluster {
-            None => {
-                sqlite(path, &format!("begin; {leads}; {people}; {phones}; commit"));
-            }
-            Some(cluster) => {
-                let text = format!(
-                    "set search_path to bench_claims;; {leads};; {people};; {phones};; vacuum analyze"
-                );
-                psql(cluster, &text);
-            }
-        }
+    fn on_sqlite(shelf: &Shelf, leads: u64) -> Self {
+        let path = shelf.file(&format!("claims-{leads}.db"), |path| {
+            migrated(&format!("sqlite:{}", path.display()));
+            sqlite(path, &format!("begin; {}; commit", fill(leads).join("; ")));
+        });
+        Self { url: format!("sqlite:{}", path.display()), path, schema: None }
+    }
+
+    fn on_postgres(shelf: &Shelf, leads: u64, cluster: &str) -> Self {
+        let name = format!("bench_claims_{leads}");
+        let url = shelf.schema(cluster, &name, |url| {
+            migrated(url);
+            let text = fill(leads).join(";; ");
+            psql(cluster, &format!("set search_path to {name};; {text};; vacuum analyze"));
+        });
+        Self { url, path: PathBuf::new(), schema: Some((cluster.to_owned(), name)) }
     }
 
     /// Milliseconds of our claims and of bare ones, in turns.
-    async fn claim(&self, path: &Path, turns: usize) -> (Vec<f64>, Vec<f64>) {
+    async fn claim(&self, turns: usize) -> (Vec<f64>, Vec<f64>) {
         let mut db = Db::open_writer(&self.url).await.unwrap();
         let new = NewNode {
             name: "bench",
@@ -101,14 +92,17 @@ impl Place {
         };
         let node = register_node(&mut db, &new).await.unwrap();
         let mut checkpoints = Db::open(&self.url).await.unwrap();
-        let mut bare = match &self.cluster {
-            None => Bare::Sqlite(Anchor::start("claim", path)),
-            Some(cluster) => Bare::postgres(cluster).await,
+        let mut bare = match &self.schema {
+            None => Bare::Sqlite(Anchor::start("claim", &self.path)),
+            Some((cluster, name)) => Bare::postgres(cluster, name).await,
         };
+        // Not those of an earlier run on a list that was kept.
+        let first = UNIX_EPOCH.elapsed().unwrap().as_millis();
+        let first = i64::try_from(first).unwrap();
         let (mut ours, mut anchor) = (vec![], vec![]);
-        for turn in 0..turns + WARM {
-            let one = claim_ours(&mut db, &node, turn).await;
-            let other = bare.claim(turn).await;
+        for (turn, number) in (0..turns + WARM).zip(first..) {
+            let one = claim_ours(&mut db, &node, number).await;
+            let other = bare.claim(number).await;
             checkpoints.checkpoint().await.unwrap();
             if turn >= WARM {
                 ours.push(one);
@@ -119,10 +113,10 @@ impl Place {
     }
 }
 
-async fn claim_ours(db: &mut Db, node: &NodeIdentity, turn: usize) -> f64 {
+async fn claim_ours(db: &mut Db, node: &NodeIdentity, number: i64) -> f64 {
     let claim = Claim {
         campaign: CampaignId(1),
-        claim: u64::try_from(turn).unwrap() + 1,
+        claim: u64::try_from(number).unwrap(),
         want: 100,
         open_classes: vec![ClassId(1), ClassId(3), ClassId(5)],
         promised: PromisedClaim::default(),
@@ -143,33 +137,52 @@ enum Bare {
 }
 
 impl Bare {
-    async fn postgres(cluster: &str) -> Self {
+    async fn postgres(cluster: &str, schema: &str) -> Self {
         use sqlx::Connection as _;
         let mut db = sqlx::PgConnection::connect(cluster).await.unwrap();
-        sqlx::raw_sql("set search_path to bench_claims; set jit to off")
-            .execute(&mut db)
-            .await
-            .unwrap();
+        let text = AssertSqlSafe(format!("set search_path to {schema}; set jit to off"));
+        sqlx::raw_sql(text).execute(&mut db).await.unwrap();
         Self::Postgres(db)
     }
 
-    async fn claim(&mut self, turn: usize) -> f64 {
-        let turn = i64::try_from(turn).unwrap();
+    async fn claim(&mut self, number: i64) -> f64 {
         let db = match self {
-            Self::Sqlite(anchor) => return anchor.work(turn),
+            Self::Sqlite(anchor) => return anchor.work(number),
             Self::Postgres(db) => db,
         };
         let begun = Instant::now();
         sqlx::raw_sql("begin").execute(&mut *db).await.unwrap();
-        sqlx::query(CLAIM).bind(turn).execute(&mut *db).await.unwrap();
+        sqlx::query(CLAIM).bind(number).execute(&mut *db).await.unwrap();
         let mut read = 0;
         for text in [LEADS, PHONES] {
-            read += sqlx::query(text).bind(turn).fetch_all(&mut *db).await.unwrap().len();
+            read += sqlx::query(text).bind(number).fetch_all(&mut *db).await.unwrap().len();
         }
         sqlx::raw_sql("commit").execute(&mut *db).await.unwrap();
         assert!(read > 0);
         begun.elapsed().as_secs_f64() * 1_000.0
     }
+}
+
+/// Seven classes of leads, of which 60 % are ready, 20 % wait, 15 % are done and 5 % are promised a call.
+fn fill(leads: u64) -> [String; 3] {
+    [
+        format!(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {leads}) \
+             insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, promised) \
+             select i, 1, i, i % 7, i % 3, case when i % 20 < 13 then 0 when i % 20 < 17 then 1 else 3 end, \
+               4000000000000, 1, case when i % 20 = 0 then 1 else 0 end from n"
+        ),
+        // Only those who are claimed are looked at.
+        format!(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {PEOPLE}) \
+             insert into contact (id, seller_id, external_id, name, custom) select i, 1, 'C' || i, 'Name', '[]' from n"
+        ),
+        format!(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {PEOPLE}) \
+             insert into phone (id, seller_id, contact_id, position, key, number, zones) \
+             select i, 1, i, 0, '+8190' || (10000000 + i), '+8190' || (10000000 + i), '[\"Asia/Tokyo\"]' from n"
+        ),
+    ]
 }
 
 fn percentile(values: &[f64], percent: usize) -> f64 {

@@ -4,14 +4,19 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use crate::common::{Asked, Gate, Process, Table, Usage};
-use crate::site::{Site, cluster, migrated, psql, psql_command, schema, sqlite as sqlite_script};
+use crate::site::{Shelf, Site, cluster, migrated, psql, psql_command, sqlite as sqlite_script};
 
 /// Ours, and the same columns by `sqlite3 -csv`.
 pub(crate) fn sqlite(asked: &Asked, table: &mut Table) {
-    let rows = rows(asked);
-    let site = Site::on_sqlite();
-    migrated(&format!("sqlite:{}", site.database().display()));
-    sqlite_script(&site.database(), &fill(rows));
+    let rows = asked.size(5_000, 1_000_000);
+    let filled = Shelf::of(asked).file(&format!("export-{rows}.db"), |path| {
+        migrated(&format!("sqlite:{}", path.display()));
+        sqlite_script(path, &fill(rows));
+    });
+    if asked.prepare {
+        return;
+    }
+    let site = Site::with_copy(&filled);
     let (mut ours, mut anchor) = (vec![], vec![]);
     for _ in 0..asked.times(5) {
         ours.push(export(&site));
@@ -48,29 +53,29 @@ pub(crate) fn sqlite(asked: &Asked, table: &mut Table) {
 /// Ours, and the same columns by COPY.
 pub(crate) fn postgres(asked: &Asked, table: &mut Table) {
     let Some(cluster) = cluster() else { return };
-    let rows = rows(asked);
-    let url = schema(&cluster, "bench_export");
-    migrated(&url);
-    let text = fill(rows).replace(';', ";;");
-    psql(&cluster, &format!("set search_path to bench_export;; {text};; analyze"));
+    let rows = asked.size(5_000, 1_000_000);
+    let (shelf, name) = (Shelf::of(asked), format!("bench_export_{rows}"));
+    let url = shelf.schema(&cluster, &name, |url| {
+        migrated(url);
+        let text = fill(rows).replace(';', ";;");
+        psql(&cluster, &format!("set search_path to {name};; {text};; vacuum analyze"));
+    });
+    if asked.prepare {
+        return;
+    }
     let site = Site::new(&url);
     let (mut ours, mut anchor) = (vec![], vec![]);
     for _ in 0..asked.times(5) {
         ours.push(export(&site).wall.as_secs_f64());
-        let copy = format!(
-            "set search_path to bench_export;; copy ({COLUMNS}) to stdout with (format csv)"
-        );
+        let copy =
+            format!("set search_path to {name};; copy ({COLUMNS}) to stdout with (format csv)");
         let mut command = psql_command(&cluster, &copy);
         command.stdout(File::create(site.path("anchor.csv")).unwrap());
         anchor.push(Process::start(&mut command).succeed().wall.as_secs_f64());
     }
-    let name = format!("export {rows} attempts from PostgreSQL, wall s: ours");
-    table.pair((&name, &ours), ("  COPY TO, the same columns", &anchor), Gate::Most(1.3));
-    psql(&cluster, "drop schema bench_export cascade");
-}
-
-const fn rows(asked: &Asked) -> u64 {
-    if asked.small { 5_000 } else { 1_000_000 }
+    let title = format!("export {rows} attempts from PostgreSQL, wall s: ours");
+    table.pair((&title, &ours), ("  COPY TO, the same columns", &anchor), Gate::Most(1.3));
+    shelf.put_back(&cluster, &name);
 }
 
 fn export(site: &Site) -> Usage {

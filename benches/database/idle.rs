@@ -3,13 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::common::{Asked, Gate, Process, Table};
-use crate::site::{Site, migrated, sqlite};
+use crate::site::{Shelf, Site, migrated, sqlite};
 
 /// With a campaign of many leads, paused.
 pub(crate) fn run(asked: &Asked, table: &mut Table) {
-    let leads = if asked.small { 5_000 } else { 1_000_000 };
-    let site = Site::on_sqlite();
-    migrated(&format!("sqlite:{}", site.database().display()));
+    let leads = asked.size(5_000, 1_000_000);
     let text = format!(
         "begin; insert into seller (id, name) values (1, 'Bench'); \
          insert into campaign (id, name, seller_id, state, state_ms) values (1, 'bench', 1, 'paused', 0); \
@@ -19,7 +17,14 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
          insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
          select i, 1, i, 1, 1, 0, 0, 1 from n; commit"
     );
-    sqlite(&site.database(), &text);
+    let filled = Shelf::of(asked).file(&format!("idle-{leads}.db"), |path| {
+        migrated(&format!("sqlite:{}", path.display()));
+        sqlite(path, &text);
+    });
+    if asked.prepare {
+        return;
+    }
+    let site = Site::with_copy(&filled);
     let mut run = site.command(&["run", "campaign", "--json"]);
     let mut dialer = Process::start(&mut run);
     let until = Instant::now() + Duration::from_secs(20);

@@ -7,31 +7,33 @@ use crate::anchor;
 use crate::common::{Asked, Gate, Process, Table, Usage};
 use crate::list;
 use crate::person::Person;
-use crate::site::{Site, cluster, count, migrated, psql, psql_command, schema};
+use crate::site::{Shelf, Site, cluster, count, migrated, psql, psql_command, schema};
 
 /// Ours, the same rows by prepared statements, one flat table by `sqlite3 .import`, and the list in CP932.
 pub(crate) fn sqlite(asked: &Asked, table: &mut Table) {
-    let rows: u64 = if asked.small { 5_000 } else { 1_000_000 };
-    let folder = tempfile::tempdir().unwrap();
-    let (utf8, cp932) = (folder.path().join("utf8.csv"), folder.path().join("cp932.csv"));
-    let few = folder.path().join("few.csv");
-    list::write_utf8(&utf8, rows);
-    list::write_cp932(&cp932, rows);
-    list::write_utf8(&few, rows.min(10_000));
+    let rows = asked.size(5_000, 1_000_000);
+    let (shelf, folder) = (Shelf::of(asked), tempfile::tempdir().unwrap());
+    let utf8 = shelf.file(&format!("utf8-{rows}.csv"), |path| list::write_utf8(path, rows));
+    let cp932 = shelf.file(&format!("cp932-{rows}.csv"), |path| list::write_cp932(path, rows));
+    let least = rows.min(10_000);
+    let few = shelf.file(&format!("few-{least}.csv"), |path| list::write_utf8(path, least));
+    if asked.prepare {
+        return;
+    }
     let mut runs = Runs::default();
     for _ in 0..asked.times(5) {
         let ours = Site::on_sqlite();
         runs.ours.push(ours.import(&utf8));
         assert_eq!(count(&ours.database(), "lead"), rows, "every row is a lead");
-        runs.chunked.push(prepared(rows, CHUNK));
-        runs.at_once.push(prepared(rows, 0));
+        runs.chunked.push(prepared(rows, "commits as ours"));
+        runs.at_once.push(prepared(rows, "one commit"));
         runs.cp932.push(Site::on_sqlite().import(&cp932));
         runs.few.push(Site::on_sqlite().import(&few));
         runs.flat.extend(flat_table(folder.path(), &utf8));
     }
     let ours = cpu(&runs.ours);
     let named = |name: &str| format!("import {rows} rows to SQLite, CPU s: {name}");
-    let anchor = (named("prepared statements, as many commits"), cpu(&runs.chunked));
+    let anchor = (named("prepared statements, commits as often"), cpu(&runs.chunked));
     table.pair((&named("ours"), &ours), (&anchor.0, &anchor.1), Gate::Most(1.25));
     table.figure(&named("prepared statements, one commit"), &cpu(&runs.at_once), Gate::None);
     if !runs.flat.is_empty() {
@@ -47,11 +49,13 @@ pub(crate) fn sqlite(asked: &Asked, table: &mut Table) {
 /// Ours, and a `\copy` into a stage with the same inserts from there.
 pub(crate) fn postgres(asked: &Asked, table: &mut Table) {
     let Some(cluster) = cluster() else { return };
-    let rows: u64 = if asked.small { 5_000 } else { 1_000_000 };
-    let folder = tempfile::tempdir().unwrap();
-    let (utf8, stage) = (folder.path().join("utf8.csv"), folder.path().join("stage.csv"));
-    list::write_utf8(&utf8, rows);
-    write_stage(&stage, rows);
+    let rows = asked.size(5_000, 1_000_000);
+    let shelf = Shelf::of(asked);
+    let utf8 = shelf.file(&format!("utf8-{rows}.csv"), |path| list::write_utf8(path, rows));
+    let stage = shelf.file(&format!("stage-{rows}.csv"), |path| write_stage(path, rows));
+    if asked.prepare {
+        return;
+    }
     let (mut ours, mut anchor) = (vec![], vec![]);
     for _ in 0..asked.times(5) {
         let url = schema(&cluster, "bench_import");
@@ -90,12 +94,12 @@ fn of(runs: &[Usage], figure: impl Fn(&Usage) -> f64) -> Vec<f64> {
 }
 
 /// The anchor in a process of its own.
-fn prepared(rows: u64, chunk: u64) -> Usage {
+fn prepared(rows: u64, commits: &str) -> Usage {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("anchor.db").display().to_string();
     migrated(&format!("sqlite:{path}"));
     let mut command = anchor::command();
-    command.args(["insert", &path, &rows.to_string(), &chunk.to_string()]);
+    command.args(["insert", &path, &rows.to_string(), commits]);
     Process::start(&mut command).succeed()
 }
 
@@ -121,9 +125,6 @@ fn write_stage(path: &Path, rows: u64) {
     }
     std::fs::write(path, text).unwrap();
 }
-
-/// Rows of a transaction of the anchor: about what ours has.
-const CHUNK: u64 = 2_000;
 
 const ANCHOR: &str = "create temporary table stage \
        (n bigint, external_id text, name text, custom text, key text);; \

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::common::{Process, Usage};
+use crate::common::{Asked, Process, Usage};
 
 /// The folder and what is in it.
 pub(crate) struct Site {
@@ -42,6 +42,13 @@ impl Site {
         Self::new("sqlite://outdial.db")
     }
 
+    /// On SQLite, with a copy of this database.
+    pub(crate) fn with_copy(database: &Path) -> Self {
+        let site = Self::on_sqlite();
+        std::fs::copy(database, site.database()).unwrap();
+        site
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -66,6 +73,65 @@ impl Site {
     }
 }
 
+/// What is made once and then only read: in the folder that `--folder` names, for the next run, or in one of its own.
+pub(crate) struct Shelf {
+    kept: Option<PathBuf>,
+    own: TempDir,
+}
+
+impl Shelf {
+    pub(crate) fn of(asked: &Asked) -> Self {
+        if let Some(folder) = &asked.folder {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        Self { kept: asked.folder.clone(), own: tempfile::tempdir().unwrap() }
+    }
+
+    /// The file of this name; made where it is not there.
+    pub(crate) fn file(&self, name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+        let path = self.kept.as_deref().unwrap_or_else(|| self.own.path()).join(name);
+        if !path.exists() {
+            let part = self.own.path().join(format!("{name}.part"));
+            make(&part);
+            // Not `rename`: the two folders may be on different disks.
+            std::fs::copy(&part, &path).unwrap();
+            std::fs::remove_file(&part).unwrap();
+        }
+        path
+    }
+
+    /// Likewise a schema of the cluster; given back by [`Shelf::put_back`].
+    pub(crate) fn schema(&self, cluster: &str, name: &str, make: impl FnOnce(&str)) -> String {
+        let made = |_: &Path| {
+            let url = schema(cluster, name);
+            make(&url);
+        };
+        let mark = format!("{name}.postgres");
+        if self.kept.is_some() {
+            // The cluster may be another one than the last time.
+            let told = |path: &Path| {
+                made(path);
+                std::fs::write(path, cluster).unwrap();
+            };
+            let path = self.kept.as_deref().unwrap_or_else(|| self.own.path()).join(&mark);
+            if std::fs::read_to_string(&path).is_ok_and(|known| known != cluster) {
+                std::fs::remove_file(&path).unwrap();
+            }
+            self.file(&mark, told);
+        } else {
+            made(self.own.path());
+        }
+        address(cluster, name)
+    }
+
+    /// A schema that is not kept is dropped.
+    pub(crate) fn put_back(&self, cluster: &str, name: &str) {
+        if self.kept.is_none() {
+            psql(cluster, &format!("drop schema {name} cascade"));
+        }
+    }
+}
+
 /// The cluster that the environment names; without one PostgreSQL is not measured.
 pub(crate) fn cluster() -> Option<String> {
     let url = std::env::var("OUTDIAL_TEST_POSTGRES").ok();
@@ -78,7 +144,11 @@ pub(crate) fn cluster() -> Option<String> {
 /// An empty schema of this name, as the address of a database.
 pub(crate) fn schema(cluster: &str, name: &str) -> String {
     psql(cluster, &format!("drop schema if exists {name} cascade; create schema {name}"));
-    format!("{cluster}?options[search_path]={name}")
+    address(cluster, name)
+}
+
+fn address(cluster: &str, schema: &str) -> String {
+    format!("{cluster}?options[search_path]={schema}")
 }
 
 /// A `psql` that does as it is told.

@@ -11,7 +11,7 @@
 #![expect(clippy::as_conversions, clippy::print_stdout, reason = "figures that are printed")]
 
 mod caller;
-#[expect(unused_imports, reason = "each bench uses a part")]
+#[expect(dead_code, unused_imports, reason = "each bench uses a part")]
 #[path = "../common/mod.rs"]
 mod common;
 mod far_end;

@@ -291,7 +291,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         socket,
         media,
         media_events: from_media,
-        store: StoreLink { db, node: identity },
+        store: StoreLink::new(db, settings.database_url, identity),
         checkpoints,
         control,
         connections,

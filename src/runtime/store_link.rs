@@ -2,34 +2,91 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle as Runtime;
+
 use crate::logic::dialer::{LeadCounts, Promises, StoreCommand, StoreHealth, StoreReply};
 use crate::logic::gate::Gate;
 use crate::runtime::clock::Clock;
 use crate::runtime::store_task::{BatchFailed, Batches};
 use crate::store::{Db, Engine, NodeIdentity, StoreError, Trouble, run_batch_isolating};
 
-/// The store task's own connection.
+/// The store task's own connection. SQLite works on the thread that asks, which must not be the driver's: while a batch
+/// is under way, the connection is with a thread for work that waits.
 #[derive(Debug)]
 pub(super) struct StoreLink {
-    pub(super) db: Db,
-    pub(super) node: NodeIdentity,
+    /// Away with a thread that has not come back: then only a new connection helps.
+    db: Option<Db>,
+    url: String,
+    node: NodeIdentity,
+}
+
+impl StoreLink {
+    /// With the connection that the dialer began with.
+    pub(super) fn new(db: Db, url: String, node: NodeIdentity) -> Self {
+        Self { db: Some(db), url, node }
+    }
+
+    async fn run_batch(
+        &mut self,
+        batch: &[StoreCommand],
+    ) -> Result<Vec<Result<StoreReply, StoreError>>, BatchFailed> {
+        // Dropped in the middle it is not to be used again: then it is not put back.
+        let mut db = self.db.take().ok_or_else(lost)?;
+        let (db, replies) = match db.engine() {
+            Engine::Postgres => {
+                let replies = run_batch_isolating(&mut db, &self.node, batch).await;
+                (db, replies)
+            }
+            Engine::Sqlite => {
+                let (node, batch) = (self.node.clone(), batch.to_vec());
+                apart(db, move |db, here| here.block_on(run_batch_isolating(db, &node, &batch)))
+                    .await
+                    .ok_or_else(lost)?
+            }
+        };
+        self.db = Some(db);
+        replies.map_err(failed)
+    }
 }
 
 impl Batches for StoreLink {
     async fn run(&mut self, batch: &[StoreCommand]) -> Result<Vec<StoreReply>, BatchFailed> {
-        let replies = run_batch_isolating(&mut self.db, &self.node, batch).await.map_err(failed)?;
+        let replies = self.run_batch(batch).await?;
         Ok(replies.into_iter().zip(batch).map(|(reply, command)| settled(reply, command)).collect())
     }
 
     async fn clock_ahead(&mut self) -> Option<i64> {
-        clock_ahead(&mut self.db).await.unwrap_or_else(|error| {
+        let db = self.db.as_mut().filter(|db| db.engine() == Engine::Postgres)?;
+        clock_ahead(db).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the database's clock cannot be read");
             None
         })
     }
 
     async fn reconnect(&mut self) -> Result<(), BatchFailed> {
-        self.db.reconnect().await.map_err(failed)
+        self.db = Some(Db::open_writer(&self.url).await.map_err(failed)?);
+        Ok(())
+    }
+}
+
+/// Does on a thread for work that waits what would keep this one from everything else; `None`: it panicked.
+async fn apart<T: Send + 'static>(
+    mut db: Db,
+    work: impl FnOnce(&mut Db, &Runtime) -> T + Send + 'static,
+) -> Option<(Db, T)> {
+    let here = Runtime::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work(&mut db, &here);
+        (db, done)
+    });
+    done.await.ok()
+}
+
+fn lost() -> BatchFailed {
+    BatchFailed {
+        what: "the connection is with a thread that has not come back".to_owned(),
+        health: StoreHealth::Gone,
+        reconnect: true,
     }
 }
 
@@ -99,7 +156,14 @@ pub(super) async fn checkpoints(mut db: Db) {
     }
     loop {
         tokio::time::sleep(CHECKPOINT_EVERY).await;
-        match db.checkpoint().await {
+        let Some((back, found)) = apart(db, |db, here| here.block_on(db.checkpoint())).await else {
+            tracing::error!(
+                "moving the database's log ended by itself: the log grows until the next start"
+            );
+            return;
+        };
+        db = back;
+        match found {
             Ok(found) if found.done_pages < found.log_pages && found.log_pages > LONG_LOG => {
                 let log_pages = found.log_pages;
                 tracing::warn!(

@@ -3,14 +3,15 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions as _, Connection as _, Postgres};
 
 use crate::logic::time::UtcMs;
 use crate::store::copy::CopyRows;
-use crate::store::error::StoreError;
+use crate::store::error::{Driver, StoreError};
 use crate::store::sql::{Bind, DbRow, Sql};
+use crate::store::sqlite::{OpenError, SqliteFile};
 use crate::store::tables::LOCK_ALL;
 
 /// One connection. Nothing here is a pool: the runtime holds one connection for each purpose.
@@ -25,7 +26,7 @@ pub struct Db {
 
 #[derive(Debug)]
 enum Conn {
-    Sqlite(Box<SqliteConnection>),
+    Sqlite(SqliteFile),
     Postgres(Box<PgConnection>),
 }
 
@@ -53,36 +54,6 @@ pub struct Checkpoint {
     pub log_pages: u64,
     /// Of these, pages that are in the database file by now.
     pub done_pages: u64,
-}
-
-/// Writes the body once and compiles it for each backend.
-macro_rules! on_db {
-    ($conn:expr, $sql:expr, $binds:expr, |$query:ident, $db:ident| $body:expr) => {
-        match $conn {
-            Conn::Sqlite(conn) => {
-                let $db = &mut **conn;
-                let mut $query = sqlx::query::<Sqlite>($sql.sqlite);
-                for bind in $binds {
-                    $query = match bind {
-                        Bind::Int(value) => $query.bind(*value),
-                        Bind::Text(value) => $query.bind(*value),
-                    };
-                }
-                $body.map(|done| done.into())
-            }
-            Conn::Postgres(conn) => {
-                let $db = &mut **conn;
-                let mut $query = sqlx::query::<Postgres>($sql.postgres);
-                for bind in $binds {
-                    $query = match bind {
-                        Bind::Int(value) => $query.bind(*value),
-                        Bind::Text(value) => $query.bind(*value),
-                    };
-                }
-                $body.map(|done| done.into())
-            }
-        }
-    };
 }
 
 impl Db {
@@ -217,15 +188,15 @@ impl Db {
     /// [`StoreError::Unavailable`] when the last bytes could not be sent.
     pub async fn close(self) -> Result<(), StoreError> {
         match self.conn {
-            Conn::Sqlite(conn) => conn.close().await,
-            Conn::Postgres(conn) => conn.close().await,
+            Conn::Sqlite(conn) => conn.close().map_err(Driver::Sqlite),
+            Conn::Postgres(conn) => conn.close().await.map_err(Driver::Postgres),
         }
         .map_err(StoreError::during("closing the connection"))
     }
 
     async fn connect(url: &str, purpose: Purpose) -> Result<Self, StoreError> {
-        let conn = if url.starts_with("sqlite:") {
-            Conn::Sqlite(Box::new(open_sqlite(url, purpose).await?))
+        let conn = if let Some(address) = url.strip_prefix("sqlite:") {
+            Conn::Sqlite(open_sqlite(address, purpose)?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Conn::Postgres(Box::new(open_postgres(url, purpose).await?))
         } else {
@@ -371,9 +342,14 @@ impl Db {
         sql: &Sql,
         binds: &[Bind<'_>],
     ) -> Result<u64, StoreError> {
-        let done: Changed = on_db!(&mut self.conn, sql, binds, |query, db| query.execute(db).await)
-            .map_err(StoreError::during(doing))?;
-        Ok(done.0)
+        match &mut self.conn {
+            Conn::Sqlite(file) => file.run(sql.sqlite, binds).map_err(Driver::Sqlite),
+            Conn::Postgres(db) => {
+                let done = query(sql, binds).execute(&mut **db).await;
+                done.map(|done| done.rows_affected()).map_err(Driver::Postgres)
+            }
+        }
+        .map_err(StoreError::during(doing))
     }
 
     /// Runs a statement and reads all its rows: only for those that are bounded.
@@ -383,9 +359,47 @@ impl Db {
         sql: &Sql,
         binds: &[Bind<'_>],
     ) -> Result<Vec<DbRow>, StoreError> {
-        let rows: Rows = on_db!(&mut self.conn, sql, binds, |query, db| query.fetch_all(db).await)
-            .map_err(StoreError::during(doing))?;
-        Ok(rows.0)
+        match &mut self.conn {
+            Conn::Sqlite(file) => {
+                let rows = file.rows(sql.sqlite, binds).map_err(Driver::Sqlite);
+                rows.map(|rows| rows.into_iter().map(DbRow::Sqlite).collect())
+            }
+            Conn::Postgres(db) => {
+                let rows = query(sql, binds).fetch_all(&mut **db).await.map_err(Driver::Postgres);
+                rows.map(|rows| rows.into_iter().map(DbRow::Postgres).collect())
+            }
+        }
+        .map_err(StoreError::during(doing))
+    }
+
+    /// Runs a statement of SQLite once for each of `rows`; its parameters are `?`, in their order.
+    pub(crate) fn run_each<'b, const N: usize>(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: impl Iterator<Item = [Bind<'b>; N]>,
+    ) -> Result<(), StoreError> {
+        let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
+        file.run_each(text, rows).map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
+    }
+
+    /// Asks SQLite once for each of `rows`; `found` hears of every row of the answers, with the place of its question.
+    pub(crate) fn ask_each<'b, const N: usize>(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: impl Iterator<Item = [Bind<'b>; N]>,
+        mut found: impl FnMut(usize, DbRow) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
+        let mut told = Ok(());
+        let asked = file.ask_each(text, rows, |place, row| {
+            if told.is_ok() {
+                told = found(place, DbRow::Sqlite(row));
+            }
+        });
+        asked.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))?;
+        told
     }
 
     /// Sends rows of PostgreSQL's binary COPY format, and says how many there were. SQLite has none.
@@ -408,7 +422,7 @@ impl Db {
             }
             copy.finish().await
         };
-        copied.await.map_err(during)
+        copied.await.map_err(|error| during(Driver::Postgres(error)))
     }
 
     /// Runs a file of statements.
@@ -418,38 +432,49 @@ impl Db {
         text: &'static str,
     ) -> Result<(), StoreError> {
         match &mut self.conn {
-            Conn::Sqlite(db) => sqlx::raw_sql(text).execute(&mut **db).await.map(|_| ()),
-            Conn::Postgres(db) => sqlx::raw_sql(text).execute(&mut **db).await.map(|_| ()),
+            Conn::Sqlite(file) => file.script(text).map_err(Driver::Sqlite),
+            Conn::Postgres(db) => {
+                let done = sqlx::raw_sql(text).execute(&mut **db).await;
+                done.map(|_| ()).map_err(Driver::Postgres)
+            }
         }
         .map_err(StoreError::during(doing))
     }
 }
 
-async fn open_sqlite(url: &str, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(|error| StoreError::Address { problem: error.to_string() })?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+fn open_sqlite(address: &str, purpose: Purpose) -> Result<SqliteFile, StoreError> {
+    let patience = match purpose {
         // Another writer holds the lock for one import chunk (50 ms) or one batch.
-        .busy_timeout(Duration::from_secs(2))
-        // Rows are written by us alone, by fixed statements; the tests check the references.
-        .foreign_keys(false)
-        .statement_cache_capacity(STATEMENTS)
-        // KiB, negative by SQLite's convention.
-        .pragma("cache_size", "-32768")
-        .disable_statement_logging();
-    let options = match purpose {
-        Purpose::Any => options,
+        Purpose::Any | Purpose::Writer | Purpose::Bulk => Duration::from_secs(2),
         // While it begins the log anew, writers wait as long as it does.
-        Purpose::Checkpoints => options.busy_timeout(Duration::from_millis(60)),
-        Purpose::Writer => options.pragma("wal_autocheckpoint", "0"),
-        // A smaller cache: what a long list needs more than a short one is this and little else.
-        Purpose::Bulk => options
-            .pragma("wal_autocheckpoint", LOG_PAGES.to_string())
-            .pragma("cache_size", "-24576"),
+        Purpose::Checkpoints => Duration::from_millis(60),
     };
-    options.connect().await.map_err(StoreError::during("opening the database file"))
+    let log_pages = LOG_PAGES.to_string();
+    let own = match purpose {
+        Purpose::Any | Purpose::Checkpoints => None,
+        Purpose::Writer => Some(("wal_autocheckpoint", "0")),
+        Purpose::Bulk => Some(("wal_autocheckpoint", log_pages.as_str())),
+    };
+    let cache = match purpose {
+        Purpose::Any | Purpose::Checkpoints | Purpose::Writer => "-32768",
+        // A smaller cache: what a long list needs more than a short one is this and little else.
+        Purpose::Bulk => "-24576",
+    };
+    let mut pragmas = vec![
+        ("journal_mode", "wal"),
+        ("synchronous", "full"),
+        // Rows are written by us alone, by fixed statements; the tests check the references.
+        ("foreign_keys", "off"),
+        // KiB, negative by SQLite's convention.
+        ("cache_size", cache),
+    ];
+    pragmas.extend(own);
+    SqliteFile::open(address, patience, &pragmas).map_err(|error| match error {
+        OpenError::Address(problem) => StoreError::Address { problem },
+        OpenError::Sqlite(error) => {
+            StoreError::during("opening the database file")(Driver::Sqlite(error))
+        }
+    })
 }
 
 async fn open_postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
@@ -468,7 +493,23 @@ async fn open_postgres(url: &str, purpose: Purpose) -> Result<PgConnection, Stor
         .disable_statement_logging()
         .connect()
         .await
-        .map_err(StoreError::during("connecting to PostgreSQL"))
+        .map_err(|error| StoreError::during("connecting to PostgreSQL")(Driver::Postgres(error)))
+}
+
+fn query<'q>(sql: &Sql, binds: &'q [Bind<'q>]) -> Query<'q, Postgres, PgArguments> {
+    let mut query = sqlx::query::<Postgres>(sql.postgres);
+    for bind in binds {
+        query = match bind {
+            Bind::Int(value) => query.bind(*value),
+            Bind::Text(value) => query.bind(*value),
+            Bind::Null => query.bind(None::<&str>),
+        };
+    }
+    query
+}
+
+fn not_on_postgres(doing: &'static str) -> StoreError {
+    StoreError::Damaged { doing, found: "PostgreSQL".to_owned() }
 }
 
 const fn not_durable(setting: &'static str, found: String, wanted: &'static str) -> StoreError {
@@ -489,31 +530,3 @@ const LET_GO_OF_LOCKS: [(&str, &str); 4] = [
 
 /// Prepared statements kept per connection: more than we have.
 const STATEMENTS: usize = 256;
-
-struct Changed(u64);
-
-impl From<sqlx::sqlite::SqliteQueryResult> for Changed {
-    fn from(done: sqlx::sqlite::SqliteQueryResult) -> Self {
-        Self(done.rows_affected())
-    }
-}
-
-impl From<sqlx::postgres::PgQueryResult> for Changed {
-    fn from(done: sqlx::postgres::PgQueryResult) -> Self {
-        Self(done.rows_affected())
-    }
-}
-
-struct Rows(Vec<DbRow>);
-
-impl From<Vec<sqlx::sqlite::SqliteRow>> for Rows {
-    fn from(rows: Vec<sqlx::sqlite::SqliteRow>) -> Self {
-        Self(rows.into_iter().map(DbRow::Sqlite).collect())
-    }
-}
-
-impl From<Vec<sqlx::postgres::PgRow>> for Rows {
-    fn from(rows: Vec<sqlx::postgres::PgRow>) -> Self {
-        Self(rows.into_iter().map(DbRow::Postgres).collect())
-    }
-}

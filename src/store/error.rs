@@ -1,8 +1,17 @@
 //! Errors of the database, grouped by what the caller does next.
 
-use sqlx::Error as Driver;
-
 use crate::logic::time::UtcMs;
+
+/// What the driver of either database says.
+#[derive(Debug, thiserror::Error)]
+pub enum Driver {
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(rusqlite::Error),
+    /// PostgreSQL.
+    #[error(transparent)]
+    Postgres(sqlx::Error),
+}
 
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -155,22 +164,18 @@ pub(crate) fn time(at: UtcMs) -> String {
 }
 
 fn trouble(error: &Driver) -> Option<Trouble> {
-    if matches!(
-        error,
-        Driver::Io(_)
-            | Driver::Tls(_)
-            | Driver::Protocol(_)
-            | Driver::WorkerCrashed
-            | Driver::PoolClosed
-    ) {
-        return Some(Trouble::Gone);
+    match error {
+        // Extended result codes: the low byte is the primary one.
+        Driver::Sqlite(error) => sqlite_trouble(error.sqlite_error()?.extended_code & 0xff),
+        Driver::Postgres(
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::PoolClosed,
+        ) => Some(Trouble::Gone),
+        Driver::Postgres(error) => postgres_trouble(&error.as_database_error()?.code()?),
     }
-    let code = error.as_database_error()?.code()?;
-    // SQLite gives numbers (extended result codes: the low byte is the primary one), PostgreSQL five characters.
-    if code.len() == 5 {
-        return postgres_trouble(&code);
-    }
-    sqlite_trouble(code.parse::<i32>().ok()? & 0xff)
 }
 
 /// <https://www.sqlite.org/rescode.html>.
@@ -215,8 +220,9 @@ mod tests {
         assert_eq!(postgres_trouble("25P03"), Some(Trouble::Gone));
         assert_eq!(postgres_trouble("53100"), Some(Trouble::Full));
         assert_eq!(postgres_trouble("23505"), None);
-        let lost = StoreError::during("testing")(Driver::WorkerCrashed);
+        let during = |error| StoreError::during("testing")(Driver::Postgres(error));
+        let lost = during(sqlx::Error::WorkerCrashed);
         assert!(lost.is_retryable() && lost.needs_reconnect());
-        assert!(!StoreError::during("testing")(Driver::RowNotFound).is_retryable());
+        assert!(!during(sqlx::Error::RowNotFound).is_retryable());
     }
 }

@@ -17,6 +17,7 @@ use crate::logic::time::UtcMs;
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind, append_to};
+use crate::store::nodes::refuse_moved;
 use crate::store::sql::{Bind, Sql};
 
 /// One row of a list, read and checked.
@@ -212,6 +213,7 @@ async fn import(
     rows: &[ImportRow],
 ) -> Result<Vec<RowResult>, StoreError> {
     write::lock(db, job).await?;
+    refuse_moved(db).await?;
     let (results, plan) = known::judge(db, ids, job, rows).await?;
     let classes = known::classes(db, ids, job, &plan).await?;
     plan.write(db, job, &classes).await?;

@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `db`, `sql`, `copy`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
+//! | `db`, `sqlite`, `sql`, `copy`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
 //! | `batch` | many commands in one transaction |
 //! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `callbacks`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
 //! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
@@ -45,6 +45,7 @@ mod recovery;
 mod reports;
 mod shares;
 mod sql;
+mod sqlite;
 mod suppressions;
 mod tables;
 
@@ -54,7 +55,7 @@ pub use batch::{run_batch, run_batch_isolating};
 pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
 pub use check::{Found, Health, Rule, check_health, check_pages};
 pub use db::{Checkpoint, Db, Engine};
-pub use error::{StoreError, Trouble};
+pub use error::{Driver, StoreError, Trouble};
 pub use events::{
     EVENTS_PAGE, EventKind, EventNames, LoggedEvent, event_names, events_after, events_end,
 };

@@ -2,9 +2,9 @@
 
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
 
-use crate::store::error::StoreError;
+use crate::store::error::{Driver, StoreError};
+use crate::store::sqlite::SqliteRow;
 
 /// One statement as each database wants it. Parameters are `$1`, `$2`, ... on both.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,14 @@ pub(crate) use {postgres_type, sql_cells, sql_rows};
 pub(crate) enum Bind<'a> {
     Int(i64),
     Text(&'a str),
+    Null,
+}
+
+impl<'a> Bind<'a> {
+    /// A text, or null.
+    pub(crate) fn opt(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
 }
 
 /// A row of either database, read by position.
@@ -95,34 +103,33 @@ pub(crate) enum DbRow {
 impl DbRow {
     pub(crate) fn int(&self, at: usize) -> Result<i64, StoreError> {
         match self {
-            Self::Sqlite(row) => row.try_get(at),
-            Self::Postgres(row) => row.try_get(at),
+            Self::Sqlite(row) => row.int(at).and_then(|value| value.ok_or_else(null)).map_err(odd),
+            Self::Postgres(row) => row.try_get(at).map_err(unread),
         }
-        .map_err(StoreError::during("reading a row"))
     }
 
     pub(crate) fn opt_int(&self, at: usize) -> Result<Option<i64>, StoreError> {
         match self {
-            Self::Sqlite(row) => row.try_get(at),
-            Self::Postgres(row) => row.try_get(at),
+            Self::Sqlite(row) => row.int(at).map_err(odd),
+            Self::Postgres(row) => row.try_get(at).map_err(unread),
         }
-        .map_err(StoreError::during("reading a row"))
     }
 
     pub(crate) fn text(&self, at: usize) -> Result<String, StoreError> {
         match self {
-            Self::Sqlite(row) => row.try_get(at),
-            Self::Postgres(row) => row.try_get(at),
+            Self::Sqlite(row) => {
+                let value = row.text(at).and_then(|value| value.ok_or_else(null)).map_err(odd);
+                value.map(str::to_owned)
+            }
+            Self::Postgres(row) => row.try_get(at).map_err(unread),
         }
-        .map_err(StoreError::during("reading a row"))
     }
 
     pub(crate) fn opt_text(&self, at: usize) -> Result<Option<String>, StoreError> {
         match self {
-            Self::Sqlite(row) => row.try_get(at),
-            Self::Postgres(row) => row.try_get(at),
+            Self::Sqlite(row) => row.text(at).map(|value| value.map(str::to_owned)).map_err(odd),
+            Self::Postgres(row) => row.try_get(at).map_err(unread),
         }
-        .map_err(StoreError::during("reading a row"))
     }
 
     /// A count or small number: never negative in our tables.
@@ -147,6 +154,20 @@ impl DbRow {
         let text = self.text(at)?;
         text.parse().map_err(|_| StoreError::Damaged { doing: "reading a row", found: text })
     }
+}
+
+const READING: &str = "reading a row";
+
+fn null() -> String {
+    "Null".to_owned()
+}
+
+const fn odd(found: String) -> StoreError {
+    StoreError::Damaged { doing: READING, found }
+}
+
+fn unread(error: sqlx::Error) -> StoreError {
+    StoreError::during(READING)(Driver::Postgres(error))
 }
 
 /// One JSON text of rows that are tuples, for [`sql_cells!`].

@@ -63,7 +63,10 @@ async fn a_batch_that_was_dropped_half_way_leaves_nothing(world: &mut World) {
             None => {}
         }
     };
-    assert!(polls > 3, "it was dropped in between: {polls}");
+    match world.db.engine() {
+        Engine::Sqlite => assert_eq!(polls, 1, "a batch waits for nothing in between"),
+        Engine::Postgres => assert!(polls > 3, "it was dropped in between: {polls}"),
+    }
     assert_eq!(replies, vec![StoreReply::Saved; 3]);
     assert_eq!(world.numbers("select count(*) from attempt").await, [3]);
     assert_eq!(world.numbers("select count(*) from leg").await, [3]);

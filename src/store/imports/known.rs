@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::Serialize;
 
 use super::write::{Plan, PlannedContact, PlannedLead, PlannedPhone, SeenRow};
-use super::{ImportJob, ImportRow, RowResult};
+use super::{ImportJob, ImportPhone, ImportRow, RowResult};
 use crate::logic::ids::{ContactId, IdMaker};
-use crate::store::db::Db;
+use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, Sql, json_cells, json_rows, sql_cells, sql_rows};
+use crate::store::sql::{Bind, DbRow, Sql, json_cells, json_rows, sql_cells, sql_rows};
 use crate::store::suppressions::person_key;
 
 /// Judges every row in order: later rows see what earlier ones of the same chunk will have written.
@@ -234,18 +234,95 @@ impl<'r> Known<'r> {
     }
 
     async fn read(db: &mut Db, job: &ImportJob, rows: &[ImportRow]) -> Result<Self, StoreError> {
-        let json = json_cells(rows.iter().map(|row| {
-            let first = row.phones.first().map(|phone| &phone.key);
-            let number = if row.external_id.is_some() { None } else { first };
-            (&row.row_key, &row.external_id, number)
-        }));
-        let numbers =
-            json_cells(rows.iter().flat_map(|row| &row.phones).map(|phone| (&phone.key,)));
         let mut known = Self::default();
-        known.read_seen(db, job, &json).await?;
-        known.read_persons(db, job, &json).await?;
-        known.read_suppressions(db, job, &numbers).await?;
+        match db.engine() {
+            Engine::Sqlite => {
+                known.ask_seen(db, job, rows)?;
+                known.ask_persons(db, job, rows)?;
+                known.ask_suppressions(db, job, rows)?;
+            }
+            Engine::Postgres => {
+                let json = json_cells(rows.iter().map(|row| {
+                    let number = by_number(row).map(|phone| &phone.key);
+                    (&row.row_key, &row.external_id, number)
+                }));
+                let phones = rows.iter().flat_map(|row| &row.phones);
+                let numbers = json_cells(phones.map(|phone| (&phone.key,)));
+                known.read_seen(db, job, &json).await?;
+                known.read_persons(db, job, &json).await?;
+                known.read_suppressions(db, job, &numbers).await?;
+            }
+        }
+        known.read_details(db, job).await?;
         Ok(known)
+    }
+
+    /// On SQLite a question of its own for each row costs less than one about all of them.
+    fn ask_seen(
+        &mut self,
+        db: &mut Db,
+        job: &ImportJob,
+        rows: &[ImportRow],
+    ) -> Result<(), StoreError> {
+        const SEEN: &str =
+            "select import_id, row_no, result from import_row where list_id = ? and row_key = ?";
+        const DRY: &str = "select ?, row_no, '' from import_seen where row_key = ?";
+        let (sql, bind) = if job.dry_run { (DRY, job.id) } else { (SEEN, job.list.0) };
+        let asked = rows.iter().map(|row| [Bind::Int(bind), Bind::Text(&row.row_key)]);
+        db.ask_each(LOOKING_ROWS, sql, asked, |place, row| {
+            let (import, row_no, result) = (row.int(0)?, row.int(1)?, row.text(2)?);
+            if let Some(asked) = rows.get(place) {
+                self.seen.insert(asked.row_key.clone(), Seen { import, row_no, result });
+            }
+            Ok(())
+        })
+    }
+
+    fn ask_persons(
+        &mut self,
+        db: &mut Db,
+        job: &ImportJob,
+        rows: &[ImportRow],
+    ) -> Result<(), StoreError> {
+        const BY_ID: &str = "select c.id, c.name, c.language, c.custom, \
+               (select count(*) from lead l where l.campaign_id = ? and l.contact_id = c.id) \
+             from contact c where c.seller_id = ? and c.external_id = ?";
+        // Several persons may have a number: the first one is meant. `+`: no index by seller, or SQLite reads every number
+        // of the seller.
+        const BY_NUMBER: &str = "select c.id, c.name, c.language, c.custom, \
+               (select count(*) from lead l where l.campaign_id = ? and l.contact_id = c.id) \
+             from contact c where c.id = (select min(p.contact_id) from phone p where +p.seller_id = ? and p.key = ?)";
+        let ids: Vec<&str> = rows.iter().filter_map(|row| row.external_id.as_deref()).collect();
+        let numbers: Vec<&str> =
+            rows.iter().filter_map(by_number).map(|phone| phone.key.as_str()).collect();
+        let (campaign, seller) = (Bind::Int(job.campaign.0), Bind::Int(job.seller.0));
+        let by_ids = ids.iter().map(|id| [campaign, seller, Bind::Text(id)]);
+        let by_keys = numbers.iter().map(|key| [campaign, seller, Bind::Text(key)]);
+        db.ask_each(LOOKING_PERSONS, BY_ID, by_ids, |place, row| {
+            let contact = self.learn_person(&row, 0)?;
+            let id = ids.get(place).copied().unwrap_or_default().to_owned();
+            self.by_external_id.insert(Cow::Owned(id), contact);
+            Ok(())
+        })?;
+        db.ask_each(LOOKING_PERSONS, BY_NUMBER, by_keys, |place, row| {
+            let contact = self.learn_person(&row, 0)?;
+            let number = numbers.get(place).copied().unwrap_or_default().to_owned();
+            self.by_number.insert(Cow::Owned(number), contact);
+            Ok(())
+        })
+    }
+
+    fn ask_suppressions(
+        &mut self,
+        db: &mut Db,
+        job: &ImportJob,
+        rows: &[ImportRow],
+    ) -> Result<(), StoreError> {
+        const NUMBER: &str = "select key from suppression where key = ? and seller_id in (?, 0) and lifted_ms is null";
+        let numbers = rows.iter().flat_map(|row| &row.phones).map(|phone| phone.key.as_str());
+        let asked =
+            numbers.chain([EVERYBODY]).map(|key| [Bind::Text(key), Bind::Int(job.seller.0)]);
+        db.ask_each(LOOKING_REFUSALS, NUMBER, asked, |_, row| self.learn_refusal(row.text(0)?))
     }
 
     async fn read_seen(
@@ -265,7 +342,7 @@ impl<'r> Known<'r> {
         );
         let (sql, bind) = if job.dry_run { (&DRY, job.id) } else { (&SEEN, job.list.0) };
         let binds = [Bind::Text(json), Bind::Int(bind)];
-        for row in db.rows("looking for known rows", sql, &binds).await? {
+        for row in db.rows(LOOKING_ROWS, sql, &binds).await? {
             let (import, row_no, result) = (row.int(1)?, row.int(2)?, row.text(3)?);
             self.seen.insert(row.text(0)?, Seen { import, row_no, result });
         }
@@ -278,8 +355,7 @@ impl<'r> Known<'r> {
         job: &ImportJob,
         json: &str,
     ) -> Result<(), StoreError> {
-        // Several persons may have a number: the first one is meant. `+`: no index by seller, or SQLite reads every number
-        // of the seller.
+        // Several persons may have a number: the first one is meant.
         const PERSONS: Sql = sql_cells!(
             [1 external_id text, 2 phone_key text],
             "select r.external_id, r.phone_key, c.id, c.name, c.language, c.custom, \
@@ -288,43 +364,54 @@ impl<'r> Known<'r> {
                then (select e.id from contact e where e.seller_id = $2 and e.external_id = r.external_id) \
                else (select min(p.contact_id) from phone p where +p.seller_id = $2 and p.key = r.phone_key) end"
         );
-        let doing = "looking for known persons";
         let binds = [Bind::Text(json), Bind::Int(job.seller.0), Bind::Int(job.campaign.0)];
-        #[derive(Serialize)]
-        struct AskedPerson {
-            contact: i64,
-            person: String,
-        }
-        let mut asked = vec![];
-        for row in db.rows(doing, &PERSONS, &binds).await? {
-            let contact = row.int(2)?;
+        for row in db.rows(LOOKING_PERSONS, &PERSONS, &binds).await? {
+            let contact = self.learn_person(&row, 2)?;
             if let Some(external_id) = row.opt_text(0)? {
                 self.by_external_id.insert(Cow::Owned(external_id), contact);
             } else if let Some(key) = row.opt_text(1)? {
                 self.by_number.insert(Cow::Owned(key), contact);
             }
-            let person = Person {
-                name: row.opt_text(3)?,
-                language: row.opt_text(4)?,
-                custom: row.text(5)?,
-                phones: BTreeMap::new(),
-                has_lead: row.flag(6)?,
-                suppressed: false,
-            };
-            if self.persons.insert(contact, person).is_none() {
-                asked.push(AskedPerson { contact, person: person_key(ContactId(contact)) });
-            }
         }
+        Ok(())
+    }
+
+    /// The columns of a person, from `first` on.
+    fn learn_person(&mut self, row: &DbRow, first: usize) -> Result<i64, StoreError> {
+        let contact = row.int(first)?;
+        let person = Person {
+            name: row.opt_text(first + 1)?,
+            language: row.opt_text(first + 2)?,
+            custom: row.text(first + 3)?,
+            phones: BTreeMap::new(),
+            has_lead: row.flag(first + 4)?,
+            suppressed: false,
+        };
+        self.persons.insert(contact, person);
+        Ok(contact)
+    }
+
+    /// Numbers and refusals of the persons that were found.
+    async fn read_details(&mut self, db: &mut Db, job: &ImportJob) -> Result<(), StoreError> {
+        #[derive(Serialize)]
+        struct AskedPerson {
+            contact: i64,
+            person: String,
+        }
+        let mut asked: Vec<AskedPerson> = (self.persons.keys().copied())
+            .map(|contact| AskedPerson { contact, person: person_key(ContactId(contact)) })
+            .collect();
         if asked.is_empty() {
             return Ok(());
         }
+        asked.sort_by_key(|asked| asked.contact);
         const PHONES: Sql = sql_rows!(
             [contact int],
             "select p.contact_id, p.key, p.position, p.kind, p.extension \
              from r join phone p on p.contact_id = r.contact"
         );
         let json = json_rows(&asked);
-        for row in db.rows(doing, &PHONES, &[Bind::Text(&json)]).await? {
+        for row in db.rows(LOOKING_PERSONS, &PHONES, &[Bind::Text(&json)]).await? {
             if let Some(person) = self.persons.get_mut(&row.int(0)?) {
                 let phone = (row.int(2)?, row.opt_text(3)?, row.opt_text(4)?);
                 person.phones.insert(row.text(1)?, phone);
@@ -335,7 +422,8 @@ impl<'r> Known<'r> {
             "select r.contact from r join suppression s on s.key = r.person \
              where s.seller_id = $2 and s.lifted_ms is null"
         );
-        for row in db.rows(doing, &REFUSED, &[Bind::Text(&json), Bind::Int(job.seller.0)]).await? {
+        let binds = [Bind::Text(&json), Bind::Int(job.seller.0)];
+        for row in db.rows(LOOKING_PERSONS, &REFUSED, &binds).await? {
             if let Some(person) = self.persons.get_mut(&row.int(0)?) {
                 person.suppressed = true;
             }
@@ -355,14 +443,29 @@ impl<'r> Known<'r> {
              and s.key in (select r.key from r union all select '')"
         );
         let binds = [Bind::Text(json), Bind::Int(job.seller.0)];
-        for row in db.rows("looking for refusals", &NUMBERS, &binds).await? {
-            let key = row.text(0)?;
-            self.everybody_suppressed |= key.is_empty();
-            self.suppressed_numbers.insert(key);
+        for row in db.rows(LOOKING_REFUSALS, &NUMBERS, &binds).await? {
+            self.learn_refusal(row.text(0)?)?;
         }
         Ok(())
     }
+
+    fn learn_refusal(&mut self, key: String) -> Result<(), StoreError> {
+        self.everybody_suppressed |= key == EVERYBODY;
+        self.suppressed_numbers.insert(key);
+        Ok(())
+    }
 }
+
+/// The number that a person without an id of the seller's is known by.
+fn by_number(row: &ImportRow) -> Option<&ImportPhone> {
+    row.phones.first().filter(|_| row.external_id.is_none())
+}
+
+/// The key of a refusal of all calls.
+const EVERYBODY: &str = "";
+const LOOKING_ROWS: &str = "looking for known rows";
+const LOOKING_PERSONS: &str = "looking for known persons";
+const LOOKING_REFUSALS: &str = "looking for refusals";
 
 /// Whether the row says anything that the database does not.
 fn differs(person: &Person, row: &ImportRow, custom: &str) -> bool {

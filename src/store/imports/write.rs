@@ -8,7 +8,7 @@ use super::ImportJob;
 use crate::store::copy::CopyRows;
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, Sql, json_cells, json_rows, sql_cells, sql_rows};
+use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
 
 /// Everything a chunk writes.
 #[derive(Default)]
@@ -78,58 +78,51 @@ impl Plan<'_> {
         classes: &[(String, i64)],
     ) -> Result<(), StoreError> {
         match db.engine() {
-            Engine::Sqlite => self.insert(db, job, classes).await?,
+            Engine::Sqlite => self.insert(db, job, classes)?,
             Engine::Postgres => self.copy(db, job, classes).await?,
         }
         self.change(db, job).await
     }
 
-    /// `or fail`: the whole transaction is undone anyhow, so SQLite need not keep a copy of every page that a statement
-    /// touches.
-    async fn insert(
+    /// Row by row: prepared once, nothing is quoted or parsed, and SQLite keeps no copy of the pages that a statement over
+    /// many rows touches.
+    fn insert(
         &self,
         db: &mut Db,
         job: &ImportJob,
         classes: &[(String, i64)],
     ) -> Result<(), StoreError> {
-        const CONTACTS: Sql = sql_cells!(
-            [0 id int, 1 external_id text, 2 name text, 3 language text, 4 custom text],
-            "insert or fail into contact (id, seller_id, external_id, name, language, custom) \
-             select id, $2, external_id, name, language, custom from r"
-        );
-        const PHONES: Sql = sql_cells!(
-            [0 id int, 1 contact int, 2 position int, 3 key text, 4 number text, 5 kind text, 6 extension text,
-             7 zones text],
-            "insert or fail into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
-             select id, $2, contact, position, key, number, kind, extension, zones from r"
-        );
-        const LEADS: Sql = sql_cells!(
-            [0 id int, 1 contact int, 2 class int, 3 rank int],
-            "insert or fail into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
-             select id, $2, contact, class, rank, 0, 0, $3 from r"
-        );
-        const SEEN: Sql = sql_cells!(
-            [0 row_key text, 1 file_row int, 2 result text],
-            "insert or fail into import_row (list_id, row_key, import_id, row_no, result) \
-             select $2, row_key, $3, file_row, result from r"
-        );
+        const CONTACT: &str = "insert into contact (id, seller_id, external_id, name, language, custom) \
+             values (?, ?, ?, ?, ?, ?)";
+        const PHONE: &str = "insert into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const LEAD: &str = "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
+             values (?, ?, ?, ?, ?, 0, 0, ?)";
+        const SEEN: &str = "insert into import_row (list_id, row_key, import_id, row_no, result) values (?, ?, ?, ?, ?)";
         let seller = Bind::Int(job.seller.0);
         let (campaign, list) = (Bind::Int(job.campaign.0), Bind::Int(job.list.0));
-        let contacts = json_cells(
-            self.contacts.iter().map(|c| (c.id, c.external_id, c.name, c.language, &c.custom)),
-        );
-        db.run(WRITING, &CONTACTS, &[Bind::Text(&contacts), seller]).await?;
-        let phones = json_cells(self.phones.iter().map(|p| {
-            (p.id, p.contact, p.position, p.key, p.number, p.kind, p.extension, &p.zones)
-        }));
-        db.run(WRITING, &PHONES, &[Bind::Text(&phones), seller]).await?;
-        let leads = json_cells(
-            self.leads.iter().map(|l| (l.id, l.contact, class_of(classes, l.class), l.rank)),
-        );
-        db.run(WRITING, &LEADS, &[Bind::Text(&leads), campaign, list]).await?;
-        let seen = json_cells(self.seen.iter().map(|s| (s.row_key, s.file_row, s.result)));
-        db.run(WRITING, &SEEN, &[Bind::Text(&seen), list, Bind::Int(job.id)]).await?;
-        Ok(())
+        let contacts = self.contacts.iter().map(|c| {
+            let [id, name, language] = [c.external_id, c.name, c.language].map(Bind::opt);
+            [Bind::Int(c.id), seller, id, name, language, Bind::Text(&c.custom)]
+        });
+        db.run_each(WRITING, CONTACT, contacts)?;
+        let phones = self.phones.iter().map(|p| {
+            let [id, contact, position] = [p.id, p.contact, p.position].map(Bind::Int);
+            let [key, number, zones] = [p.key, p.number, p.zones.as_str()].map(Bind::Text);
+            let [kind, extension] = [p.kind, p.extension].map(Bind::opt);
+            [id, seller, contact, position, key, number, kind, extension, zones]
+        });
+        db.run_each(WRITING, PHONE, phones)?;
+        let leads = self.leads.iter().map(|l| {
+            let class = Bind::Int(class_of(classes, l.class));
+            [Bind::Int(l.id), campaign, Bind::Int(l.contact), class, Bind::Int(l.rank), list]
+        });
+        db.run_each(WRITING, LEAD, leads)?;
+        let seen = self.seen.iter().map(|s| {
+            let row = Bind::Int(s.file_row);
+            [list, Bind::Text(s.row_key), Bind::Int(job.id), row, Bind::Text(s.result)]
+        });
+        db.run_each(WRITING, SEEN, seen)
     }
 
     async fn copy(

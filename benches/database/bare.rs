@@ -1,32 +1,30 @@
-//! The anchors of the database bench: what SQLite does with bare prepared statements, without anything of ours around it.
-//!
-//! A package of its own, so that its driver is built when it is asked for and the product with what it always has.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run ends")]
-#![expect(clippy::print_stdout, reason = "figures go to the bench")]
-#![expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
-
-#[path = "../../database/person.rs"]
-#[expect(dead_code, reason = "the bench writes lists of them, too")]
-mod person;
+//! The anchors: what SQLite does with bare prepared statements, without anything of ours around it. A process of its own,
+//! so that its processor time is its own.
 
 use std::io::BufRead;
 use std::path::Path;
 use std::time::Instant;
 
+use outdial::store::{Engine, ImportPace};
 use rusqlite::Connection;
 
-use person::Person;
+use crate::person::Person;
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["insert", path, rows, chunk] => {
-            insert_prepared(path.as_ref(), rows.parse().unwrap(), chunk.parse().unwrap());
+/// Whether this process is an anchor; then it has done its work.
+pub(crate) fn is_child() -> bool {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let [WORD, work, path, rest @ ..] = words.as_slice() else { return false };
+    let path = Path::new(path);
+    match (*work, rest) {
+        ("insert", [rows, commits]) => {
+            insert_prepared(path, rows.parse().unwrap(), *commits == "one commit");
         }
-        ["claim", path] => in_turns(path.as_ref(), claim),
-        ["outcomes", path] => in_turns(path.as_ref(), outcomes),
+        ("claim", []) => in_turns(path, claim),
+        ("outcomes", []) => in_turns(path, outcomes),
         other => panic!("unknown anchor {other:?}"),
     }
+    true
 }
 
 /// Works once for each number on the standard input, and says how many milliseconds it took.
@@ -73,11 +71,12 @@ fn outcomes(db: &Connection, first: i64) {
 }
 
 /// The anchor of the import: the rows that it makes, into the same tables with the same indexes, by prepared statements
-/// and with the same durability. `chunk` rows a transaction; 0: all in one.
-pub(crate) fn insert_prepared(path: &Path, rows: u64, chunk: u64) {
+/// and with the same durability. Commits as often as the import does (by its clock, not by its rows), or once.
+fn insert_prepared(path: &Path, rows: u64, one_commit: bool) {
     let db = Connection::open(path).unwrap();
     db.execute_batch(
-        "pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -32768",
+        "pragma journal_mode = wal; pragma synchronous = full; pragma cache_size = -32768; \
+         pragma wal_autocheckpoint = 16384",
     )
     .unwrap();
     let mut contact = db
@@ -98,10 +97,13 @@ pub(crate) fn insert_prepared(path: &Path, rows: u64, chunk: u64) {
     let mut seen = db
         .prepare("insert into import_row (list_id, row_key, import_id, row_no, result) values (4, ?, 5, ?, 'added')")
         .unwrap();
-    let chunk = if chunk == 0 { rows } else { chunk };
-    for first in (0..rows).step_by(usize::try_from(chunk).unwrap().max(1)) {
+    let (mut first, mut pace) = (0, ImportPace::new(Engine::Sqlite));
+    while first < rows {
+        let chunk = if one_commit { rows } else { u64::try_from(pace.rows()).unwrap() };
+        let last = rows.min(first + chunk);
+        let begun = Instant::now();
         db.execute_batch("begin immediate").unwrap();
-        for n in first..rows.min(first + chunk) {
+        for n in first..last {
             let person = Person::new(n);
             let id = (1_i64 << 32) + i64::try_from(n).unwrap() * 3;
             let (external_id, key) = (person.external_id(), person.key());
@@ -111,8 +113,13 @@ pub(crate) fn insert_prepared(path: &Path, rows: u64, chunk: u64) {
             seen.execute((format!("id:{external_id}"), i64::try_from(n).unwrap() + 1)).unwrap();
         }
         db.execute_batch("commit").unwrap();
+        pace.took(usize::try_from(last - first).unwrap(), begun.elapsed());
+        first = last;
     }
 }
+
+/// The first argument of such a process.
+pub(crate) const WORD: &str = "anchor";
 
 const CLAIM: &str = "update lead set state = 2, claimed_by = -1, claim_no = ?1, fence = fence + 1, gate = null \
      where id in (select id from (select * from (select id, rank from lead where state = 0 and promised = 0 \

@@ -1,0 +1,252 @@
+//! A connection to a SQLite file: prepared statements on the thread that asks.
+//!
+//! Nothing here waits for a runtime: a statement runs to its end in the call. Whoever has something else to do meanwhile
+//! gives the connection to a thread of its own (`runtime::store_link`); in return nothing is handed over between threads
+//! for each statement, which cost more than most statements do.
+
+use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, Connection, Error, OpenFlags, ToSql};
+
+use crate::store::sql::Bind;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct SqliteFile {
+    conn: Connection,
+}
+
+/// One row, its values copied.
+#[derive(Debug)]
+pub(crate) struct SqliteRow(Box<[Value]>);
+
+impl SqliteFile {
+    /// Opens what the rest of an address behind `sqlite:` names, made where missing; `pragmas` are set in their order.
+    ///
+    /// # Errors
+    /// In words, where it is no such address; else as SQLite says.
+    pub(super) fn open(
+        address: &str,
+        patience: Duration,
+        pragmas: &[(&str, &str)],
+    ) -> Result<Self, OpenError> {
+        let (name, flags) = place(address)?;
+        let conn = Connection::open_with_flags(name, flags)?;
+        conn.busy_timeout(patience)?;
+        for (name, value) in pragmas {
+            // Some answer with a row.
+            conn.pragma_update(None, name, value)?;
+        }
+        conn.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { conn })
+    }
+
+    /// Runs a statement to its end and says how many rows it changed.
+    pub(super) fn run(&self, text: &str, binds: &[Bind<'_>]) -> Result<u64, Error> {
+        let mut statement = self.conn.prepare_cached(text)?;
+        bind(&mut statement, binds)?;
+        finish(&mut statement)?;
+        Ok(self.conn.changes())
+    }
+
+    /// Runs a statement once for each of `rows`, whose parameters stand in the order of the text (`?`).
+    pub(super) fn run_each<'b, const N: usize>(
+        &self,
+        text: &str,
+        rows: impl Iterator<Item = [Bind<'b>; N]>,
+    ) -> Result<(), Error> {
+        let mut statement = self.conn.prepare_cached(text)?;
+        for row in rows {
+            for (at, bind) in (1..).zip(&row) {
+                statement.raw_bind_parameter(at, bind)?;
+            }
+            finish(&mut statement)?;
+        }
+        Ok(())
+    }
+
+    /// Likewise a question: `found` hears of each row of each answer, with the place of its question.
+    pub(super) fn ask_each<'b, const N: usize>(
+        &self,
+        text: &str,
+        rows: impl Iterator<Item = [Bind<'b>; N]>,
+        mut found: impl FnMut(usize, SqliteRow),
+    ) -> Result<(), Error> {
+        let mut statement = self.conn.prepare_cached(text)?;
+        for (place, row) in rows.enumerate() {
+            for (at, bind) in (1..).zip(&row) {
+                statement.raw_bind_parameter(at, bind)?;
+            }
+            let columns = statement.column_count();
+            let mut answer = statement.raw_query();
+            while let Some(row) = answer.next()? {
+                found(place, SqliteRow::of(row, columns)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a statement and reads all its rows.
+    pub(super) fn rows(&self, text: &str, binds: &[Bind<'_>]) -> Result<Vec<SqliteRow>, Error> {
+        let mut statement = self.conn.prepare_cached(text)?;
+        bind(&mut statement, binds)?;
+        let columns = statement.column_count();
+        let (mut rows, mut answer) = (vec![], statement.raw_query());
+        while let Some(row) = answer.next()? {
+            rows.push(SqliteRow::of(row, columns)?);
+        }
+        Ok(rows)
+    }
+
+    /// Runs a file of statements.
+    pub(super) fn script(&self, text: &str) -> Result<(), Error> {
+        self.conn.execute_batch(text)
+    }
+
+    /// Closes it: the last one to do so moves the log into the file.
+    pub(super) fn close(self) -> Result<(), Error> {
+        self.conn.close().map_err(|(_, error)| error)
+    }
+}
+
+impl SqliteRow {
+    fn of(row: &rusqlite::Row<'_>, columns: usize) -> Result<Self, Error> {
+        (0..columns).map(|at| Ok(row.get_ref(at)?.try_into()?)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The integer in a column; `None`: null. An `Err` says what is there instead.
+    pub(super) fn int(&self, at: usize) -> Result<Option<i64>, String> {
+        match self.0.get(at) {
+            Some(Value::Integer(value)) => Ok(Some(*value)),
+            Some(Value::Null) => Ok(None),
+            other => Err(kind(other)),
+        }
+    }
+
+    /// Likewise a text.
+    pub(super) fn text(&self, at: usize) -> Result<Option<&str>, String> {
+        match self.0.get(at) {
+            Some(Value::Text(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            other => Err(kind(other)),
+        }
+    }
+}
+
+/// Never the value itself: it may be a person's.
+fn kind(value: Option<&Value>) -> String {
+    value.map_or_else(|| "no column".to_owned(), |value| value.data_type().to_string())
+}
+
+/// Why a file was not opened.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    /// The address is none of ours.
+    Address(String),
+    /// SQLite refuses.
+    Sqlite(Error),
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// File name and flags: `FILE` (percent-encoded), `:memory:`, or `NAME?mode=memory`, which all connections of the process
+/// that say the same name share.
+fn place(address: &str) -> Result<(String, OpenFlags), OpenError> {
+    let address = address.strip_prefix("//").unwrap_or(address);
+    let (path, options) = address.split_once('?').map_or((address, None), |(a, b)| (a, Some(b)));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let shared = OpenFlags::SQLITE_OPEN_MEMORY | OpenFlags::SQLITE_OPEN_SHARED_CACHE;
+    let flags = match options {
+        None | Some("mode=rwc") => flags,
+        Some("mode=memory") => flags | shared | OpenFlags::SQLITE_OPEN_URI,
+        Some(other) => {
+            return Err(OpenError::Address(format!("unknown option `{other}` behind the file")));
+        }
+    };
+    let name = percent_decode_str(path).decode_utf8();
+    let name = name.map_err(|_| OpenError::Address("the file's name is not UTF-8".to_owned()))?;
+    Ok((name.into_owned(), flags))
+}
+
+/// Parameters are `$1`, `$2`, …: to SQLite these are names, counted by their first appearance.
+fn bind(statement: &mut CachedStatement<'_>, binds: &[Bind<'_>]) -> Result<(), Error> {
+    for at in 1..=statement.parameter_count() {
+        let number = statement.parameter_name(at).and_then(|name| name.get(1..)?.parse().ok());
+        let value = number.and_then(|number: usize| binds.get(number.checked_sub(1)?));
+        let Some(value) = value else {
+            return Err(Error::InvalidParameterCount(at, binds.len()));
+        };
+        statement.raw_bind_parameter(at, value)?;
+    }
+    Ok(())
+}
+
+/// To the last row: a statement that returns some has done everything only then.
+fn finish(statement: &mut CachedStatement<'_>) -> Result<(), Error> {
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+impl ToSql for Bind<'_> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, Error> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Bind::Int(value) => ValueRef::Integer(*value),
+            Bind::Text(text) => ValueRef::Text(text.as_bytes()),
+            Bind::Null => ValueRef::Null,
+        }))
+    }
+}
+
+/// Prepared statements kept per connection: more than we have.
+const STATEMENTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_file_or_a_place_in_memory() {
+        let name = |address| place(address).map(|(name, _)| name).ok();
+        assert_eq!(name("//outdial.db").as_deref(), Some("outdial.db"));
+        assert_eq!(name("a%3fb%25.db").as_deref(), Some("a?b%.db"));
+        assert_eq!(name("file:w?mode=memory").as_deref(), Some("file:w"));
+        assert!(matches!(place("x.db?mode=ro"), Err(OpenError::Address(_))));
+    }
+
+    #[test]
+    fn parameters_go_by_their_numbers_wherever_they_stand() {
+        let file = SqliteFile::open(":memory:", Duration::ZERO, &[]).unwrap();
+        let binds = [Bind::Int(1), Bind::Text("two"), Bind::Null];
+        let rows = file.rows("select $2, $1, $3, $2", &binds).unwrap();
+        assert_eq!((rows[0].text(0), rows[0].int(1)), (Ok(Some("two")), Ok(Some(1))));
+        assert_eq!((rows[0].int(2), rows[0].text(3)), (Ok(None), Ok(Some("two"))));
+        assert_eq!(rows[0].int(0), Err("Text".to_owned()), "what is there, not its value");
+        assert!(file.rows("select $4", &binds).is_err(), "nothing is bound to it");
+    }
+
+    #[test]
+    fn a_statement_runs_for_each_row_and_changed_rows_are_counted() {
+        let file = SqliteFile::open(":memory:", Duration::ZERO, &[]).unwrap();
+        file.script("create table t (a integer primary key, b text); create index i on t (b)")
+            .unwrap();
+        let rows = [1, 2, 3].map(|n| [Bind::Int(n), Bind::Text("b")]);
+        file.run_each("insert into t (a, b) values (?, ?)", rows.into_iter()).unwrap();
+        assert_eq!(file.run("update t set b = 'c' where a >= $1", &[Bind::Int(2)]).unwrap(), 2);
+        let asked = [1, 9, 3].map(|n| [Bind::Int(n)]);
+        let mut found = vec![];
+        file.ask_each("select b from t where a = ?", asked.into_iter(), |place, row| {
+            found.push((place, row.text(0).unwrap().unwrap().to_owned()));
+        })
+        .unwrap();
+        assert_eq!(found, [(0, "b".to_owned()), (2, "c".to_owned())]);
+    }
+}

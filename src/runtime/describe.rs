@@ -94,6 +94,11 @@ pub(super) fn milestone(command: &StoreCommand) {
         | StoreCommand::DrawShare(_)
         | StoreCommand::NodeEnded { .. }
         | StoreCommand::Count { .. } => {}
+        StoreCommand::Learned(learned) => {
+            if let Some(wrong) = &learned.unreadable {
+                tracing::warn!(campaign = %learned.campaign, wrong, "what was learned cannot be read: pacing begins cold");
+            }
+        }
     }
 }
 
@@ -180,6 +185,7 @@ fn store_command(command: &StoreCommand) -> String {
             format!("campaign_mode {campaign:?} {mode:?}")
         }
         StoreCommand::Heartbeat { .. } => "heartbeat".to_owned(),
+        StoreCommand::Learned(learned) => format!("learned {:?}", learned.campaign),
         StoreCommand::Count { campaign } => format!("count {campaign:?}"),
         StoreCommand::Account { campaign, window } => format!("account {campaign:?} {window:?}"),
         StoreCommand::Look(look) => format!("look take_lapsed={}", look.take_lapsed),

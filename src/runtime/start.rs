@@ -349,6 +349,7 @@ async fn dialer_start(
             first_run: row.first_run,
             classes: store::calling_classes(db, row.id).await?,
             paused: row.paused,
+            learned: store::learned(db, row.id).await?,
         });
     }
     let names: Vec<&str> = settings.agents.iter().map(|agent| agent.name.as_str()).collect();

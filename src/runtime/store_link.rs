@@ -130,6 +130,7 @@ fn settled(reply: Result<StoreReply, StoreError>, command: &StoreCommand) -> Sto
         | StoreCommand::Disposition(_)
         | StoreCommand::Suppress(_)
         | StoreCommand::AgentState(_)
+        | StoreCommand::Learned(_)
         | StoreCommand::Account { .. }
         | StoreCommand::Look(_)
         | StoreCommand::DrawShare(_)

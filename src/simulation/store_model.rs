@@ -250,7 +250,9 @@ impl StoreModel {
             StoreCommand::NodeEnded { at: _ } => self.cluster.end(epoch),
             StoreCommand::Release(release) => self.release(epoch, release),
             // Nothing that a reply or a later decision depends on.
-            StoreCommand::CampaignMode { .. } | StoreCommand::AgentState(_) => {}
+            StoreCommand::CampaignMode { .. }
+            | StoreCommand::AgentState(_)
+            | StoreCommand::Learned(_) => {}
             StoreCommand::LegAnswered(answered) => {
                 if let Some(attempt) = answered.attempt {
                     self.calls.change(attempt, |row| {

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use crate::logic::dialer::{
     AgentLeg, AgentStateRecord, CampaignState, Claim, DispositionRecord, DrawShare, Intent,
-    LegAnswered, LegEnded, Look, OutcomeRecord, Release, StoreCommand, StoreReply, Suppress,
-    effect_order,
+    Learned, LegAnswered, LegEnded, Look, OutcomeRecord, Release, StoreCommand, StoreReply,
+    Suppress, effect_order,
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::settings::DialMode;
@@ -18,8 +18,8 @@ use crate::store::error::StoreError;
 use crate::store::events::Event;
 use crate::store::nodes::NodeIdentity;
 use crate::store::{
-    agents, audit, campaigns, dispositions, events, intents, leads, ledger, legs, nodes, outcomes,
-    recovery, shares, suppressions,
+    agents, audit, campaigns, dispositions, events, intents, leads, ledger, legs, models, nodes,
+    outcomes, recovery, shares, suppressions,
 };
 
 /// Runs `commands` in one transaction and returns their replies in the same order.
@@ -158,6 +158,11 @@ impl Batch<'_> {
                     }
                 }
                 Group::AgentState(items) => agents::write_states(self, &items).await?,
+                Group::Learned(items) => {
+                    for (_, learned) in items {
+                        models::write(self, learned).await?;
+                    }
+                }
                 Group::Count(items) => {
                     for (at, campaign) in items {
                         place(at, leads::count(self.db, campaign).await?);
@@ -211,6 +216,7 @@ enum Group<'c> {
     Claim(Vec<Placed<'c, Claim>>),
     Intent(Vec<Placed<'c, Intent>>),
     AgentState(Vec<Placed<'c, AgentStateRecord>>),
+    Learned(Vec<Placed<'c, Learned>>),
     Count(Vec<(usize, CampaignId)>),
     Account(Vec<ledger::Asked>),
     DrawShare(Vec<Placed<'c, DrawShare>>),
@@ -300,6 +306,7 @@ fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
             StoreCommand::Claim(item) => add!(groups, Claim, (at, item)),
             StoreCommand::Intent(item) => add!(groups, Intent, (at, &**item)),
             StoreCommand::AgentState(item) => add!(groups, AgentState, (at, item)),
+            StoreCommand::Learned(item) => add!(groups, Learned, (at, &**item)),
             StoreCommand::Count { campaign } => add!(groups, Count, (at, *campaign)),
             StoreCommand::Account { campaign, window } => {
                 let asked = ledger::Asked { at, campaign: campaign.0, starts: window.0 };

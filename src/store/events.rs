@@ -46,6 +46,8 @@ kinds! {
     CampaignState = "campaign_state";
     /// A person changed a campaign's dial mode.
     CampaignMode = "campaign_mode";
+    /// What a campaign's pacing engine had learned could not be read: it began cold.
+    ModelUnreadable = "model_unreadable";
     /// A list began to come in.
     ImportStarted = "import_started";
     /// A list was read to its end.

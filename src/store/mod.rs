@@ -36,6 +36,7 @@ mod leads;
 mod ledger;
 mod legs;
 mod migrations;
+mod models;
 mod moving;
 mod nodes;
 mod outcomes;
@@ -69,6 +70,7 @@ pub use imports::{
 };
 pub use intents::ask_gates;
 pub use migrations::{MIGRATIONS, Migrated, Migration};
+pub use models::learned;
 pub use moving::{Copied, CopyError, Side, copy_installation, reopen};
 pub use nodes::{LiveNode, NewNode, NodeIdentity, live_node, next_epoch, register_node};
 pub use recovery::take_over;

@@ -311,6 +311,7 @@ impl Floor {
                 first_run: self.style.begins,
                 classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
                 paused: false,
+                learned: None,
             }],
             agents: (1..).map(AgentId).zip(plan::agents(self.style.agents)).collect(),
             trunks: vec![outdial::logic::settings::TrunkSettings {

@@ -171,6 +171,7 @@ const fn store_word(command: &StoreCommand) -> &'static str {
         StoreCommand::CampaignState { .. } => "campaign state",
         StoreCommand::Heartbeat { .. } => "heartbeat",
         StoreCommand::CampaignMode { .. } => "campaign mode",
+        StoreCommand::Learned(_) => "learned",
         StoreCommand::Count { .. } => "count",
         StoreCommand::Account { .. } => "account",
         StoreCommand::Look(_) => "look",

@@ -7,7 +7,7 @@ use outdial::logic::ids::IdMaker;
 use outdial::logic::node::NodeStart;
 use outdial::logic::time::UtcMs;
 use outdial::store::{
-    Db, NewNode, NodeIdentity, begin_import, calling_classes, finish_import, import_rows,
+    Db, NewNode, NodeIdentity, begin_import, calling_classes, finish_import, import_rows, learned,
     next_epoch, register_node, take_over, upsert_agents, upsert_campaign, upsert_list,
 };
 
@@ -53,6 +53,7 @@ pub(crate) async fn start(
             first_run: row.first_run,
             classes: calling_classes(db, row.id).await.unwrap(),
             paused: row.paused,
+            learned: learned(db, row.id).await.unwrap(),
         });
     }
     let names: Vec<&str> = plan.agents.iter().map(|agent| agent.name.as_str()).collect();

@@ -321,6 +321,7 @@ impl Rules {
                 | StoreCommand::DrawShare(_)
                 | StoreCommand::NodeEnded { .. }
                 | StoreCommand::Heartbeat { .. }
+                | StoreCommand::Learned(_)
                 | StoreCommand::Count { .. } => None,
             };
             if let Some(suppress) = suppress {

@@ -92,6 +92,12 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     world
         .twice(&[StoreCommand::CampaignMode { campaign, mode: DialMode::Progressive, at, by }])
         .await;
+    let mut learned =
+        Learned { campaign, body: "one".to_owned(), unreadable: Some("torn".to_owned()), at };
+    world.twice(&[StoreCommand::Learned(Box::new(learned.clone()))]).await;
+    learned = Learned { body: "two".to_owned(), unreadable: None, ..learned };
+    world.twice(&[StoreCommand::Learned(Box::new(learned))]).await;
+    assert_eq!(outdial::store::learned(&mut world.db, campaign).await.unwrap().unwrap(), "two");
     world.twice(&[StoreCommand::NodeEnded { at }]).await;
 
     let events = all(world).await;
@@ -110,6 +116,7 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
         EventKind::Suppression,
         EventKind::CampaignState,
         EventKind::CampaignMode,
+        EventKind::ModelUnreadable,
         EventKind::NodeEnded,
     ];
     assert_eq!(kinds, told.map(EventKind::as_str));
@@ -117,7 +124,7 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
         assert!(told.contains(kind), "{kind:?} has no change here");
     }
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (1..=14).collect::<Vec<_>>());
+    assert_eq!(seqs, (1..=15).collect::<Vec<_>>());
 
     let started = &events[4];
     assert_eq!(started.body["campaign"], campaign.to_string());

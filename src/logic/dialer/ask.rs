@@ -258,6 +258,7 @@ impl Dialer {
     ) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         let at = room.change(now, state);
+        self.save_learned(now, campaign, out);
         let command = StoreCommand::CampaignState { campaign, state, at, by: "control".to_owned() };
         self.store(command, Waiting::Told(asker), out);
     }
@@ -274,7 +275,7 @@ impl Dialer {
         if let Some(room) = self.rooms.get_mut(&campaign) {
             room.settings.mode = mode;
         }
-        self.set_forecast(now, campaign);
+        self.set_forecast(now, campaign, out);
         // The database takes an earlier change for a repeat.
         self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
         let by = "control".to_owned();

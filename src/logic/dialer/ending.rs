@@ -125,6 +125,9 @@ impl Dialer {
         let phones = now.tick + PHONES_CLOSE;
         self.ending = Ending::Closing { phones, all: now.tick + OLD_LEGS_CLOSE };
         self.deadlines.set(Timer::Ending, Some(phones));
+        for campaign in self.rooms.keys().copied().collect::<Vec<CampaignId>>() {
+            self.save_learned(now, campaign, out);
+        }
         for agent in self.desks.keys().copied().collect::<Vec<AgentId>>() {
             let leg = self.desks.get(&agent).and_then(|desk| desk.leg);
             self.desk_event(now, agent, agent::Event::LogOut, out);

@@ -11,7 +11,7 @@ use crate::logic::dialer::call::Call;
 use crate::logic::dialer::command::PacingLine;
 use crate::logic::dialer::desk::Desk;
 use crate::logic::dialer::room::Room;
-use crate::logic::dialer::{Dialer, Timer};
+use crate::logic::dialer::{Action, Dialer, Learned, StoreCommand, StoreHealth, Timer, Waiting};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::predictive::{
@@ -34,6 +34,10 @@ pub(super) struct Forecast {
     left: usize,
     small_team: bool,
     decision: Option<Decision>,
+    /// When what it has learned was last written.
+    saved: Tick,
+    /// Something since.
+    learned: bool,
 }
 
 /// What an agent did last, for the engine: it learns how long talks and wrap-up last.
@@ -46,16 +50,26 @@ pub(super) struct Doing {
 }
 
 impl Forecast {
-    pub(super) fn new(cap_ppm: u32) -> Self {
-        Self {
-            engine: Predictor::new(f64::from(cap_ppm) / 1e6),
+    /// With what an earlier engine had learned; where that cannot be read, cold, and with the reason.
+    fn new(now: Now, cap_ppm: u32, learned: Option<&str>) -> (Self, Option<String>) {
+        let cap = f64::from(cap_ppm) / 1e6;
+        let (engine, unreadable) = match learned.map(|text| Predictor::recall(cap, text)) {
+            None => (Predictor::new(cap), None),
+            Some(Ok(engine)) => (engine, None),
+            Some(Err(wrong)) => (Predictor::new(cap), Some(wrong.to_string())),
+        };
+        let forecast = Self {
+            engine,
             seen: vec![],
             window: None,
             due: true,
             left: 0,
             small_team: false,
             decision: None,
-        }
+            saved: now.tick,
+            learned: false,
+        };
+        (forecast, unreadable)
     }
 
     /// Asks the engine as soon as all that happens now is known.
@@ -126,6 +140,7 @@ impl Forecast {
         self.left = decision.launch;
         self.decision = Some(decision);
         self.due = false;
+        self.learned = true;
     }
 
     /// Begins the balance of a window with what it holds.
@@ -171,25 +186,60 @@ impl Doing {
 
 impl Dialer {
     /// Makes or ends the engine of a campaign whose mode was set.
-    pub(super) fn set_forecast(&mut self, now: Now, campaign: CampaignId) {
+    pub(super) fn set_forecast(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         let predicts = matches!(room.settings.mode, DialMode::Predictive);
         if predicts && room.forecast.is_none() {
-            room.forecast = Some(Box::new(Forecast::new(room.settings.abandon.cap_ppm)));
+            let (cap_ppm, learned) = (room.settings.abandon.cap_ppm, room.learned.as_deref());
+            let (forecast, unreadable) = Forecast::new(now, cap_ppm, learned);
+            room.forecast = Some(Box::new(forecast));
             self.deadlines.set(Timer::Forecast(campaign), Some(now.tick + EVERY));
-        } else if !predicts {
+            if unreadable.is_some() {
+                self.save_forecast(now, campaign, unreadable, out);
+            }
+        } else if !predicts && room.forecast.is_some() {
+            self.save_forecast(now, campaign, None, out);
+            let Some(room) = self.rooms.get_mut(&campaign) else { return };
             room.forecast = None;
             self.deadlines.set(Timer::Forecast(campaign), None);
         }
     }
 
     /// Half a second has passed.
-    pub(super) fn forecast_due(&mut self, now: Now, campaign: CampaignId) {
+    pub(super) fn forecast_due(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
-        if let Some(forecast) = &mut room.forecast {
-            forecast.ask_soon();
-            self.deadlines.set(Timer::Forecast(campaign), Some(now.tick + EVERY));
+        let Some(forecast) = &mut room.forecast else { return };
+        forecast.ask_soon();
+        let stale = now.tick.since(forecast.saved) >= SAVED_EVERY;
+        self.deadlines.set(Timer::Forecast(campaign), Some(now.tick + EVERY));
+        if stale && self.health == StoreHealth::Ok {
+            self.save_learned(now, campaign, out);
         }
+    }
+
+    /// Has what the engine has learned written, if that is anything new.
+    pub(super) fn save_learned(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
+        let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
+        if forecast.is_some_and(|forecast| forecast.learned) {
+            self.save_forecast(now, campaign, None, out);
+        }
+    }
+
+    fn save_forecast(
+        &mut self,
+        now: Now,
+        campaign: CampaignId,
+        unreadable: Option<String>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        let Some(forecast) = &mut room.forecast else { return };
+        forecast.saved = now.tick;
+        forecast.learned = false;
+        let body = forecast.engine.remember();
+        room.learned = Some(body.clone());
+        let learned = Learned { campaign, body, unreadable, at: now.utc };
+        self.store(StoreCommand::Learned(Box::new(learned)), Waiting::Fact, out);
     }
 
     /// Asks the engine of a campaign, if it is to be asked now.
@@ -401,6 +451,8 @@ fn count(number: usize) -> u64 {
 
 /// How often the engine is asked though nothing happened.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often what is learned is written.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
 /// From so many agents on prediction helps.
 const SMALL_TEAM: usize = 2;
 /// Most facts that wait for the engine: more than half a second can bring.

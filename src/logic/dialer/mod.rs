@@ -205,7 +205,7 @@ impl Dialer {
         }
         for campaign in dialer.rooms.keys().copied().collect::<Vec<_>>() {
             dialer.deadlines.set(Timer::Room(campaign), Some(now.tick));
-            dialer.set_forecast(now, campaign);
+            dialer.set_forecast(now, campaign, out);
         }
         dialer
     }
@@ -245,7 +245,7 @@ impl Dialer {
                 }
                 Timer::Line(line) => self.grant(now, line, out),
                 Timer::Room(campaign) => self.fill_room(now, campaign, out),
-                Timer::Forecast(campaign) => self.forecast_due(now, campaign),
+                Timer::Forecast(campaign) => self.forecast_due(now, campaign, out),
                 Timer::Heartbeat => self.heartbeat(now, out),
                 Timer::Share(line) => self.settle_share(now, line, out),
                 // What follows is decided after every input.

@@ -34,6 +34,8 @@ pub(super) struct Room {
     pub(super) credit: Credit,
     /// In predictive mode.
     pub(super) forecast: Option<Box<Forecast>>,
+    /// What an earlier engine had learned.
+    pub(super) learned: Option<String>,
     days: Option<AbandonWindows>,
     /// Claimed and not yet dialed, in order.
     pub(super) leads: VecDeque<ClaimedLead>,
@@ -85,6 +87,7 @@ impl Room {
             windows: AbandonWindows::new(abandon, start.first_run).ok(),
             credit: Credit::new(abandon.cap_ppm),
             forecast: None,
+            learned: start.learned,
             days: AbandonWindows::new(&by_day, start.first_run).ok(),
             id: start.id,
             seller: start.seller,

@@ -57,6 +57,8 @@ pub struct CampaignStart {
     pub classes: Vec<(ClassId, String)>,
     /// Whether it was paused when the last process ended.
     pub paused: bool,
+    /// What its engine had learned, in predictive mode.
+    pub learned: Option<String>,
 }
 
 /// An attempt without an outcome, made by an earlier process.

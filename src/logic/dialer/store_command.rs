@@ -99,6 +99,8 @@ pub enum StoreCommand {
         /// Who changed it.
         by: String,
     },
+    /// What the engine of a campaign in predictive mode has learned: what it knew before is replaced. Reply: `Done`.
+    Learned(Box<Learned>),
     /// This node lives. Reply: `Done`, or `Refused(Gate::NodeLease)` when the node's row is gone.
     Heartbeat {
         /// New end of the lease.
@@ -127,6 +129,19 @@ pub enum StoreCommand {
         /// Start of the window.
         window: UtcMs,
     },
+}
+
+/// See [`StoreCommand::Learned`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// As [`crate::logic::pacing::predictive::Predictor::remember`] writes it.
+    pub body: String,
+    /// What was wrong with the text that this one replaces, where it could not be read.
+    pub unreadable: Option<String>,
+    /// When.
+    pub at: UtcMs,
 }
 
 /// See [`StoreCommand::Claim`].

@@ -60,6 +60,7 @@ fn rank(command: &StoreCommand, intended: &Intended) -> u8 {
         StoreCommand::Claim(_) => 12,
         StoreCommand::Intent(_) => 13,
         StoreCommand::AgentState(_) => 30,
+        StoreCommand::Learned(_) => 29,
         StoreCommand::Count { .. } => 31,
         StoreCommand::Account { .. } => 32,
         StoreCommand::DrawShare(_) => 33,

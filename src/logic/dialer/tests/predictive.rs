@@ -136,3 +136,61 @@ fn another_window_begins_with_a_balance_of_its_own() {
     run.pass(Duration::from_secs(2));
     assert!(before > 3.0 && pacing(&run).credit <= 0.5, "{before} {:?}", pacing(&run));
 }
+
+/// What was written of what a run has learned, and what was wrong with the text before.
+fn learned(run: &Run) -> Vec<(&str, Option<&str>)> {
+    run.rows
+        .iter()
+        .filter_map(|row| {
+            let StoreCommand::Learned(learned) = row else { return None };
+            Some((learned.body.as_str(), learned.unreadable.as_deref()))
+        })
+        .collect()
+}
+
+/// A run that is switched to predictive mode and finds this text.
+fn with_learned(text: &str) -> Run {
+    let account = Account { answered: 1_000, ..Account::default() };
+    let mut run = Run::with_ledger(account, 100, &["a", "b", "c", "d"], |_| {}).ready();
+    run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().learned = Some(text.to_owned());
+    let (campaign, mode) = ("test".to_owned(), "predictive".to_owned());
+    run.command(Command::CampaignMode { campaign, mode, ratio: None });
+    run.pass(Duration::from_secs(1));
+    run
+}
+
+#[test]
+fn what_is_learned_is_written_every_minute_and_at_the_end_and_a_restart_knows_it() {
+    let mut run = predictive(&["a", "b", "c", "d"], 1_000);
+    let mut answered = 0;
+    while learned(&run).is_empty() || answered < 25 {
+        for leg in run.dialed().into_iter().skip(answered).collect::<Vec<_>>() {
+            run.leg(leg, LegEvent::Ringing);
+            run.leg(leg, LegEvent::Answered(dialog()));
+            run.leg(leg, LegEvent::Ended { by_peer: true, q850: None });
+            answered += 1;
+        }
+        run.pass(Duration::from_secs(1));
+    }
+    assert!(run.now.tick.since(Tick::START) >= Duration::from_secs(60));
+    let before = learned(&run).len();
+    run.command(Command::CampaignPause { campaign: "test".to_owned() });
+    run.input(Input::Shutdown);
+    run.pass(Duration::from_secs(40));
+    let last = learned(&run).last().unwrap().0.to_owned();
+    assert!(run.finished && learned(&run).len() > before);
+    let again = with_learned(&last);
+    assert_ne!(again.view().campaigns[0].held_by, Some("cold_start"));
+    assert!((pacing(&again).level - 1.0).abs() > 0.1, "{:?}", pacing(&again));
+    assert_eq!(learned(&again), []);
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_replaced_and_the_campaign_begins_cold() {
+    let run = with_learned("{\"version\": 9}");
+    let told = learned(&run);
+    assert!(matches!(told[..], [(_, Some(wrong))] if wrong.contains("first line")), "{told:?}");
+    assert!(told[0].0.starts_with("outdial pacing 1"));
+    assert_eq!(run.view().campaigns[0].held_by, Some("cold_start"));
+    assert_eq!(run.dialed().len(), 6, "it dials all the same");
+}

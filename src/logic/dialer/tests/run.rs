@@ -127,6 +127,7 @@ impl Run {
                     first_run: now.utc,
                     classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
                     paused: false,
+                    learned: None,
                 })
                 .collect(),
             agents: agents.iter().zip(1..).map(|(name, id)| (AgentId(id), agent(name))).collect(),

@@ -61,6 +61,24 @@ impl AnswerLevel {
         self.level() * (1.0 + 0.5 * self.doubt())
     }
 
+    /// What is remembered of it.
+    #[must_use]
+    pub const fn numbers(&self) -> [f64; 5] {
+        let Self { slow, fast, answers } = self;
+        [slow.seen, slow.expected, fast.seen, fast.expected, *answers]
+    }
+
+    /// Takes back what was remembered; `false`: that is no level.
+    pub fn set(&mut self, numbers: &[f64]) -> bool {
+        let &[slow_seen, slow_expected, fast_seen, fast_expected, answers] = numbers else {
+            return false;
+        };
+        self.slow = Filter { seen: slow_seen, expected: slow_expected };
+        self.fast = Filter { seen: fast_seen, expected: fast_expected };
+        self.answers = answers;
+        numbers.iter().all(|number| *number >= 0.0)
+    }
+
     /// Live answers ever seen.
     #[must_use]
     pub const fn answers(&self) -> f64 {

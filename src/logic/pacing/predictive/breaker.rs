@@ -29,6 +29,21 @@ impl Breaker {
         }
     }
 
+    /// What is remembered of it.
+    #[must_use]
+    pub const fn numbers(&self) -> [f64; 4] {
+        let Self { recent, usual } = self;
+        [recent.died, recent.all, usual.died, usual.all]
+    }
+
+    /// Takes back what was remembered; `false`: those are no shares.
+    pub fn set(&mut self, numbers: &[f64]) -> bool {
+        let &[recent_died, recent_all, usual_died, usual_all] = numbers else { return false };
+        self.recent = Share { died: recent_died, all: recent_all };
+        self.usual = Share { died: usual_died, all: usual_all };
+        recent_died >= 0.0 && usual_died >= 0.0 && recent_all > 0.0 && usual_all > 0.0
+    }
+
     /// Only probes go out.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -126,6 +126,29 @@ impl LifeTable {
         self.seen.iter().zip(&self.prior).map(|(seen, prior)| self.mix(seen, prior))
     }
 
+    /// What is remembered of it: exposure, events and exits of each bin.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<f64> {
+        let cells = self.seen.iter();
+        cells
+            .flat_map(|cell| [cell.exposure, cell.events, cell.exits])
+            .map(|number| number / self.weight)
+            .collect()
+    }
+
+    /// Takes back what was remembered; `false`: those are not the cells of this table.
+    pub fn set(&mut self, numbers: &[f64]) -> bool {
+        let (cells, rest) = numbers.as_chunks();
+        if cells.len() != self.seen.len() || !rest.is_empty() {
+            return false;
+        }
+        self.weight = 1.0;
+        for (cell, [exposure, events, exits]) in self.seen.iter_mut().zip(cells) {
+            *cell = Cell { exposure: *exposure, events: *events, exits: *exits };
+        }
+        numbers.iter().all(|number| *number >= 0.0)
+    }
+
     /// The bins.
     #[must_use]
     pub const fn bins(&self) -> &Bins {

@@ -14,6 +14,7 @@ pub mod breaker;
 pub mod chance;
 pub mod life_table;
 pub mod look_ahead;
+pub mod memory;
 pub mod threshold;
 
 use std::collections::BTreeMap;

@@ -92,6 +92,23 @@ impl Threshold {
         self.credit
     }
 
+    /// What is remembered of it.
+    #[must_use]
+    pub const fn numbers(&self) -> [f64; 5] {
+        [self.credit, self.log_level, self.a_second, self.machines, self.heard]
+    }
+
+    /// Takes back what was remembered; `false`: that is no balance.
+    pub fn set(&mut self, numbers: &[f64]) -> bool {
+        let &[credit, log_level, a_second, machines, heard] = numbers else { return false };
+        self.credit = credit;
+        self.log_level = log_level.clamp(libm::log(LEAST_LEVEL), libm::log(MOST));
+        self.a_second = a_second;
+        self.machines = machines;
+        self.heard = heard;
+        a_second >= 0.0 && machines >= 0.0 && heard >= machines && heard > 0.0
+    }
+
     /// Live answers per second of late.
     #[must_use]
     pub const fn a_second(&self) -> f64 {

@@ -65,6 +65,8 @@ pub(crate) enum Verb {
     Suppress(SuppressArgs),
     /// Be the pacing engine of a simulator: JSON lines in, how many calls to start out
     Pace,
+    /// Ask the pacing engine again what a journal says it was asked; exit code 1 where it decides otherwise now
+    Replay(ReplayArgs),
     /// Pause and resume campaigns of a running dialer
     #[command(subcommand)]
     Campaign(CampaignVerb),
@@ -151,9 +153,19 @@ pub(crate) struct RunArgs {
     /// End when nothing is left to do, instead of waiting for the next calling window
     #[arg(long)]
     pub(crate) until_idle: bool,
+    /// Keep a journal of predictive pacing in this folder, for `outdial replay`: ids, ages and counts, of no person
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) pacing_journal: Option<PathBuf>,
     /// Print the report at the end as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See [`Verb::Replay`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// A file that `outdial run --pacing-journal` wrote
+    pub(crate) journal: PathBuf,
 }
 
 /// See [`Verb::Import`].

@@ -21,6 +21,7 @@ mod output;
 mod pace;
 mod page;
 mod picture;
+mod replay;
 mod report;
 mod run;
 mod screen;
@@ -72,6 +73,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Nodes(wanted) => nodes::run(args, wanted),
         Verb::Log(log) => log::run(args, log),
         Verb::Pace => pace::run(),
+        Verb::Replay(wanted) => replay::run(args.lang, wanted),
         Verb::View => view::run(args, &control(args)?),
         Verb::Why(why) => why::run(args, why),
         Verb::Agent(verb) => agent::run(&control(args)?, args.lang, verb),

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     let resolved = setup::resolve(&file).or_exit(Exit::BadInput)?;
     let (_log, log_in_file) = setup::start_log(&file)?;
     let settings = setup::start_settings(&args.config, &file, resolved, &campaigns, run.until_idle);
-    let running = start(settings)?;
+    let running = start(StartSettings { pacing_journal: run.pacing_journal.clone(), ..settings })?;
     let names: Vec<_> = campaigns.iter().map(|c| c.settings.name.as_str()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Where the log goes to the terminal, it is what is shown.
@@ -54,9 +54,9 @@ pub(crate) fn start(settings: StartSettings) -> Result<Running, Failure> {
     crate::runtime::start(settings).map_err(|error| {
         let exit = match &error {
             held if held.is_held() => Exit::Refused,
-            StartError::Sound { .. } | StartError::Control(ControlError::TooLong(_)) => {
-                Exit::BadInput
-            }
+            StartError::Sound { .. }
+            | StartError::Journal { .. }
+            | StartError::Control(ControlError::TooLong(_)) => Exit::BadInput,
             StartError::Lock(_)
             | StartError::NameHeld { .. }
             | StartError::Control(_)

@@ -125,6 +125,7 @@ pub(crate) fn start_settings(
         campaigns: campaigns.iter().map(|campaign| campaign.settings.clone()).collect(),
         until_idle,
         signals: true,
+        pacing_journal: None,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::logic::time::Tick;
 use crate::runtime::clock::Clock;
 use crate::runtime::describe;
 use crate::runtime::handle::{Ask, HandleEnds};
+use crate::runtime::journal::{JournalWriter, PART_BYTES};
 use crate::runtime::shutdown::Signals;
 use crate::runtime::store_queue::StoreQueue;
 use crate::runtime::store_task::Order;
@@ -52,6 +53,8 @@ pub(super) struct Ports<M> {
     pub(super) signals: Option<Signals>,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
+    /// Where one is kept, of pacing.
+    pub(super) journal: Option<JournalWriter>,
 }
 
 /// How the loop ended.
@@ -71,7 +74,10 @@ pub(super) async fn run<M: MediaPort>(start: NodeStart, ports: Ports<M>) -> Ende
         tracing::error!(%error, "the SIP socket is broken");
     }
     let mut out = Vec::new();
-    let node = Node::new(start, ports.clock.now(), &mut out);
+    let mut node = Node::new(start, ports.clock.now(), &mut out);
+    if ports.journal.is_some() {
+        node.keep_journal(PART_BYTES);
+    }
     let next_view = ports.clock.tick();
     let mut driver = Driver {
         node,
@@ -186,11 +192,21 @@ impl<M: MediaPort> Driver<M> {
         }
         busy |= self.serve_deadlines();
         self.close_late_ones();
+        self.write_journal();
         self.store.flush(&self.ports.orders);
         if self.ports.clock.tick() >= self.next_view {
             self.publish_view();
         }
         busy
+    }
+
+    /// A line that the journal cannot take makes a gap: it begins anew.
+    fn write_journal(&mut self) {
+        let Some(journal) = &self.ports.journal else { return };
+        let lines = self.node.take_journal();
+        if !lines.into_iter().all(|(campaign, line)| journal.send(campaign, line)) {
+            self.node.keep_journal(PART_BYTES);
+        }
     }
 
     fn serve_deadlines(&mut self) -> bool {
@@ -509,6 +525,7 @@ mod tests {
                 ends,
                 signals: None,
                 metrics: Arc::default(),
+                journal: None,
             };
             let dying = async move {
                 // It takes the first order, and is gone.

@@ -8,6 +8,7 @@ mod describe;
 pub mod dice;
 mod driver;
 pub mod handle;
+mod journal;
 pub mod lock;
 pub(crate) mod shutdown;
 mod start;

@@ -25,6 +25,7 @@ use crate::runtime::control::{CONNECTIONS, CONNECTIONS_OF_AGENT, Control, Contro
 use crate::runtime::dice::{Dice, DiceError};
 use crate::runtime::driver::{self, Ended, MediaPort, Ports};
 use crate::runtime::handle::{Handle, HandleEnds};
+use crate::runtime::journal::JournalWriter;
 use crate::runtime::lock::{DialerLock, LockError, host};
 use crate::runtime::shutdown::Signals;
 use crate::runtime::store_link::{self, StoreLink};
@@ -64,6 +65,8 @@ pub struct StartSettings {
     pub until_idle: bool,
     /// Take over Ctrl-C and SIGTERM.
     pub signals: bool,
+    /// The folder in which a journal of pacing is kept.
+    pub pacing_journal: Option<PathBuf>,
 }
 
 /// Why a dialer does not start. Nothing is left running.
@@ -100,6 +103,14 @@ pub enum StartError {
         campaign: String,
         /// What is wrong.
         source: SoundError,
+    },
+    /// The journal of pacing.
+    #[error("cannot keep a journal of pacing in {}: {source}; choose another folder", .folder.display())]
+    Journal {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
     },
     /// The SIP socket.
     #[error(transparent)]
@@ -218,6 +229,7 @@ struct Parts {
     connections: usize,
     signals: Option<Signals>,
     metrics: Arc<Metrics>,
+    journal: Option<JournalWriter>,
     _lock: Option<DialerLock>,
 }
 
@@ -274,6 +286,11 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
     };
     let checkpoints = Db::open_checkpoints(&settings.database_url).await?;
     let signals = if settings.signals { Some(Signals::listen()?) } else { None };
+    let journal = settings.pacing_journal.as_deref().map(|folder| {
+        JournalWriter::start(folder)
+            .map_err(|source| StartError::Journal { folder: folder.to_owned(), source })
+    });
+    let journal = journal.transpose()?;
     let (handle, ends) = Handle::new();
     tracing::info!(
         node = settings.node,
@@ -297,6 +314,7 @@ async fn assemble(settings: StartSettings, metrics: Arc<Metrics>) -> Result<Part
         connections,
         signals,
         metrics,
+        journal,
         _lock: lock,
     })
 }
@@ -431,6 +449,7 @@ impl Parts {
             ends: self.ends,
             signals: self.signals,
             metrics: self.metrics,
+            journal: self.journal,
         };
         let ended = Box::pin(driver::run(self.node, ports)).await;
         helpers.shutdown().await;

@@ -96,6 +96,7 @@ impl Stage {
             agents: carrier.phone_addrs().iter().map(|(name, peer)| agent(name, *peer)).collect(),
             campaigns: vec![campaign(plan.ring)],
             until_idle: true,
+            pacing_journal: None,
             signals: false,
         };
         let running = outdial::runtime::start(settings).unwrap();

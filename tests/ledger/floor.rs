@@ -46,6 +46,8 @@ pub(crate) struct Floor {
     pub(super) uncovered: BTreeSet<AttemptId>,
     /// What each window might owe when the latest call without an agent was let go that can be answered in it.
     might_owe: BTreeMap<UtcMs, u32>,
+    /// Lines of the journal of pacing, where one is kept.
+    journal: Option<Vec<String>>,
     ending: bool,
     finished: bool,
     pub(super) report: Report,
@@ -176,6 +178,7 @@ impl Floor {
             shown: BTreeMap::new(),
             uncovered: BTreeSet::new(),
             might_owe: BTreeMap::new(),
+            journal: None,
             ending: false,
             finished: false,
             report: Report::default(),
@@ -196,7 +199,18 @@ impl Floor {
         floor
     }
 
-    pub(crate) fn run(mut self) -> Report {
+    pub(crate) fn run(self) -> Report {
+        self.run_to_the_end().report
+    }
+
+    /// With the journal of pacing, in small parts.
+    pub(crate) fn run_with_journal(mut self) -> (Report, Vec<String>) {
+        self.journal = Some(vec![]);
+        let done = self.run_to_the_end();
+        (done.report, done.journal.unwrap_or_default())
+    }
+
+    fn run_to_the_end(mut self) -> Self {
         let last = Tick::START + self.style.lasts + Duration::from_secs(4_000);
         while !self.finished || self.agenda.values().any(Todo::is_for_the_living) {
             let planned = self.agenda.first_key_value().map(|((at, _), _)| *at);
@@ -212,7 +226,7 @@ impl Floor {
             }
         }
         self.look_back();
-        self.report
+        self
     }
 
     fn turn(&mut self, todo: Todo) {
@@ -325,7 +339,11 @@ impl Floor {
             shared: false,
         };
         let mut out = vec![];
-        self.dialer = Some(Dialer::new(now, start, BTreeMap::new(), &mut out));
+        let mut dialer = Dialer::new(now, start, BTreeMap::new(), &mut out);
+        if self.journal.is_some() {
+            dialer.keep_journal(500_000);
+        }
+        self.dialer = Some(dialer);
         self.perform(out);
         // The node ends every leg of the dead process.
         for leg in ended {
@@ -382,6 +400,10 @@ impl Floor {
         let Some(dialer) = self.dialer.as_mut().filter(|_| !self.finished) else { return };
         let mut out = vec![];
         dialer.handle(now, input, &mut out);
+        if let Some(journal) = &mut self.journal {
+            let lines = dialer.take_journal();
+            journal.extend(lines.iter().map(|(_, line)| serde_json::to_string(line).unwrap()));
+        }
         self.perform(out);
     }
 

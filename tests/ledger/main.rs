@@ -23,7 +23,9 @@ mod style;
 
 use std::time::Duration;
 
+use outdial::logic::pacing::journal::{Line, Replay};
 use outdial::logic::settings::DialMode;
+use serde_json::Value;
 
 use crate::floor::{Floor, Report};
 use crate::style::Style;
@@ -113,12 +115,15 @@ fn days_of_fifty_agents_with_faults_keep_every_rule() {
 #[test]
 fn on_a_quiet_day_prediction_keeps_agents_busier_than_one_line_each() {
     let lasts = Duration::from_secs(1_800);
-    let busy = |mode| {
-        let report = run(1, Style::quiet_day(1, lasts, mode));
+    let floor = |mode| Floor::new(1, Style::quiet_day(1, lasts, mode));
+    let busy = |report: &Report| {
         assert_eq!(report.faults, 0);
         report.busy_ms * 1_000 / report.staffed_ms
     };
-    let (progressive, predictive) = (busy(DialMode::Progressive), busy(DialMode::Predictive));
+    let progressive = busy(&floor(DialMode::Progressive).run());
+    let (report, journal) = floor(DialMode::Predictive).run_with_journal();
+    replays(&journal);
+    let predictive = busy(&report);
     assert!(predictive > progressive + 30, "{progressive} and {predictive} in a thousand");
 }
 
@@ -140,4 +145,21 @@ fn no_adversary_makes_a_window_owe_more_than_it_may_third_quarter() {
 #[test]
 fn no_adversary_makes_a_window_owe_more_than_it_may_fourth_quarter() {
     in_debt(quarter(3, |seed| Style::adversary(seed).with_debt(seed)));
+}
+
+/// The same engine, asked the same, says the same: of every part of the journal.
+fn replays(journal: &[String]) {
+    let (mut replay, mut asked, mut begun) = (Replay::default(), 0, 0);
+    for line in journal {
+        let line: Line<Value> = serde_json::from_str(line).unwrap();
+        begun += u32::from(matches!(line, Line::Begins { .. }));
+        if let Some((said, recorded)) = replay.play(line).unwrap() {
+            let now: Value = serde_json::from_str(&serde_json::to_string(&said).unwrap()).unwrap();
+            assert_eq!(now, recorded, "decision {asked}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 3_000 && begun > 1, "{asked} decisions in {begun} parts");
+    let bytes: usize = journal.iter().map(|line| line.len() + 1).sum();
+    assert!(bytes < 1_000_000 * usize::try_from(begun).unwrap(), "{bytes} bytes, {begun} parts");
 }

@@ -3,6 +3,7 @@
 //! The engine ([`crate::logic::pacing::predictive`]) only chooses among what the ledger admits: each call without an agent
 //! of its own is asked of the ledger when it starts, and of the database in its intent, whatever was predicted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::logic::agent::Kind;
@@ -14,30 +15,28 @@ use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{Action, Dialer, Learned, StoreCommand, StoreHealth, Timer, Waiting};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::outcome::Outcome;
-use crate::logic::pacing::predictive::{
-    AgentNow, AgentStage, CallNow, CallStage, Decision, Happened, HeldBy, Moment, Predictor, Seen,
-};
+use crate::logic::pacing::journal::{Journal, Line};
+use crate::logic::pacing::pacer::{AgentSince, CallSince, Fact, Pacer, Said, Scene, WindowNow};
+use crate::logic::pacing::predictive::{AgentStage, CallStage, HeldBy};
 use crate::logic::settings::DialMode;
-use crate::logic::time::{Now, Tick, UtcMs};
+use crate::logic::time::{Now, Tick};
 
 /// The engine of a campaign in predictive mode, and its last word.
 #[derive(Debug)]
 pub(super) struct Forecast {
-    engine: Predictor,
+    pacer: Pacer,
     /// What happened since it was last asked.
-    seen: Vec<Seen>,
-    /// The window whose balance it knows.
-    window: Option<UtcMs>,
+    seen: Vec<(u64, Fact)>,
     /// It is to be asked before another call starts.
     due: bool,
     /// Calls that may still start by its last word.
-    left: usize,
-    small_team: bool,
-    decision: Option<Decision>,
+    left: u64,
+    said: Option<Said>,
     /// When what it has learned was last written.
     saved: Tick,
     /// Something since.
     learned: bool,
+    journal: Option<Journal>,
 }
 
 /// What an agent did last, for the engine: it learns how long talks and wrap-up last.
@@ -52,22 +51,20 @@ pub(super) struct Doing {
 impl Forecast {
     /// With what an earlier engine had learned; where that cannot be read, cold, and with the reason.
     fn new(now: Now, cap_ppm: u32, learned: Option<&str>) -> (Self, Option<String>) {
-        let cap = f64::from(cap_ppm) / 1e6;
-        let (engine, unreadable) = match learned.map(|text| Predictor::recall(cap, text)) {
-            None => (Predictor::new(cap), None),
-            Some(Ok(engine)) => (engine, None),
-            Some(Err(wrong)) => (Predictor::new(cap), Some(wrong.to_string())),
+        let (pacer, unreadable) = match learned.map(|text| Pacer::recall(cap_ppm, text, None)) {
+            None => (Pacer::new(cap_ppm), None),
+            Some(Ok(pacer)) => (pacer, None),
+            Some(Err(wrong)) => (Pacer::new(cap_ppm), Some(wrong.to_string())),
         };
         let forecast = Self {
-            engine,
+            pacer,
             seen: vec![],
-            window: None,
             due: true,
             left: 0,
-            small_team: false,
-            decision: None,
+            said: None,
             saved: now.tick,
             learned: false,
+            journal: None,
         };
         (forecast, unreadable)
     }
@@ -89,93 +86,64 @@ impl Forecast {
 
     /// While the carrier fails, free agents do not help: only probes go out.
     pub(super) fn carrier_fails(&self) -> bool {
-        self.left == 0 && self.decision.is_some_and(|last| last.held_by == HeldBy::Carrier)
+        self.left == 0 && self.held_by() == HeldBy::Carrier.as_str()
     }
 
     fn held_by(&self) -> &'static str {
-        if self.small_team {
-            return "small_team";
-        }
-        self.decision.map_or("agents", |last| match last.held_by {
-            // To whoever waits it is the same credit: what may still be lost.
-            HeldBy::Ledger => HeldBy::Credit.as_str(),
-            HeldBy::Agents
-            | HeldBy::Risk
-            | HeldBy::Credit
-            | HeldBy::Carrier
-            | HeldBy::ColdStart
-            | HeldBy::Lines
-            | HeldBy::Doubt => last.held_by.as_str(),
-        })
+        self.said.as_ref().map_or("agents", |said| said.held_by)
     }
 
-    fn happened(&mut self, now: Now, what: Happened) {
+    fn happened(&mut self, now: Now, fact: Fact) {
         if self.seen.len() >= MOST_SEEN {
             // Nobody asks: the campaign stands still. What is left out is missed by the tables, not by the ledger.
             return;
         }
-        self.seen.push(Seen { at: seconds(now.tick), what });
+        self.seen.push((now.tick.micros_since_start(), fact));
     }
 
-    /// Learns, and decides how many calls may start.
-    fn decide(&mut self, now: Now, agents: &[AgentNow], calls: &[CallNow], limits: Limits) {
-        let seen = std::mem::take(&mut self.seen);
-        let mut decision = self.engine.decide(&Moment {
-            at: seconds(now.tick),
-            agents,
-            calls,
-            events: &seen,
-            window_left: limits.window_left.as_secs_f64(),
-            most_lines: calls.len().saturating_add(limits.free_lines),
-            most_uncovered: calls.len().saturating_sub(free(agents)).saturating_add(limits.spare),
-        });
-        let staffed = agents.iter().filter(|agent| agent.stage != AgentStage::Paused).count();
-        self.small_team = (1..SMALL_TEAM).contains(&staffed);
-        if self.small_team {
-            // Alone, nobody else becomes free in time: one line for the agent, one more while credit bears its loss.
-            let more = usize::from(decision.credit >= 1.0 && limits.spare > 0 && decision.idle > 0);
-            let most = decision.idle.saturating_add(more).saturating_sub(calls.len());
-            decision.launch = decision.launch.min(most);
+    /// Learns, and decides how many calls may start; notes both where a journal is kept, in parts of so many bytes.
+    fn ask(&mut self, mut scene: Scene, part: Option<u64>) -> Vec<Line<Said>> {
+        scene.seen = std::mem::take(&mut self.seen);
+        let mut lines = vec![];
+        let full = |part| self.journal.as_ref().is_none_or(|journal| journal.bytes() >= part);
+        match part {
+            None => self.journal = None,
+            Some(part) if full(part) => {
+                // What an engine remembers can be recalled; if not, there is no journal, and dialing goes on.
+                if let Ok((journal, begins, pacer)) = Journal::begin(&self.pacer) {
+                    self.pacer = pacer;
+                    self.journal = Some(journal);
+                    lines.push(begins);
+                }
+            }
+            Some(_) => {}
         }
-        self.left = decision.launch;
-        self.decision = Some(decision);
+        let said = self.pacer.ask(&scene);
+        if let Some(journal) = &mut self.journal {
+            lines.push(journal.asked(&scene, said.clone()));
+        }
+        self.left = said.launch;
+        self.said = Some(said);
         self.due = false;
         self.learned = true;
-    }
-
-    /// Begins the balance of a window with what it holds.
-    fn open_window(&mut self, starts: UtcMs, answered: u64, abandoned: u64) {
-        if self.window != Some(starts) {
-            self.window = Some(starts);
-            self.engine.open_window(answered, abandoned);
-        }
+        lines
     }
 
     /// For the view.
     pub(super) fn line(&self) -> Option<PacingLine> {
-        self.decision.map(|last| PacingLine {
-            launch: count(last.launch),
-            idle: count(last.idle),
-            lines: count(last.lines),
-            answer: last.answer,
-            level: last.level,
-            allowed: last.allowed,
-            risk: last.risk,
-            credit: last.credit,
-            held_by: self.held_by(),
-            small_team: self.small_team,
+        self.said.as_ref().map(|said| PacingLine {
+            launch: said.launch,
+            idle: said.idle,
+            lines: said.lines,
+            answer: said.answer,
+            level: said.level,
+            allowed: said.allowed,
+            risk: said.risk,
+            credit: said.credit,
+            held_by: said.held_by,
+            small_team: said.small_team,
         })
     }
-}
-
-/// What holds whatever is predicted.
-#[derive(Clone, Copy)]
-struct Limits {
-    window_left: Duration,
-    /// Lines and channels that are free.
-    free_lines: usize,
-    /// Calls without an agent of their own that the ledger still admits.
-    spare: usize,
 }
 
 impl Doing {
@@ -236,7 +204,7 @@ impl Dialer {
         let Some(forecast) = &mut room.forecast else { return };
         forecast.saved = now.tick;
         forecast.learned = false;
-        let body = forecast.engine.remember();
+        let body = forecast.pacer.remember();
         room.learned = Some(body.clone());
         let learned = Learned { campaign, body, unreadable, at: now.utc };
         self.store(StoreCommand::Learned(Box::new(learned)), Waiting::Fact, out);
@@ -248,35 +216,60 @@ impl Dialer {
         if !room.forecast.as_ref().is_some_and(|forecast| forecast.due) {
             return;
         }
-        let agents: Vec<AgentNow> =
-            self.desks.values().filter_map(|desk| self.agent_now(now, room, desk)).collect();
-        let calls: Vec<CallNow> = self
+        let line = self.line_of(campaign).and_then(|line| self.lines.get(line));
+        let channels = line.map_or(0, |line| line.settings.channels.saturating_sub(line.in_use));
+        let lines = u64::try_from(self.max_lines.saturating_sub(self.calls.len()));
+        let calls: BTreeMap<u64, CallSince> = self
             .calls
             .values()
             .filter(|call| call.campaign == campaign)
-            .filter_map(|call| call.in_forecast(now))
+            .filter_map(|call| Some((engine_id(call.attempt), call.in_forecast()?)))
             .collect();
-        let line = self.line_of(campaign).and_then(|line| self.lines.get(line));
-        let channels = line.map_or(0, |line| line.settings.channels.saturating_sub(line.in_use));
-        let channels = usize::try_from(channels).unwrap_or(usize::MAX);
+        let under_way = u64::try_from(calls.len()).unwrap_or(u64::MAX);
         let window = room.window(now.utc);
-        let limits = Limits {
-            window_left: window.ends.since(now.utc),
-            free_lines: channels.min(self.max_lines.saturating_sub(self.calls.len())),
-            spare: usize::try_from(room.credit.spare(now, room.span(now))).unwrap_or(usize::MAX),
+        let scene = Scene {
+            at: now.tick.micros_since_start(),
+            window_left_ms: u64::try_from(window.ends.0.saturating_sub(now.utc.0)).unwrap_or(0),
+            window: room.credit.ledger.account(window.starts).map(|account| WindowNow {
+                starts_ms: window.starts.0,
+                answered: account.answered,
+                abandoned: account.abandoned,
+            }),
+            most_lines: under_way.saturating_add(lines.unwrap_or(u64::MAX).min(channels.into())),
+            spare: room.credit.spare(now, room.span(now)),
+            agents: self
+                .desks
+                .values()
+                .filter_map(|desk| Some((desk.id.0, self.agent_now(room, desk)?)))
+                .collect(),
+            calls,
+            seen: vec![],
         };
-        let account = room.credit.ledger.account(window.starts);
+        let part = self.journal.as_ref().map(|journal| journal.part);
         let Some(forecast) = self.rooms.get_mut(&campaign).and_then(|r| r.forecast.as_mut()) else {
             return;
         };
-        if let Some(account) = account {
-            forecast.open_window(window.starts, account.answered, account.abandoned);
+        let lines = forecast.ask(scene, part);
+        if let Some(journal) = &mut self.journal {
+            journal.lines.extend(lines.into_iter().map(|line| (campaign, line)));
         }
-        forecast.decide(now, &agents, &calls, limits);
+    }
+
+    /// Keeps a journal of what the engines are asked and say, in parts of about so many bytes. It begins anew now: also
+    /// where it was kept before and something of it was lost.
+    pub fn keep_journal(&mut self, part: u64) {
+        self.journal = Some(Journals { part, lines: vec![] });
+        let forecasts = self.rooms.values_mut().filter_map(|room| room.forecast.as_mut());
+        forecasts.for_each(|forecast| forecast.journal = None);
+    }
+
+    /// The lines of the journal since it was last taken. Where one is kept, to be asked after every input.
+    pub fn take_journal(&mut self) -> Vec<(CampaignId, Line<Said>)> {
+        self.journal.as_mut().map(|journal| std::mem::take(&mut journal.lines)).unwrap_or_default()
     }
 
     /// What an agent does, as far as it concerns this campaign; one who is with another campaign's call is not counted on.
-    fn agent_now(&self, now: Now, room: &Room, desk: &Desk) -> Option<AgentNow> {
+    fn agent_now(&self, room: &Room, desk: &Desk) -> Option<AgentSince> {
         let skilled = room.settings.skills.iter().all(|skill| desk.settings.skills.contains(skill));
         let machine = &desk.machine;
         let ours = || {
@@ -299,10 +292,10 @@ impl Dialer {
             | Kind::Offline
             | Kind::LoggingIn => return None,
         };
-        let age = now.tick.since(machine.since().tick).as_secs_f64();
-        // Whoever waits takes the call that is kept for him, wherever he wants to go after it.
-        let leaving = stage != AgentStage::Idle && machine.is_leaving();
-        skilled.then_some(AgentNow { stage, age, leaving })
+        // Whoever waits takes the call that is kept for him, wherever he wants to go after it; how long does not matter.
+        let waits = stage == AgentStage::Idle;
+        let since = if waits { 0 } else { machine.since().tick.micros_since_start() };
+        skilled.then_some(AgentSince(stage, since, !waits && machine.is_leaving()))
     }
 
     /// Tells the engine what became of a call.
@@ -316,13 +309,13 @@ impl Dialer {
         // The answer crossed our CANCEL.
         call.foretold &= !(before == Stage::Cancelling && after == Stage::Waiting);
         let id = engine_id(attempt);
-        let happened: &[Happened] = match after {
-            Stage::Ringing => &[Happened::Ringback(id)],
+        let happened: &[Fact] = match after {
+            Stage::Ringing => &[Fact::Ringback(id)],
             // Whoever lost an agent in mid-talk was told of before.
-            Stage::Waiting if !call.foretold => &[Happened::Answered(id), Happened::Live(id)],
-            Stage::Talking if !call.foretold => &[Happened::Connected(id)],
-            Stage::Message if !call.foretold => &[Happened::Abandoned(id)],
-            Stage::Cancelling if !call.foretold => &[Happened::NoAnswer(id)],
+            Stage::Waiting if !call.foretold => &[Fact::Answered(id), Fact::Live(id)],
+            Stage::Talking if !call.foretold => &[Fact::Connected(id)],
+            Stage::Message if !call.foretold => &[Fact::Abandoned(id)],
+            Stage::Cancelling if !call.foretold => &[Fact::NoAnswer(id)],
             Stage::Starting
             | Stage::Dialing
             | Stage::Waiting
@@ -341,9 +334,9 @@ impl Dialer {
         let Some(call) = self.calls.get(&attempt).filter(|call| !call.foretold) else { return };
         let id = engine_id(attempt);
         let what = match outcome {
-            Outcome::Connected => Happened::Connected(id),
-            Outcome::Abandoned | Outcome::AgentLost => Happened::Abandoned(id),
-            Outcome::NoAnswer => Happened::NoAnswer(id),
+            Outcome::Connected => Fact::Connected(id),
+            Outcome::Abandoned | Outcome::AgentLost => Fact::Abandoned(id),
+            Outcome::NoAnswer => Fact::NoAnswer(id),
             Outcome::Busy
             | Outcome::Rejected
             | Outcome::Unwanted
@@ -351,8 +344,8 @@ impl Dialer {
             | Outcome::Unreachable
             | Outcome::Congestion
             | Outcome::TrunkFault
-            | Outcome::NotDelivered => Happened::Refused(id),
-            Outcome::NotPlaced | Outcome::Cancelled | Outcome::Unknown => Happened::Cancelled(id),
+            | Outcome::NotDelivered => Fact::Refused(id),
+            Outcome::NotPlaced | Outcome::Cancelled | Outcome::Unknown => Fact::Cancelled(id),
         };
         let campaign = call.campaign;
         self.tell_forecast(now, campaign, &[what]);
@@ -360,7 +353,7 @@ impl Dialer {
 
     /// An attempt never was.
     pub(super) fn tell_undone(&mut self, now: Now, call: &Call) {
-        let undone = Happened::Cancelled(engine_id(call.attempt));
+        let undone = Fact::Cancelled(engine_id(call.attempt));
         self.tell_forecast(now, call.campaign, &[undone]);
     }
 
@@ -389,8 +382,8 @@ impl Dialer {
         }
         if let Some(((campaign, attempt, talk), wrap)) = ended {
             let machine = self.was_machine(agent, campaign, attempt);
-            let talk = Happened::TalkEnded { after: talk.as_secs_f64(), machine };
-            let wrap = wrap.map(|wrap| Happened::WrapEnded { after: wrap.as_secs_f64() });
+            let talk = Fact::TalkEnded(micros(talk), machine);
+            let wrap = wrap.map(|wrap| Fact::WrapEnded(micros(wrap)));
             self.tell_forecast(now, campaign, &[talk]);
             self.tell_forecast(now, campaign, wrap.as_slice());
         }
@@ -409,7 +402,7 @@ impl Dialer {
         })
     }
 
-    fn tell_forecast(&mut self, now: Now, campaign: CampaignId, happened: &[Happened]) {
+    fn tell_forecast(&mut self, now: Now, campaign: CampaignId, happened: &[Fact]) {
         let room = self.rooms.get_mut(&campaign);
         if let Some(forecast) = room.and_then(|room| room.forecast.as_mut()) {
             happened.iter().for_each(|what| forecast.happened(now, *what));
@@ -419,41 +412,37 @@ impl Dialer {
 
 impl Call {
     /// As the engine sees it, while it has no agent yet.
-    fn in_forecast(&self, now: Now) -> Option<CallNow> {
-        let age = now.tick.since(self.begun).as_secs_f64();
-        let stage_age = now.tick.since(self.stage_since).as_secs_f64();
-        let (stage, stage_age) = match self.machine.stage() {
+    fn in_forecast(&self) -> Option<CallSince> {
+        let begun = self.begun.micros_since_start();
+        let since = self.stage_since.micros_since_start();
+        match self.machine.stage() {
             // From the decision to the first ring, whatever part of it is spent before the INVITE.
-            Stage::Starting | Stage::Dialing => (CallStage::Dialing, age),
-            Stage::Ringing => (CallStage::Ringing, stage_age),
-            Stage::Waiting => (CallStage::Waiting, stage_age),
-            Stage::Cancelling | Stage::Talking | Stage::Message | Stage::Ended => return None,
-        };
-        Some(CallNow { id: engine_id(self.attempt), stage, age, stage_age })
+            Stage::Starting | Stage::Dialing => Some(CallSince(CallStage::Dialing, begun, begun)),
+            Stage::Ringing => Some(CallSince(CallStage::Ringing, begun, since)),
+            Stage::Waiting => Some(CallSince(CallStage::Waiting, begun, since)),
+            Stage::Cancelling | Stage::Talking | Stage::Message | Stage::Ended => None,
+        }
     }
 }
 
-fn free(agents: &[AgentNow]) -> usize {
-    agents.iter().filter(|agent| agent.stage == AgentStage::Idle && !agent.leaving).count()
+/// What is kept of the journals until somebody takes it.
+#[derive(Debug)]
+pub(super) struct Journals {
+    part: u64,
+    lines: Vec<(CampaignId, Line<Said>)>,
 }
 
 fn engine_id(attempt: AttemptId) -> u64 {
     attempt.0.unsigned_abs()
 }
 
-fn seconds(tick: Tick) -> f64 {
-    Duration::from_micros(tick.micros_since_start()).as_secs_f64()
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// How often the engine is asked though nothing happened.
 const EVERY: Duration = Duration::from_millis(500);
 /// How often what is learned is written.
 const SAVED_EVERY: Duration = Duration::from_secs(60);
-/// From so many agents on prediction helps.
-const SMALL_TEAM: usize = 2;
 /// Most facts that wait for the engine: more than half a second can bring.
 const MOST_SEEN: usize = 100_000;

@@ -64,6 +64,7 @@ use crate::logic::time::{Deadlines, Now, Tick, UtcMs};
 use call::Call;
 use desk::Desk;
 use ending::Ending;
+use forecast::Journals;
 use lease::Lease;
 use line::Line;
 use room::Room;
@@ -96,6 +97,8 @@ pub struct Dialer {
     /// Other processes may use the same database.
     shared: bool,
     ending: Ending,
+    /// Where one is kept, of pacing.
+    journal: Option<Journals>,
     sounds: BTreeMap<String, Arc<[i16]>>,
 }
 
@@ -197,6 +200,7 @@ impl Dialer {
             lease: Lease::new(now),
             shared: start.shared,
             ending: Ending::No,
+            journal: None,
             sounds,
         };
         dialer.heartbeat(now, out);

@@ -20,8 +20,10 @@ use crate::logic::dialer::{
     Action, Asker, Dialer, DialerStart, Input, LegCommand, LegEvent, OpenLeg, StoreCommand,
     StoreHealth, StoreReply, Ticket,
 };
-use crate::logic::ids::{AgentId, LegId};
+use crate::logic::ids::{AgentId, CampaignId, LegId};
 use crate::logic::media::{IpNet, MediaCommand, MediaEvent};
+use crate::logic::pacing::journal::Line;
+use crate::logic::pacing::pacer::Said;
 use crate::logic::settings::{AgentSettings, TrunkSettings};
 use crate::logic::sip::user_agent::{
     Counters, Identity, SipAction, SipCommand, SipEvent, SipInput, UserAgent, UserAgentSettings,
@@ -209,6 +211,16 @@ impl Node {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// See [`Dialer::keep_journal`].
+    pub fn keep_journal(&mut self, part: u64) {
+        self.dialer.keep_journal(part);
+    }
+
+    /// See [`Dialer::take_journal`].
+    pub fn take_journal(&mut self) -> Vec<(CampaignId, Line<Said>)> {
+        self.dialer.take_journal()
     }
 
     /// The whole picture.

@@ -1,12 +1,14 @@
 //! How many calls may start now.
 //!
 //! [`call_rate`] says when the next INVITE may leave a trunk; [`longest_idle`] says which agent is next, [`fair_turns`] which
-//! campaign, where several share agents. In progressive
-//! mode one line is opened per free agent, who is kept for it: the dialer joins the two. [`predictive`] says how many lines
-//! to open beyond that. [`trunk_share`]: how much of a trunk is ours, where several processes use it.
+//! campaign, where several share agents. In progressive mode one line is opened per free agent, who is kept for it: the
+//! dialer joins the two. [`predictive`] says how many lines to open beyond that; [`pacer`] asks it in whole numbers, and
+//! [`journal`] keeps what it was asked. [`trunk_share`]: how much of a trunk is ours, where several processes use it.
 
 pub mod call_rate;
 pub mod fair_turns;
+pub mod journal;
 pub mod longest_idle;
+pub mod pacer;
 pub mod predictive;
 pub mod trunk_share;

@@ -19,6 +19,8 @@ pub mod threshold;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::pacing::predictive::answer_level::AnswerLevel;
 use crate::logic::pacing::predictive::breaker::Breaker;
 use crate::logic::pacing::predictive::chance::Count;
@@ -73,7 +75,8 @@ pub struct AgentNow {
 }
 
 /// What an agent does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AgentStage {
     /// Waits for a call.
     Idle,
@@ -99,7 +102,8 @@ pub struct CallNow {
 }
 
 /// How far a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallStage {
     /// Sent; does not ring yet.
     Dialing,

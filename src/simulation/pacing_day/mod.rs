@@ -1,7 +1,9 @@
 //! A day of a call centre without telephones: launches, people, agents and the clock, for measuring pacing alone.
 //!
 //! A pacer sees what a dialer sees and says every half second how many calls to start; it does not know what they will
-//! come to. Nothing here is shared with the engine it judges.
+//! come to. Nothing here is shared with the engine it judges. The people are the same whoever paces: the hundredth call of
+//! a seed meets the same callee with the same luck, ring, talk and wrap-up under every policy, and agents come and go at
+//! the same times.
 
 pub mod baselines;
 pub mod report;
@@ -37,12 +39,12 @@ pub fn run(scenario: &Scenario, seed: u64, pacer: &mut dyn Pacer) -> Report {
         tick += TICK;
     }
     day.advance(end);
-    day.ledger.report(end)
+    day.ledger.report()
 }
 
 struct Day<'a> {
     scenario: &'a Scenario,
-    dice: Dice,
+    seed: u64,
     queue: BinaryHeap<Reverse<(u64, u64, Due)>>,
     made: u64,
     calls: BTreeMap<u64, Call>,
@@ -76,6 +78,8 @@ struct Call {
     taken_for_person: bool,
     /// When the callee loses patience, counted from the answer.
     patience: u64,
+    /// What is still open about this call, its talk and its wrap-up.
+    dice: Dice,
 }
 
 struct Agent {
@@ -84,13 +88,15 @@ struct Agent {
     since: u64,
     leaves: Option<Absence>,
     machine: bool,
+    /// Of the call that the agent has.
+    dice: Dice,
 }
 
 impl<'a> Day<'a> {
     fn new(scenario: &'a Scenario, seed: u64) -> Self {
         let mut day = Self {
             scenario,
-            dice: Dice::of(seed, scenario.name, 0),
+            seed,
             queue: BinaryHeap::new(),
             made: 0,
             calls: BTreeMap::new(),
@@ -101,15 +107,18 @@ impl<'a> Day<'a> {
         };
         for id in 0..scenario.agents {
             let there = !scenario.breaks;
-            day.agents.push(Agent {
+            let mut dice = Dice::of(seed, scenario.name, turn(id));
+            let own = Agent {
                 state: AgentStage::Idle,
                 there,
                 since: 0,
                 leaves: None,
                 machine: false,
-            });
+                dice: dice.clone(),
+            };
+            day.agents.push(own);
             if scenario.breaks {
-                let (login, absences) = roster(id, scenario.seconds, &mut day.dice);
+                let (login, absences) = roster(id, scenario.seconds, &mut dice);
                 day.at(micros(login), Due::Back(id));
                 for (at, absence) in absences {
                     day.at(micros(at), Due::Away(id, absence));
@@ -122,10 +131,6 @@ impl<'a> Day<'a> {
     fn at(&mut self, at: u64, due: Due) {
         self.made += 1;
         self.queue.push(Reverse((at, self.made, due)));
-    }
-
-    fn draw(&mut self, law: Law) -> u64 {
-        micros(law.draw(&mut self.dice).as_secs_f64())
     }
 
     /// Everything until then, in order.
@@ -178,12 +183,13 @@ impl<'a> Day<'a> {
     }
 
     fn launch(&mut self, at: u64) {
-        self.made += 1;
-        let id = self.made;
         self.ledger.launched += 1;
+        let id = self.ledger.launched;
+        let mut dice = Dice::of(self.seed, CALLS, id);
         let (scenario, now) = (self.scenario, seconds(at));
-        let post_dial = at + self.draw(scenario.post_dial);
-        let fate = self.dice.unit();
+        let post_dial = at + draw(scenario.post_dial, &mut dice);
+        let rings = draw(RINGS, &mut dice);
+        let fate = dice.unit();
         let answer = scenario.answer_at(now);
         let person = fate < answer;
         let machine = !person && fate < answer + scenario.machine;
@@ -196,6 +202,7 @@ impl<'a> Day<'a> {
             person,
             taken_for_person: true,
             patience: 0,
+            dice,
         };
         self.calls.insert(id, call);
         if refused || scenario.is_out(now) {
@@ -203,7 +210,6 @@ impl<'a> Day<'a> {
             return;
         }
         self.at(post_dial, Due::Ringback(id));
-        let rings = self.draw(RINGS);
         let limit = micros(scenario.ring_limit);
         if (person || machine) && rings < limit {
             self.at(post_dial + rings, Due::Answer(id));
@@ -238,12 +244,10 @@ impl<'a> Day<'a> {
 
     fn answer(&mut self, at: u64, id: u64) {
         let (median, sigma) = self.scenario.patience;
-        let patience = micros(median * (sigma * self.dice.normal()).exp());
-        let wrong = self.dice.unit();
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.answered = at;
-        call.patience = patience;
-        let person = call.person;
+        call.patience = micros(median * (sigma * call.dice.normal()).exp());
+        let (person, wrong) = (call.person, call.dice.unit());
         self.see(at, Happened::Answered(id));
         let Some(detection) = self.scenario.detection else {
             self.offer(at, id);
@@ -254,10 +258,14 @@ impl<'a> Day<'a> {
         } else {
             wrong < detection.false_negative
         };
-        let delay = self.draw(if person { detection.person } else { detection.machine });
         self.move_on(at, id, CallStage::Detecting);
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.taken_for_person = taken_for_person;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.taken_for_person = taken_for_person;
+        let delay = if person { detection.person } else { detection.machine };
+        let delay = draw(delay, &mut call.dice);
+        let patience = call.patience.min(CONNECT_LIMIT);
+        if person {
+            self.at(at + patience, Due::GivesUp(id));
         }
         self.at(at + delay, Due::Detected(id));
     }
@@ -278,7 +286,11 @@ impl<'a> Day<'a> {
         self.waiting.push_back(id);
         self.join(at);
         let Some(call) = self.calls.get(&id) else { return };
-        // A machine has patience; two seconds after the answer it is over for everybody.
+        // Two seconds after the answer it is over for everybody; a machine has patience until then. A person who was
+        // listened to first gives up whether known as one or not: that is arranged already.
+        if call.person && self.scenario.detection.is_some() {
+            return;
+        }
         let patience = if call.person { call.patience } else { u64::MAX };
         let gives_up = (call.answered + patience.min(CONNECT_LIMIT)).max(at);
         self.at(gives_up, Due::GivesUp(id));
@@ -300,17 +312,19 @@ impl<'a> Day<'a> {
                 return;
             };
             self.waiting.pop_front();
-            let Some(call) = self.calls.remove(&id) else { continue };
+            let Some(mut call) = self.calls.remove(&id) else { continue };
             self.ledger.idle(at - agent.since);
+            self.ledger.wait(at - call.answered);
             agent.state = AgentStage::Talking;
             agent.since = at;
             agent.machine = !call.person;
             self.ledger.live(at, true, call.person);
             let talk = if call.person {
-                micros(self.scenario.talk_at(seconds(at), &mut self.dice))
+                micros(self.scenario.talk_at(seconds(at), &mut call.dice))
             } else {
                 MACHINE_TALK
             };
+            agent.dice = call.dice;
             self.at(at + talk, Due::TalkEnd(place));
             self.see(at, Happened::Connected(id));
         }
@@ -321,9 +335,9 @@ impl<'a> Day<'a> {
         let (after, machine) = (at - agent.since, agent.machine);
         agent.state = AgentStage::Wrapping;
         agent.since = at;
+        let wrap = if machine { MACHINE_WRAP } else { draw(self.scenario.wrap, &mut agent.dice) };
         self.ledger.busy += after;
         self.see(at, Happened::TalkEnded { after: seconds(after), machine });
-        let wrap = if machine { MACHINE_WRAP } else { self.draw(self.scenario.wrap) };
         self.at(at + wrap, Due::WrapEnd(place));
     }
 
@@ -388,6 +402,14 @@ impl<'a> Day<'a> {
     }
 }
 
+fn draw(law: Law, dice: &mut Dice) -> u64 {
+    micros(law.draw(dice).as_secs_f64())
+}
+
+fn turn(agent: usize) -> u64 {
+    u64::try_from(agent).unwrap_or(u64::MAX)
+}
+
 impl Agent {
     fn takes_calls(&self) -> bool {
         self.there && self.state == AgentStage::Idle && self.leaves.is_none()
@@ -417,5 +439,7 @@ const MACHINE_WRAP: u64 = 3_000_000;
 const LINES_PER_AGENT: usize = 15;
 const BUSY: f64 = 0.05;
 const DEAD: f64 = 0.08;
+/// What the dice of calls are called.
+const CALLS: &str = "call";
 /// Ringback to answer.
 const RINGS: Law = Law::Gamma { mean_ms: 10_000, cv: 0.5 };

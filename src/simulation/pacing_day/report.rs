@@ -13,6 +13,8 @@ pub(super) struct Ledger {
     lives: Vec<(u64, bool)>,
     abandoned: u64,
     machines: u64,
+    /// From answer to agent.
+    waits: Vec<u64>,
 }
 
 /// What came of a day.
@@ -26,6 +28,10 @@ pub struct Report {
     pub worst_hour: f64,
     /// Mean time between two talks that an agent waited, in seconds.
     pub idle: f64,
+    /// Seconds from the answer to the agent, of those who found one: mean.
+    pub wait: f64,
+    /// What 95 % of them waited at most.
+    pub wait_95: f64,
     /// Calls started.
     pub launched: u64,
     /// Persons who answered and were not taken for a machine.
@@ -49,7 +55,14 @@ impl Ledger {
         self.idle_times += 1;
     }
 
-    pub(super) fn report(self, _end: u64) -> Report {
+    pub(super) fn wait(&mut self, micros: u64) {
+        self.waits.push(micros);
+    }
+
+    pub(super) fn report(mut self) -> Report {
+        self.waits.sort_unstable();
+        let waits = u64::try_from(self.waits.len()).unwrap_or(u64::MAX);
+        let late = self.waits.get(self.waits.len() * 95 / 100).copied().unwrap_or(0);
         let live = u64::try_from(self.lives.len()).unwrap_or(u64::MAX);
         let (busy, idle) = (seconds(self.busy), seconds(self.idle));
         Report {
@@ -57,6 +70,8 @@ impl Ledger {
             abandoned: percent(self.abandoned, live),
             worst_hour: worst_hour(&self.lives),
             idle: idle / float(self.idle_times).max(1.0),
+            wait: seconds(self.waits.iter().sum()) / float(waits).max(1.0),
+            wait_95: seconds(late),
             launched: self.launched,
             live,
             lost: self.abandoned,

@@ -34,10 +34,12 @@ pub struct Second {
     pub stays: f64,
 }
 
-/// Stretches of age in seconds. The last one takes whatever is older.
+/// Stretches of age in whole seconds. The last one takes whatever is older.
 #[derive(Clone, Debug)]
 pub struct Bins {
     ends: Vec<f64>,
+    /// The bin of each second of age.
+    by_second: Vec<u16>,
 }
 
 /// What was believed before anything was seen: so many subjects with these fates.
@@ -201,24 +203,36 @@ impl Hazard {
 }
 
 impl Bins {
-    /// Stretches of so many seconds each until such an age, then the next.
+    /// Stretches of so many whole seconds each until such an age, then the next.
     #[must_use]
     pub fn new(stretches: &[(f64, f64)]) -> Self {
-        let mut ends = Vec::new();
-        let mut end = 0.0;
+        let (mut ends, mut by_second) = (Vec::new(), Vec::new());
+        let (mut end, mut second, mut bin) = (0.0, 0.0, 0u16);
         for (width, until) in stretches {
             while end < *until {
                 end += width;
                 ends.push(end);
+                while second < end {
+                    by_second.push(bin);
+                    second += 1.0;
+                }
+                bin = bin.saturating_add(1);
             }
         }
-        Self { ends }
+        Self { ends, by_second }
     }
 
-    /// Which one an age falls into.
+    /// Which one an age falls into. What is no age falls into the first.
     #[must_use]
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "below nothing is nothing, and beyond the last second is the last bin"
+    )]
     pub fn of(&self, age: f64) -> usize {
-        self.ends.partition_point(|end| *end <= age).min(self.ends.len().saturating_sub(1))
+        let bin = self.by_second.get(age as usize).or_else(|| self.by_second.last());
+        bin.map_or(0, |bin| usize::from(*bin))
     }
 
     /// Their middles, the youngest first.

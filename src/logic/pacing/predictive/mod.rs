@@ -2,9 +2,10 @@
 //!
 //! One more call is started while the chance that it would find nobody, if it is answered, stays within a threshold.
 //! [`life_table`] knows how long dialing, ringing, talks and wrap-up last, [`answer_level`] how likely people answer
-//! now, [`look_ahead`] turns both into chances by time, [`chance`] into the risk, [`threshold`] says how much of it is
-//! allowed, and [`breaker`] stops the flood when the carrier fails. None of them can break the abandonment cap by being
-//! wrong: the ledger admits calls, prediction only chooses among what is admitted.
+//! now, [`look_ahead`] turns both into chances by time, [`outlook`] reads them off at the moments that matter, [`chance`]
+//! makes them a risk, [`threshold`] says how much of it is allowed, and [`breaker`] stops the flood when the carrier
+//! fails. None of them can break the abandonment cap by being wrong: the ledger admits calls, prediction only chooses
+//! among what is admitted.
 //!
 //! Times are in seconds from any fixed start. No clock, no dice: the same input gives the same decision on every machine
 //! (`exp`, `log` and `erfc` come from `libm`, not from the platform).
@@ -12,21 +13,25 @@
 pub mod answer_level;
 pub mod breaker;
 pub mod chance;
+mod decision;
 pub mod life_table;
 pub mod look_ahead;
 pub mod memory;
+mod moment;
+pub mod outlook;
 pub mod threshold;
+mod tracks;
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+pub use decision::{Decision, HeldBy};
+pub use moment::{AgentNow, AgentStage, CallNow, CallStage, Happened, Moment, Odds, Seen};
 
 use crate::logic::pacing::predictive::answer_level::AnswerLevel;
 use crate::logic::pacing::predictive::breaker::Breaker;
-use crate::logic::pacing::predictive::chance::Count;
+use crate::logic::pacing::predictive::chance::{Count, HORIZONS, Lanes};
 use crate::logic::pacing::predictive::life_table::{Bins, Law, LifeTable, Prior};
-use crate::logic::pacing::predictive::look_ahead::{AgentOutlook, CallOutlook, Curve, HORIZON};
-use crate::logic::pacing::predictive::threshold::{Threshold, WindowLeft};
+use crate::logic::pacing::predictive::outlook::{Outlook, Tables};
+use crate::logic::pacing::predictive::threshold::{Answered, Threshold, WindowLeft};
+use crate::logic::pacing::predictive::tracks::{Track, Tracks};
 
 /// What a campaign has learned, and the balance of its window.
 #[derive(Clone, Debug)]
@@ -39,193 +44,9 @@ pub struct Predictor {
     detector: Detector,
     breaker: Breaker,
     threshold: Threshold,
-    calls: BTreeMap<u64, Track>,
+    calls: Tracks,
     last: Option<f64>,
-    outlook: Option<Outlook>,
-}
-
-/// One moment, as the dialer sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
-    /// Now.
-    pub at: f64,
-    /// Everybody logged in.
-    pub agents: &'a [AgentNow],
-    /// Every call that has no agent yet.
-    pub calls: &'a [CallNow],
-    /// What happened since the moment before, in order of time.
-    pub events: &'a [Seen],
-    /// Seconds to the end of the compliance window.
-    pub window_left: f64,
-    /// Calls that may be under way together.
-    pub most_lines: usize,
-    /// Of them, those beyond one for each idle agent: what the abandonment ledger admits.
-    pub most_uncovered: usize,
-}
-
-/// An agent now.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AgentNow {
-    /// What the agent does.
-    pub stage: AgentStage,
-    /// For how long.
-    pub age: f64,
-    /// Will not take a call after this one.
-    pub leaving: bool,
-}
-
-/// What an agent does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgentStage {
-    /// Waits for a call.
-    Idle,
-    /// Talks.
-    Talking,
-    /// Writes up.
-    Wrapping,
-    /// Not there.
-    Paused,
-}
-
-/// A call now.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CallNow {
-    /// Unique among all calls.
-    pub id: u64,
-    /// How far it is.
-    pub stage: CallStage,
-    /// Since it was started.
-    pub age: f64,
-    /// Since it came to this stage.
-    pub stage_age: f64,
-}
-
-/// How far a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallStage {
-    /// Sent; does not ring yet.
-    Dialing,
-    /// Rings.
-    Ringing,
-    /// Answered; is it a person?
-    Detecting,
-    /// A person, for whom there is no agent yet.
-    Waiting,
-}
-
-/// Something that happened.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
-    /// When.
-    pub at: f64,
-    /// What.
-    pub what: Happened,
-}
-
-/// What happened to a call or an agent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Happened {
-    /// It began to ring.
-    Ringback(u64),
-    /// Somebody or something picked up.
-    Answered(u64),
-    /// It is taken for a person, and offered to agents.
-    Live(u64),
-    /// It was a machine, and is over.
-    Machine(u64),
-    /// Refused by the network or by the callee's side: busy, dead number, carrier.
-    Refused(u64),
-    /// Rang out.
-    NoAnswer(u64),
-    /// Ended by us.
-    Cancelled(u64),
-    /// An agent has it.
-    Connected(u64),
-    /// Nobody had time for it.
-    Abandoned(u64),
-    /// A talk of so many seconds ended; with a machine, if the agent says so.
-    TalkEnded {
-        /// Length.
-        after: f64,
-        /// Not a person.
-        machine: bool,
-    },
-    /// A wrap-up of so many seconds ended.
-    WrapEnded {
-        /// Length.
-        after: f64,
-    },
-}
-
-/// How many calls to start, and why.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Decision {
-    /// Calls to start now.
-    pub launch: usize,
-    /// Agents who wait.
-    pub idle: usize,
-    /// Calls under way before.
-    pub lines: usize,
-    /// Chance that a new call is answered by a person.
-    pub answer: f64,
-    /// Times as likely as usual.
-    pub level: f64,
-    /// The risk that was allowed.
-    pub allowed: f64,
-    /// The risk of one more call after these.
-    pub risk: f64,
-    /// Calls that may still be lost.
-    pub credit: f64,
-    /// What holds back more.
-    pub held_by: HeldBy,
-}
-
-/// What holds back more calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeldBy {
-    /// Nobody is there to take one.
-    Agents,
-    /// One more would carry too much risk.
-    Risk,
-    /// Debt, or the end of the window: one line per idle agent.
-    Credit,
-    /// The carrier fails; only probes go out.
-    Carrier,
-    /// Too little is known yet.
-    ColdStart,
-    /// Lines.
-    Lines,
-    /// The ledger: were all calls without an agent answered and lost, the cap would be broken.
-    Ledger,
-    /// A gap or a jump in time, or a chance that is no number: one line per idle agent.
-    Doubt,
-}
-
-impl HeldBy {
-    /// Its word in logs and journals.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Agents => "agents",
-            Self::Risk => "risk",
-            Self::Credit => "credit",
-            Self::Carrier => "carrier",
-            Self::ColdStart => "cold_start",
-            Self::Lines => "lines",
-            Self::Ledger => "ledger",
-            Self::Doubt => "doubt",
-        }
-    }
-}
-
-/// A call under way.
-#[derive(Clone, Copy, Debug)]
-struct Track {
-    started: f64,
-    rings: Option<f64>,
-    answered: Option<f64>,
+    outlook: Option<Box<Outlook>>,
 }
 
 /// Answering-machine detection, as seen from outside.
@@ -234,15 +55,6 @@ struct Detector {
     persons: f64,
     decided: f64,
     delay: f64,
-}
-
-#[derive(Clone, Debug)]
-struct Outlook {
-    calls: CallOutlook,
-    calls_at: f64,
-    level: f64,
-    agents: AgentOutlook,
-    agents_at: f64,
 }
 
 impl Predictor {
@@ -273,7 +85,7 @@ impl Predictor {
             detector: Detector { persons: 3.0, decided: 4.0, delay: 0.0 },
             breaker: Breaker::new(),
             threshold: Threshold::new(cap),
-            calls: BTreeMap::new(),
+            calls: Tracks::default(),
             last: None,
             outlook: None,
         }
@@ -287,9 +99,14 @@ impl Predictor {
 
     /// Learns from a moment and decides. To be asked every half second or so.
     pub fn decide(&mut self, now: &Moment<'_>) -> Decision {
+        self.decide_with(now, &Odds::EVEN)
+    }
+
+    /// The same where it is known of some leads how likely they are to answer.
+    pub fn decide_with(&mut self, now: &Moment<'_>, odds: &Odds<'_>) -> Decision {
         let step = self.last.map_or(0.0, |last| now.at - last);
-        self.learn(now, step);
-        self.last = Some(now.at);
+        self.learn(now, odds, step);
+        self.last = now.at.is_finite().then_some(now.at);
         let idle = now.agents.iter().filter(|agent| agent.is_free()).count();
         let staffed = now.agents.iter().filter(|agent| agent.stage != AgentStage::Paused).count();
         let mut decision = Decision {
@@ -307,42 +124,58 @@ impl Predictor {
             decision.launch = 0;
             decision.held_by = HeldBy::Agents;
         } else if (0.0..=LONGEST_STEP).contains(&step) {
-            self.predict(now, staffed, &mut decision);
+            self.predict(now, odds, staffed, &mut decision);
         }
-        self.limit(now, &mut decision);
+        self.limit(now, staffed, &mut decision);
         decision
     }
 
-    fn predict(&mut self, now: &Moment<'_>, staffed: usize, decision: &mut Decision) {
-        let Some(outlook) = self.looked_ahead(now.at) else { return };
-        let Some(new_call) = outlook.calls.new_call().cloned() else { return };
-        decision.answer = new_call.ever();
-        if !(decision.answer > 0.0 && decision.answer.is_finite()) {
-            return;
-        }
+    fn predict(
+        &mut self,
+        now: &Moment<'_>,
+        odds: &Odds<'_>,
+        staffed: usize,
+        decision: &mut Decision,
+    ) {
+        let tables =
+            Tables { dial: &self.dial, ring: &self.ring, talk: &self.talk, wrap: &self.wrap };
+        let grace = (1.5 - self.detector.delay).max(0.0).round();
+        let level = self.level.cautious();
+        self.outlook = Outlook::at(now.at, self.outlook.take(), tables, level, grace);
+        let Some(outlook) = self.outlook.as_deref() else { return };
+        decision.answer = outlook.new_call().ever();
+        let room = chance::EXACT.checked_sub(now.calls.len() + staffed);
+        let exactly = room.is_some();
         let doubt = self.level.doubt();
-        let exactly = now.calls.len() + staffed <= chance::EXACT;
-        let mut horizons = self.horizons(now, &new_call, exactly);
-        let mut launch = 0;
-        let allowed = decision.allowed;
-        let risk_of = |horizons: &[Horizon]| {
-            let risks = horizons.iter().map(|horizon| {
-                if exactly {
-                    chance::exact(decision.idle, &horizon.answers, &horizon.free)
-                } else {
-                    chance::normal(decision.idle, &horizon.answers, &horizon.free, doubt)
-                }
-            });
-            risks.sum::<f64>() / f64::from(HORIZONS)
-        };
-        let mut risk = risk_of(&horizons);
-        let own = decision.idle.saturating_sub(now.calls.len());
-        while launch < now.most_lines && (launch < own || (allowed > 0.0 && risk <= allowed)) {
-            for horizon in &mut horizons {
-                horizon.answers.add(horizon.new_call, exactly);
+        let (mut answers, mut free) = (Count::none(), Count::none());
+        for (call, odds) in now.calls.iter().zip(odds.of_calls()) {
+            answers.add(&self.chance_of(outlook, call, odds), exactly);
+        }
+        for agent in now.agents {
+            if let Some(lanes) = self.chance_free(outlook, agent) {
+                free.add(lanes, exactly);
             }
+        }
+        let risk_now = |answers: &Count, launch: usize| {
+            // A burst is judged with the doubt about the answer level, which moves all its calls together.
+            let risks = if room.is_some_and(|room| launch <= room) {
+                chance::exact(decision.idle, answers, &free)
+            } else {
+                chance::normal(decision.idle, answers, &free, doubt)
+            };
+            risks.iter().sum::<f64>() * outlook::EACH
+        };
+        let (mut launch, mut risk) = (0, risk_now(&answers, 0));
+        let allowed = decision.allowed;
+        let own = decision.idle.saturating_sub(now.calls.len());
+        let most = now.most_lines.min(most_lines(staffed));
+        for odds in odds.of_next().take(most) {
+            if launch >= own && !(allowed > 0.0 && risk <= allowed) {
+                break;
+            }
+            answers.add(&outlook.new_call().with_odds(odds), exactly);
             launch += 1;
-            risk = risk_of(&horizons);
+            risk = risk_now(&answers, launch);
         }
         if !risk.is_finite() {
             return;
@@ -352,76 +185,29 @@ impl Predictor {
         decision.held_by = if allowed > 0.0 { HeldBy::Risk } else { HeldBy::Credit };
     }
 
-    /// The moments at which a new call may be answered, with what may have happened by then.
-    fn horizons(&self, now: &Moment<'_>, new_call: &Curve, exactly: bool) -> Vec<Horizon> {
-        let grace = (1.5 - self.detector.delay).max(0.0).round();
-        let calls: Vec<Chance<'_>> = now.calls.iter().map(|call| self.chance_of(call)).collect();
-        let agents: Vec<Chance<'_>> =
-            now.agents.iter().map(|agent| self.chance_free(agent)).collect();
-        (0..HORIZONS)
-            .map(|k| {
-                let within = new_call.quantile((f64::from(k) + 0.5) / f64::from(HORIZONS));
-                let mut answers = Count::none();
-                for call in &calls {
-                    answers.add(call.within(within), exactly);
-                }
-                let mut free = Count::none();
-                for agent in &agents {
-                    free.add(agent.within(within + grace), exactly);
-                }
-                Horizon { answers, free, new_call: new_call.within(within) }
-            })
-            .collect()
-    }
-
-    fn chance_of(&self, call: &CallNow) -> Chance<'_> {
-        let Some(outlook) = &self.outlook else { return Chance::Always(0.0) };
-        let curve = match call.stage {
-            CallStage::Dialing => outlook.calls.dialing(self.dial.bins().of(call.stage_age)),
-            CallStage::Ringing => outlook.calls.ringing(self.ring.bins().of(call.stage_age)),
+    fn chance_of(&self, outlook: &Outlook, call: &CallNow, odds: f64) -> Lanes {
+        let chances = match call.stage {
+            CallStage::Dialing => outlook.dialing(self.dial.bins().of(call.stage_age)),
+            CallStage::Ringing => outlook.ringing(self.ring.bins().of(call.stage_age)),
             CallStage::Detecting => {
-                return Chance::Always(self.detector.persons / self.detector.decided);
+                return [self.detector.persons / self.detector.decided; HORIZONS];
             }
-            CallStage::Waiting => return Chance::Always(1.0),
+            CallStage::Waiting => return [1.0; HORIZONS],
         };
-        curve.map_or(Chance::Always(0.0), Chance::ByTime)
+        chances.map_or([0.0; HORIZONS], |chances| chances.with_odds(odds))
     }
 
-    fn chance_free(&self, agent: &AgentNow) -> Chance<'_> {
-        let Some(outlook) = &self.outlook else { return Chance::Always(0.0) };
-        let curve = match agent.stage {
+    fn chance_free<'a>(&self, outlook: &'a Outlook, agent: &AgentNow) -> Option<&'a Lanes> {
+        match agent.stage {
             _ if agent.leaving => None,
-            AgentStage::Talking => outlook.agents.talking(self.talk.bins().of(agent.age)),
-            AgentStage::Wrapping => outlook.agents.wrapping(self.wrap.bins().of(agent.age)),
+            AgentStage::Talking => outlook.talking(self.talk.bins().of(agent.age)),
+            AgentStage::Wrapping => outlook.wrapping(self.wrap.bins().of(agent.age)),
             AgentStage::Idle | AgentStage::Paused => None,
-        };
-        curve.map_or(Chance::Always(0.0), Chance::ByTime)
-    }
-
-    /// Brings the outlook up to date: it is worth some hundred thousand multiplications.
-    fn looked_ahead(&mut self, at: f64) -> Option<&Outlook> {
-        let level = self.level.cautious();
-        let old = self.outlook.take();
-        let agents = old.as_ref().filter(|old| at - old.agents_at < AGENTS_EVERY);
-        let (agents, agents_at) = match agents {
-            Some(old) => (old.agents.clone(), old.agents_at),
-            None => (AgentOutlook::new(&self.talk, &self.wrap), at),
-        };
-        let calls = old.filter(|old| {
-            at - old.calls_at < CALLS_EVERY && (level / old.level - 1.0).abs() < MOVED
-        });
-        self.outlook = Some(match calls {
-            Some(old) => Outlook { agents, agents_at, ..old },
-            None => {
-                let calls = CallOutlook::new(&self.dial, &self.ring, level);
-                Outlook { calls, calls_at: at, level, agents, agents_at }
-            }
-        });
-        self.outlook.as_ref()
+        }
     }
 
     /// What holds whatever the prediction says.
-    fn limit(&self, now: &Moment<'_>, decision: &mut Decision) {
+    fn limit(&self, now: &Moment<'_>, staffed: usize, decision: &mut Decision) {
         let idle = decision.idle;
         let mut at_most = |lines: usize, why: HeldBy| {
             let launch = lines.saturating_sub(decision.lines);
@@ -436,27 +222,23 @@ impl Predictor {
         if self.breaker.is_open() {
             at_most((idle / 10).max(2).min(idle), HeldBy::Carrier);
         }
-        at_most(now.most_lines, HeldBy::Lines);
+        at_most(now.most_lines.min(most_lines(staffed)), HeldBy::Lines);
         at_most(idle.saturating_add(now.most_uncovered), HeldBy::Ledger);
+        if let Some(uncovered) = self.threshold.uncovered(WindowLeft { seconds: now.window_left }) {
+            at_most(idle.saturating_add(uncovered), HeldBy::Credit);
+        }
     }
 
-    fn learn(&mut self, now: &Moment<'_>, step: f64) {
+    fn learn(&mut self, now: &Moment<'_>, odds: &Odds<'_>, step: f64) {
         let mut answers = 0.0;
-        let (mut live, mut abandoned) = (0.0, 0.0);
+        let mut persons = Answered::default();
         for seen in now.events {
             match seen.what {
-                Happened::Ringback(call) => {
-                    let track = self.track(call);
-                    let age = seen.at - track.started;
-                    track.rings = Some(seen.at);
-                    if !self.breaker.is_open() {
-                        self.dial.event(age);
-                    }
-                    self.breaker.attempt(false);
-                }
+                Happened::Ringback(call) => self.rings(call, seen.at),
                 Happened::Answered(call) => {
-                    let track = self.track(call);
-                    track.answered = Some(seen.at);
+                    if let Some(track) = self.track(call) {
+                        track.answered = Some(seen.at);
+                    }
                 }
                 Happened::Live(call) => {
                     answers += 1.0;
@@ -464,20 +246,25 @@ impl Predictor {
                 }
                 Happened::Machine(call) => {
                     self.answered(call, seen.at, false);
-                    self.calls.remove(&call);
+                    self.calls.end(call);
                 }
                 Happened::Refused(call) | Happened::NoAnswer(call) => self.failed(call, seen.at),
                 Happened::Cancelled(call) => {
-                    self.calls.remove(&call);
+                    self.calls.end(call);
                 }
                 Happened::Connected(call) => {
-                    live += 1.0;
-                    self.calls.remove(&call);
+                    persons.offered += 1.0;
+                    self.calls.end(call);
                 }
                 Happened::Abandoned(call) => {
-                    live += 1.0;
-                    abandoned += 1.0;
-                    self.calls.remove(&call);
+                    if self.track(call).is_some_and(|track| track.answered.is_some() && !track.live)
+                    {
+                        persons.hung_up += 1.0;
+                    } else {
+                        persons.offered += 1.0;
+                        persons.lost += 1.0;
+                    }
+                    self.calls.end(call);
                 }
                 Happened::TalkEnded { after, machine } => {
                     self.talk.event(after);
@@ -486,27 +273,26 @@ impl Predictor {
                 Happened::WrapEnded { after } => self.wrap.event(after),
             }
         }
-        let learned = step.clamp(0.0, LONGEST_STEP);
-        let expected = self.spend(now, learned);
-        self.threshold.step(learned, live, abandoned);
+        let learned = if step.is_finite() { step.clamp(0.0, LONGEST_STEP) } else { 0.0 };
+        let expected = self.spend(now, odds, learned);
+        self.threshold.step(learned, persons);
         self.level.step(expected, answers, self.threshold.a_second());
+        self.calls.keep(now.at, now.calls);
     }
 
     /// Books the time that everybody present has spent; gives the answers that were to be expected of it.
-    fn spend(&mut self, now: &Moment<'_>, seconds: f64) -> f64 {
+    fn spend(&mut self, now: &Moment<'_>, odds: &Odds<'_>, seconds: f64) -> f64 {
         let mut expected = 0.0;
-        for call in now.calls {
-            self.calls.entry(call.id).or_insert_with(|| Track {
-                started: now.at - call.age,
-                rings: (call.stage == CallStage::Ringing).then_some(now.at - call.stage_age),
-                answered: None,
-            });
+        let dials = !self.breaker.is_open();
+        let outlook = self.outlook.as_deref();
+        for (call, odds) in now.calls.iter().zip(odds.of_calls()) {
             match call.stage {
-                CallStage::Dialing if !self.breaker.is_open() => {
-                    self.dial.there(call.stage_age, seconds)
-                }
+                CallStage::Dialing if dials => self.dial.there(call.stage_age, seconds),
                 CallStage::Ringing => {
-                    expected += self.ring.hazard(call.stage_age).event * seconds;
+                    let bin = self.ring.bins().of(call.stage_age);
+                    let chances = outlook.and_then(|outlook| outlook.ringing(bin));
+                    let times = chances.map_or(1.0, |chances| chances.times(odds));
+                    expected += self.ring.hazard(call.stage_age).event * seconds * times;
                     self.ring.there(call.stage_age, seconds);
                 }
                 CallStage::Dialing | CallStage::Detecting | CallStage::Waiting => {}
@@ -522,14 +308,29 @@ impl Predictor {
         expected
     }
 
+    fn rings(&mut self, call: u64, at: f64) {
+        let Some(track) = self.track(call) else { return };
+        let age = at - track.started;
+        track.rings = Some(at);
+        if !self.breaker.is_open() {
+            self.dial.event(age);
+        }
+        self.breaker.attempt(false);
+    }
+
     /// A detector, or the answer itself where there is none, says what picked up.
     fn answered(&mut self, call: u64, at: f64, person: bool) {
-        let track = *self.track(call);
+        let Some(track) = self.track(call) else { return };
+        track.live = person;
+        let track = *track;
         let answered = track.answered.unwrap_or(at);
         let ring_age = answered - track.rings.unwrap_or(answered);
         if person {
             self.ring.event(ring_age);
-            self.detector.delay += (at - answered - self.detector.delay) * 0.02;
+            let delay = at - answered;
+            if (0.0..=LONGEST_DETECTION).contains(&delay) {
+                self.detector.delay += (delay - self.detector.delay) * 0.02;
+            }
         } else {
             self.ring.exit(ring_age);
         }
@@ -538,8 +339,8 @@ impl Predictor {
     }
 
     fn failed(&mut self, call: u64, at: f64) {
-        let track = *self.track(call);
-        self.calls.remove(&call);
+        let Some(track) = self.track(call).copied() else { return };
+        self.calls.end(call);
         match track.rings {
             Some(rings) => self.ring.exit(at - rings),
             None => {
@@ -552,50 +353,23 @@ impl Predictor {
     }
 
     /// A call that is heard of for the first time was started at the moment before.
-    fn track(&mut self, call: u64) -> &mut Track {
+    fn track(&mut self, call: u64) -> Option<&mut Track> {
         let started = self.last.unwrap_or(0.0);
-        self.calls.entry(call).or_insert(Track { started, rings: None, answered: None })
+        self.calls.of(call, started)
     }
 }
 
-impl AgentNow {
-    fn is_free(&self) -> bool {
-        self.stage == AgentStage::Idle && !self.leaving
-    }
+/// More lines than this for each agent help nobody, whatever the answer rate.
+const fn most_lines(staffed: usize) -> usize {
+    staffed.saturating_mul(LINES_PER_AGENT)
 }
 
-/// A moment at which a new call may be answered.
-struct Horizon {
-    answers: Count,
-    free: Count,
-    new_call: f64,
-}
-
-enum Chance<'a> {
-    Always(f64),
-    ByTime(&'a Curve),
-}
-
-impl Chance<'_> {
-    fn within(&self, seconds: f64) -> f64 {
-        match self {
-            Self::Always(chance) => *chance,
-            Self::ByTime(curve) => curve.within(seconds),
-        }
-    }
-}
-
+const LINES_PER_AGENT: usize = 15;
 const CALLS_REMEMBERED: f64 = 3_000.0;
 const TALKS_REMEMBERED: f64 = 400.0;
-/// Equally likely times of a new call's answer at which the risk is taken.
-const HORIZONS: u8 = 8;
 /// Live answers before more than half a line beyond each idle agent's own is opened.
 const KNOWN: f64 = 20.0;
 /// A longer gap between two moments, in seconds, is not predicted over.
 const LONGEST_STEP: f64 = 5.0;
-/// Seconds after which what is looked ahead is made anew.
-const CALLS_EVERY: f64 = 2.0;
-const AGENTS_EVERY: f64 = 5.0;
-/// Or as soon as the answer level has moved by so much.
-const MOVED: f64 = 0.03;
-const _: () = assert!(HORIZON > 0);
+/// No detector takes longer, in seconds; a clock that jumped may seem to.
+const LONGEST_DETECTION: f64 = 30.0;

@@ -16,6 +16,20 @@ pub struct Threshold {
     /// Machines among the calls that reached agents, as the agents said.
     machines: f64,
     heard: f64,
+    /// What the cap allows to be lost of what was answered in this window, less what was lost. Nothing is cut off it.
+    balance: f64,
+    cap: f64,
+}
+
+/// What a step brought.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answered {
+    /// Taken for persons and offered to agents: those an agent got and those that were lost.
+    pub offered: f64,
+    /// Of them, lost.
+    pub lost: f64,
+    /// Hung up while it was still being found out what they are: persons for sure, and lost.
+    pub hung_up: f64,
 }
 
 /// What is left of the compliance window.
@@ -36,23 +50,30 @@ impl Threshold {
             a_second: 0.0,
             machines: 0.0,
             heard: 20.0,
+            balance: 0.0,
+            cap,
         }
     }
 
     /// The balance of another window, which holds so much already.
     pub fn open(&mut self, live: f64, abandoned: f64) {
+        self.balance = self.cap * live - abandoned;
         self.credit = (START + self.earn * live - abandoned).min(2.0 * self.scale());
     }
 
-    /// A step of so many seconds with so many live answers, of which so many were abandoned.
-    pub fn step(&mut self, seconds: f64, live: f64, abandoned: f64) {
-        self.a_second = self.a_second * libm::exp(-seconds / RATE_MEMORY) + live / RATE_MEMORY;
+    /// A step of so many seconds.
+    pub fn step(&mut self, seconds: f64, answered: Answered) {
+        let all = answered.offered + answered.hung_up;
+        self.a_second = self.a_second * libm::exp(-seconds / RATE_MEMORY) + all / RATE_MEMORY;
         let person = 1.0 - self.machine_share();
         // What an abandoned call was is not known; this much is added for the doubt.
         let doubt = 0.05 * (self.machine_share() * person).sqrt();
-        self.credit += self.earn * person * live - (person + doubt) * abandoned;
+        let persons = person * answered.offered + answered.hung_up;
+        let lost = (person + doubt) * answered.lost + answered.hung_up;
+        self.balance += self.cap * persons - lost;
+        self.credit += self.earn * persons - lost;
         self.credit = self.credit.min(2.0 * self.scale());
-        let gain = 0.003 * self.error() * live;
+        let gain = 0.003 * self.error() * all;
         self.log_level = (self.log_level + gain).clamp(libm::log(LEAST_LEVEL), libm::log(MOST));
     }
 
@@ -66,24 +87,25 @@ impl Threshold {
     #[must_use]
     pub fn allowed(&self, left: WindowLeft) -> f64 {
         let scale = self.scale();
-        let person = 1.0 - self.machine_share();
-        let most_debt =
-            2.0f64.max(scale / 4.0).max(0.1 * self.earn * person * self.a_second * left.seconds);
-        if self.credit <= -most_debt {
+        let earned =
+            self.earn * (1.0 - self.machine_share()) * self.a_second * left.seconds.max(0.0);
+        let most_debt = 2.0f64.max(scale / 4.0).max(0.1 * earned).min(0.5 * earned);
+        if self.balance < -most_debt {
             return 0.0;
-        }
-        if left.seconds <= LAST_PART {
-            if self.credit <= 1.0 + START {
-                return 0.0;
-            }
-            if self.credit <= 3.0 + START {
-                return TRICKLE;
-            }
         }
         if self.credit <= 0.0 {
             return TRICKLE;
         }
         libm::exp(self.log_level + 1.5 * self.error()).clamp(TRICKLE, MOST)
+    }
+
+    /// Calls without an agent of their own that may be under way, if it is so late in the window that the prediction no
+    /// longer decides: were all of them answered and lost, the cap would still be kept.
+    #[must_use]
+    pub fn uncovered(&self, left: WindowLeft) -> Option<usize> {
+        let late = left.seconds <= LAST_PART || left.seconds.is_nan();
+        (late && self.credit <= AMPLE)
+            .then(|| whole(self.balance / (1.0 - self.cap).max(LEAST_LEVEL)))
     }
 
     /// Calls that may still be lost; negative: a debt.
@@ -131,6 +153,17 @@ impl Threshold {
     }
 }
 
+/// Whole calls; none of what is negative or no number.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded down, as it is meant"
+)]
+const fn whole(calls: f64) -> usize {
+    calls as usize
+}
+
 /// Earned below the cap, so that the last call of a window does not decide.
 const MARGIN: f64 = 0.0004;
 /// Credit of a new window, in calls.
@@ -142,6 +175,8 @@ const TRICKLE: f64 = 0.003;
 /// Seconds.
 const RATE_MEMORY: f64 = 600.0;
 const MACHINE_MEMORY: f64 = 0.998;
+/// Credit with which a burst of losses at the end of a window is borne.
+const AMPLE: f64 = 3.0 + START;
 /// Seconds before the end of a window from which on it is made sure that it closes without debt.
 const LAST_PART: f64 = 1_800.0;
 
@@ -151,9 +186,13 @@ mod tests {
 
     const FAR: WindowLeft = WindowLeft { seconds: 20_000.0 };
 
+    fn answered(offered: f64, lost: f64) -> Answered {
+        Answered { offered, lost, hung_up: 0.0 }
+    }
+
     fn busy() -> Threshold {
         let mut threshold = Threshold::new(0.03);
-        (0..2_000).for_each(|_| threshold.step(1.0, 0.5, 0.0));
+        (0..2_000).for_each(|_| threshold.step(1.0, answered(0.5, 0.0)));
         threshold
     }
 
@@ -163,7 +202,7 @@ mod tests {
         let (mut live, mut lost) = (0.0, 0.0);
         for step in 0..20_000u32 {
             let abandoned = f64::from(u8::from(step % 37 == 0));
-            threshold.step(1.0, 1.0, abandoned);
+            threshold.step(1.0, answered(1.0, abandoned));
             (live, lost) = (live + 1.0, lost + abandoned);
             assert!(lost <= 0.0296 * live + START - threshold.credit() + 1e-6);
         }
@@ -173,23 +212,48 @@ mod tests {
     fn losses_lower_the_threshold_and_debt_stops_it() {
         let mut threshold = busy();
         let high = threshold.allowed(FAR);
-        threshold.step(1.0, 10.0, 10.0);
+        threshold.step(1.0, answered(10.0, 10.0));
         let lower = threshold.allowed(FAR);
         assert!(lower < high, "{lower} {high}");
         while threshold.credit() > 0.0 {
-            threshold.step(1.0, 1.0, 1.0);
+            threshold.step(1.0, answered(1.0, 1.0));
         }
         assert!((threshold.allowed(FAR) - TRICKLE).abs() < 1e-12);
-        threshold.step(1.0, 400.0, 400.0);
+        threshold.step(1.0, answered(400.0, 400.0));
         assert!(threshold.allowed(FAR) == 0.0);
     }
 
     #[test]
-    fn near_the_end_of_the_window_little_credit_stops_it() {
+    fn near_the_end_of_the_window_arithmetic_decides_unless_there_is_plenty() {
+        let late = WindowLeft { seconds: 1_700.0 };
         let mut threshold = Threshold::new(0.03);
-        threshold.step(1.0, 20.0, 0.0);
-        assert!(threshold.allowed(FAR) > 0.0);
-        assert!(threshold.allowed(WindowLeft { seconds: 1_700.0 }) == 0.0);
+        threshold.step(1.0, answered(20.0, 0.0));
+        assert_eq!((threshold.uncovered(FAR), threshold.uncovered(late)), (None, Some(0)));
+        threshold.step(1.0, answered(30.0, 0.0));
+        assert_eq!(threshold.uncovered(late), Some(1), "one of fifty-one is less than 3 %");
+        assert_eq!(busy().uncovered(late), None);
+    }
+
+    #[test]
+    fn no_more_is_owed_than_half_of_what_the_window_can_still_earn() {
+        let mut threshold = busy();
+        while threshold.balance > -1.0 {
+            threshold.step(1.0, answered(1.0, 1.0));
+        }
+        // About half an answer a second: 1.5 calls an hour and a half at most, of which one is owed.
+        assert!(threshold.allowed(WindowLeft { seconds: 600.0 }) > 0.0);
+        assert!(threshold.allowed(WindowLeft { seconds: 60.0 }) == 0.0);
+    }
+
+    #[test]
+    fn who_hangs_up_while_being_listened_to_is_a_person_for_sure() {
+        let (mut silent, mut offered) = (busy(), busy());
+        for threshold in [&mut silent, &mut offered] {
+            (0..5_000).for_each(|_| threshold.talked(true));
+        }
+        silent.step(1.0, Answered { hung_up: 1.0, ..Answered::default() });
+        offered.step(1.0, answered(1.0, 1.0));
+        assert!(silent.credit() < offered.credit() - 0.8);
     }
 
     #[test]
@@ -199,7 +263,7 @@ mod tests {
             threshold.talked(true);
         }
         let before = threshold.credit();
-        threshold.step(1.0, 100.0, 0.0);
+        threshold.step(1.0, answered(100.0, 0.0));
         assert!(threshold.credit() - before < 0.1);
     }
 }

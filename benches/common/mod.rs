@@ -23,6 +23,8 @@ pub(crate) struct Asked {
     /// `--prepare`: only fill that folder.
     pub(crate) prepare: bool,
     turns: Option<usize>,
+    /// `--first N`: the first seed.
+    pub(crate) first: Option<u64>,
     words: Vec<String>,
 }
 
@@ -43,13 +45,14 @@ impl Asked {
                     asked.rows = value().split(',').map(|rows| rows.parse().unwrap()).collect();
                 }
                 "--turns" => asked.turns = Some(value().parse().unwrap()),
+                "--first" => asked.first = Some(value().parse().unwrap()),
                 "--folder" => asked.folder = Some(value().into()),
                 // Cargo says so to every bench.
                 "--bench" => {}
                 other => {
                     assert!(
                         !other.starts_with('-'),
-                        "unknown option {other}; there are --small, --rows N, --turns N, --folder DIR, --prepare"
+                        "unknown option {other}; there are --small, --rows N, --turns N, --first N, --folder DIR, --prepare"
                     );
                     asked.words.push(word);
                 }

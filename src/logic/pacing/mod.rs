@@ -3,8 +3,10 @@
 //! [`call_rate`] says when the next INVITE may leave a trunk; [`longest_idle`] says which agent is next, [`fair_turns`] which
 //! campaign, where several share agents. In progressive mode one line is opened per free agent, who is kept for it: the
 //! dialer joins the two. [`predictive`] says how many lines to open beyond that; [`pacer`] asks it in whole numbers, and
-//! [`journal`] keeps what it was asked. [`trunk_share`]: how much of a trunk is ours, where several processes use it.
+//! [`journal`] keeps what it was asked. [`answer_model`]: which leads are likely to answer. [`trunk_share`]: how much of a
+//! trunk is ours, where several processes use it.
 
+pub mod answer_model;
 pub mod call_rate;
 pub mod fair_turns;
 pub mod journal;

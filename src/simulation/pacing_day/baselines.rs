@@ -1,7 +1,9 @@
 //! Other ways to pace, for comparison.
 
-use crate::logic::pacing::predictive::{AgentStage, Happened, Moment, Predictor};
+use crate::logic::pacing::answer_model::AnswerModel;
+use crate::logic::pacing::predictive::{AgentStage, Happened, Moment, Odds, Predictor};
 use crate::simulation::pacing_day::Pacer;
+use crate::simulation::pacing_day::leads::Lead;
 
 /// So many lines per idle agent; 1 is progressive.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,91 @@ impl Pacer for Ratio {
 impl Pacer for Predictor {
     fn launch(&mut self, moment: &Moment<'_>) -> usize {
         self.decide(moment).launch
+    }
+}
+
+/// Prediction with chances of each lead: what a model learns of them while it paces.
+#[derive(Clone, Debug)]
+pub struct Knowing {
+    /// Decides.
+    pub engine: Predictor,
+    /// Learns, unless the truth is `told`.
+    pub model: AnswerModel,
+    /// Each lead's true odds are known: no model can do better.
+    pub told: bool,
+}
+
+impl Pacer for Knowing {
+    fn launch(&mut self, moment: &Moment<'_>) -> usize {
+        self.engine.decide(moment).launch
+    }
+
+    fn launch_with(&mut self, moment: &Moment<'_>, odds: &Odds<'_>) -> usize {
+        self.engine.decide_with(moment, odds).launch
+    }
+
+    fn odds(&mut self, lead: &Lead) -> f64 {
+        if self.told { lead.odds } else { self.model.odds(&lead.known) }
+    }
+
+    fn learn(&mut self, lead: &Lead, answered: bool) {
+        self.model.learn(&lead.known, answered);
+    }
+}
+
+/// A pacer within the ledger's bound `instant`: so few calls without an agent of their own that all of them might be
+/// answered and lost without breaking the cap at any moment.
+#[derive(Clone, Debug)]
+pub struct Admitted<P> {
+    /// Who chooses within the bound.
+    pub pacer: P,
+    /// The cap in millionths.
+    pub cap_ppm: u64,
+    answered: u64,
+    abandoned: u64,
+    /// The most that was ever owed: abandoned calls beyond what the cap allows, in millionths of a call.
+    pub most_owed: i64,
+}
+
+impl<P> Admitted<P> {
+    /// Within a cap of so many millionths.
+    #[must_use]
+    pub const fn new(pacer: P, cap_ppm: u64) -> Self {
+        Self { pacer, cap_ppm, answered: 0, abandoned: 0, most_owed: 0 }
+    }
+
+    fn spare(&mut self) -> usize {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let owed = signed(self.abandoned * 1_000_000) - signed(self.answered * self.cap_ppm);
+        self.most_owed = self.most_owed.max(owed);
+        let bears = (-owed).max(0) / signed(1_000_000u64.saturating_sub(self.cap_ppm).max(1));
+        usize::try_from(bears).unwrap_or(0)
+    }
+}
+
+impl<P: Pacer> Pacer for Admitted<P> {
+    fn launch(&mut self, moment: &Moment<'_>) -> usize {
+        for seen in moment.events {
+            match seen.what {
+                Happened::Abandoned(_) => {
+                    self.answered += 1;
+                    self.abandoned += 1;
+                }
+                Happened::TalkEnded { machine: false, .. } => self.answered += 1,
+                Happened::TalkEnded { machine: true, .. }
+                | Happened::Connected(_)
+                | Happened::Ringback(_)
+                | Happened::Answered(_)
+                | Happened::Live(_)
+                | Happened::Machine(_)
+                | Happened::Refused(_)
+                | Happened::NoAnswer(_)
+                | Happened::Cancelled(_)
+                | Happened::WrapEnded { .. } => {}
+            }
+        }
+        let most_uncovered = self.spare();
+        self.pacer.launch(&Moment { most_uncovered, ..*moment })
     }
 }
 

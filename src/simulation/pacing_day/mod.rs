@@ -6,6 +6,7 @@
 //! the same times.
 
 pub mod baselines;
+pub mod leads;
 pub mod report;
 pub mod roster;
 pub mod scenario;
@@ -14,9 +15,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use crate::logic::pacing::predictive::{
-    AgentNow, AgentStage, CallNow, CallStage, Happened, Moment, Seen,
+    AgentNow, AgentStage, CallNow, CallStage, Happened, Moment, Odds, Seen,
 };
 use crate::simulation::dice::{Dice, Law};
+use crate::simulation::pacing_day::leads::Lead;
 use crate::simulation::pacing_day::report::{Ledger, Report};
 use crate::simulation::pacing_day::roster::{Absence, roster};
 use crate::simulation::pacing_day::scenario::Scenario;
@@ -25,6 +27,20 @@ use crate::simulation::pacing_day::scenario::Scenario;
 pub trait Pacer {
     /// How many now.
     fn launch(&mut self, moment: &Moment<'_>) -> usize;
+
+    /// The same, told how likely the leads of this moment's calls and the next ones are to answer, as [`Self::odds`]
+    /// said of them.
+    fn launch_with(&mut self, moment: &Moment<'_>, _odds: &Odds<'_>) -> usize {
+        self.launch(moment)
+    }
+
+    /// What it makes of a lead. Asked only where leads differ.
+    fn odds(&mut self, _lead: &Lead) -> f64 {
+        1.0
+    }
+
+    /// A call to a lead was answered by a person, or by nobody.
+    fn learn(&mut self, _lead: &Lead, _answered: bool) {}
 }
 
 /// Runs a day.
@@ -52,6 +68,11 @@ struct Day<'a> {
     waiting: VecDeque<u64>,
     events: Vec<Seen>,
     ledger: Ledger,
+    /// Who is called next, where leads differ, with their odds.
+    next: VecDeque<(Lead, f64)>,
+    prepared: u64,
+    /// Leads whose calls have ended, and whether they answered.
+    ended: Vec<(Lead, bool)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +101,7 @@ struct Call {
     patience: u64,
     /// What is still open about this call, its talk and its wrap-up.
     dice: Dice,
+    lead: Option<(Lead, f64)>,
 }
 
 struct Agent {
@@ -104,6 +126,9 @@ impl<'a> Day<'a> {
             waiting: VecDeque::new(),
             events: Vec::new(),
             ledger: Ledger::default(),
+            next: VecDeque::new(),
+            prepared: 0,
+            ended: Vec::new(),
         };
         for id in 0..scenario.agents {
             let there = !scenario.breaks;
@@ -175,10 +200,29 @@ impl<'a> Day<'a> {
             most_lines: self.scenario.agents * LINES_PER_AGENT,
             most_uncovered: usize::MAX,
         };
-        let launch = pacer.launch(&moment);
+        let (odds, next) = if self.scenario.leads_differ {
+            self.prepare(pacer);
+            let odds = self.calls.values().map(|call| call.lead.map_or(1.0, |(_, odds)| odds));
+            (odds.collect(), self.next.iter().map(|(_, odds)| *odds).collect())
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        let launch = pacer.launch_with(&moment, &Odds { calls: &odds, next: &next });
         let most = (self.scenario.agents * LINES_PER_AGENT).saturating_sub(calls.len());
         for _ in 0..launch.min(most) {
             self.launch(at);
+        }
+    }
+
+    /// Tells what came of leads, and asks about the next ones.
+    fn prepare(&mut self, pacer: &mut dyn Pacer) {
+        for (lead, answered) in self.ended.drain(..) {
+            pacer.learn(&lead, answered);
+        }
+        while self.next.len() < PREPARED {
+            self.prepared += 1;
+            let lead = Lead::of(self.seed, self.prepared);
+            self.next.push_back((lead, pacer.odds(&lead)));
         }
     }
 
@@ -190,7 +234,9 @@ impl<'a> Day<'a> {
         let post_dial = at + draw(scenario.post_dial, &mut dice);
         let rings = draw(RINGS, &mut dice);
         let fate = dice.unit();
+        let lead = self.next.pop_front();
         let answer = scenario.answer_at(now);
+        let answer = lead.map_or(answer, |(lead, _)| lead.chance(answer));
         let person = fate < answer;
         let machine = !person && fate < answer + scenario.machine;
         let refused = !person && !machine && fate < answer + scenario.machine + BUSY + DEAD;
@@ -203,6 +249,7 @@ impl<'a> Day<'a> {
             taken_for_person: true,
             patience: 0,
             dice,
+            lead,
         };
         self.calls.insert(id, call);
         if refused || scenario.is_out(now) {
@@ -229,7 +276,10 @@ impl<'a> Day<'a> {
                 self.see(at, Happened::Refused(id));
             }
             Due::NoAnswer(id) => {
-                self.calls.remove(&id);
+                let call = self.calls.remove(&id);
+                if let Some((lead, _)) = call.and_then(|call| call.lead) {
+                    self.ended.push((lead, false));
+                }
                 self.see(at, Happened::NoAnswer(id));
             }
             Due::Answer(id) => self.answer(at, id),
@@ -248,6 +298,9 @@ impl<'a> Day<'a> {
         call.answered = at;
         call.patience = micros(median * (sigma * call.dice.normal()).exp());
         let (person, wrong) = (call.person, call.dice.unit());
+        if let Some((lead, _)) = call.lead {
+            self.ended.push((lead, person));
+        }
         self.see(at, Happened::Answered(id));
         let Some(detection) = self.scenario.detection else {
             self.offer(at, id);
@@ -439,6 +492,8 @@ const MACHINE_WRAP: u64 = 3_000_000;
 const LINES_PER_AGENT: usize = 15;
 const BUSY: f64 = 0.05;
 const DEAD: f64 = 0.08;
+/// Leads that are ready to be called.
+const PREPARED: usize = 64;
 /// What the dice of calls are called.
 const CALLS: &str = "call";
 /// Ringback to answer.

@@ -32,6 +32,8 @@ pub struct Scenario {
     pub detection: Option<Detection>,
     /// Whether agents come, go and rest; else all are there all day.
     pub breaks: bool,
+    /// Whether leads differ in ways that can be known before the call.
+    pub leads_differ: bool,
     /// The carrier refuses everything: from, for so many seconds.
     pub outages: Vec<(f64, f64)>,
 }
@@ -65,6 +67,7 @@ impl Scenario {
             patience: (6.0, 0.6),
             detection: None,
             breaks: false,
+            leads_differ: false,
             outages: Vec::new(),
         }
     }
@@ -103,6 +106,12 @@ impl Scenario {
     pub fn is_out(&self, second: f64) -> bool {
         self.outages.iter().any(|(from, long)| (*from..from + long).contains(&second))
     }
+}
+
+/// A plain day of a team of this size; its leads may differ in ways that can be known before the call.
+#[must_use]
+pub fn plain(agents: usize, seconds: u32, leads_differ: bool) -> Scenario {
+    Scenario { seconds, leads_differ, ..Scenario::new("plain", agents) }
 }
 
 /// All of them.

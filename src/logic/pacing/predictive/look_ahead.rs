@@ -245,8 +245,8 @@ mod tests {
         let ring = steady(1.0, 0.0, 45.0);
         let outlook = CallOutlook::new(&steady(0.5, 0.0, 25.0), &ring, 1.0);
         let curve = outlook.ringing().first().unwrap();
-        for seconds in [1.0, 7.0, 30.0] {
-            let exact = 1.0 - (-0.01 * seconds as f64).exp();
+        for seconds in [1.0f64, 7.0, 30.0] {
+            let exact = 1.0 - (-0.01 * seconds).exp();
             assert!((curve.within(seconds) - exact).abs() < 1e-3, "{seconds}");
         }
     }

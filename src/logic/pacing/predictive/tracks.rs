@@ -4,7 +4,7 @@ use crate::logic::pacing::predictive::moment::{CallNow, CallStage};
 
 /// By id. Never more than the dialer has under way and what happened since it was last asked.
 #[derive(Clone, Debug, Default)]
-pub struct Tracks {
+pub(super) struct Tracks {
     /// Ascending.
     calls: Vec<(u64, Track)>,
     spare: Vec<(u64, Track)>,
@@ -12,20 +12,20 @@ pub struct Tracks {
 
 /// A call under way. Times in seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Track {
+pub(super) struct Track {
     /// When it was started.
-    pub started: f64,
+    pub(super) started: f64,
     /// Since when it rings.
-    pub rings: Option<f64>,
+    pub(super) rings: Option<f64>,
     /// When somebody or something picked up.
-    pub answered: Option<f64>,
+    pub(super) answered: Option<f64>,
     /// Taken for a person.
-    pub live: bool,
+    pub(super) live: bool,
 }
 
 impl Tracks {
     /// One of them; of one that is heard of for the first time it is taken that it `started` then.
-    pub fn of(&mut self, call: u64, started: f64) -> Option<&mut Track> {
+    pub(super) fn of(&mut self, call: u64, started: f64) -> Option<&mut Track> {
         let place = match self.calls.binary_search_by_key(&call, |(id, _)| *id) {
             Ok(place) => place,
             Err(place) => {
@@ -40,14 +40,14 @@ impl Tracks {
     }
 
     /// It is over.
-    pub fn end(&mut self, call: u64) {
+    pub(super) fn end(&mut self, call: u64) {
         if let Ok(place) = self.calls.binary_search_by_key(&call, |(id, _)| *id) {
             self.calls.remove(place);
         }
     }
 
     /// These calls are under way and no others.
-    pub fn keep(&mut self, now: f64, calls: &[CallNow]) {
+    pub(super) fn keep(&mut self, now: f64, calls: &[CallNow]) {
         let mut kept = std::mem::take(&mut self.spare);
         kept.clear();
         let ascending = calls.is_sorted_by(|one, next| one.id < next.id);

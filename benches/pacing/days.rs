@@ -1,0 +1,115 @@
+//! Pairs of policies on the same days: what one costs or brings against the other.
+
+use outdial::logic::pacing::answer_model::AnswerModel;
+use outdial::logic::pacing::predictive::Predictor;
+use outdial::simulation::pacing_day::baselines::{Admitted, Knowing};
+use outdial::simulation::pacing_day::report::Report;
+use outdial::simulation::pacing_day::run as day;
+use outdial::simulation::pacing_day::scenario::plain;
+
+use super::common::Asked;
+use super::sample::Sample;
+
+/// What the ledger's bound `instant` costs against `window`, by size of the team.
+pub(crate) fn instant(asked: &Asked) {
+    if !asked.wants("instant") {
+        return;
+    }
+    let (first, seeds, seconds) = seeds(asked);
+    println!(
+        "the bound `instant` against `window`, seeds {first} to {}, plain days of {} h",
+        first + seeds - 1,
+        seconds / 3_600
+    );
+    println!(
+        "\n| agents | window: occupancy % / abandoned % | instant: occupancy % / abandoned % | costs points | most ever owed, calls |"
+    );
+    println!("|---|---|---|---|---|");
+    for agents in sizes(asked) {
+        let scenario = plain(agents, seconds, false);
+        let (mut window, mut within, mut owed) = (Vec::new(), Vec::new(), i64::MIN);
+        for seed in first..first + seeds {
+            window.push(day(&scenario, seed, &mut Predictor::new(0.03)));
+            let mut admitted = Admitted::new(Predictor::new(0.03), 30_000);
+            within.push(day(&scenario, seed, &mut admitted));
+            owed = owed.max(admitted.most_owed);
+        }
+        let (free, bound) = (occupancy(&window), occupancy(&within));
+        println!(
+            "| {agents} | {} / {:.2} | {} / {:.2} | {} | {:.2} |",
+            free.show(),
+            abandoned(&window).mean(),
+            bound.show(),
+            abandoned(&within).mean(),
+            free.minus(&bound).show(),
+            owed as f64 / 1e6,
+        );
+    }
+    println!();
+}
+
+/// What it brings to know the leads: by a model that learns them, and by the truth.
+pub(crate) fn leads(asked: &Asked) {
+    if !asked.wants("leads") {
+        return;
+    }
+    let (first, seeds, seconds) = seeds(asked);
+    println!(
+        "leads that differ, seeds {first} to {}, plain days of {} h",
+        first + seeds - 1,
+        seconds / 3_600
+    );
+    println!(
+        "\n| agents | unknown: occupancy % / abandoned % | model: occupancy % / abandoned % | brings points | truth: brings points | Brier score, base rate |"
+    );
+    println!("|---|---|---|---|---|---|");
+    for agents in sizes(asked).filter(|agents| *agents <= 100) {
+        let scenario = plain(agents, seconds, true);
+        let knowing =
+            |told| Knowing { engine: Predictor::new(0.03), model: AnswerModel::new(), told };
+        let (mut unknown, mut learned, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut brier, mut base) = (Sample::default(), Sample::default());
+        for seed in first..first + seeds {
+            unknown.push(day(&scenario, seed, &mut Predictor::new(0.03)));
+            let mut model = knowing(false);
+            learned.push(day(&scenario, seed, &mut model));
+            told.push(day(&scenario, seed, &mut knowing(true)));
+            brier.0.push(model.model.calibration().brier());
+            base.0.push(model.model.calibration().base());
+        }
+        let plain = occupancy(&unknown);
+        println!(
+            "| {agents} | {} / {:.2} | {} / {:.2} | {} | {} | {:.3}, {:.3} |",
+            plain.show(),
+            abandoned(&unknown).mean(),
+            occupancy(&learned).show(),
+            abandoned(&learned).mean(),
+            occupancy(&learned).minus(&plain).show(),
+            occupancy(&told).minus(&plain).show(),
+            brier.mean(),
+            base.mean(),
+        );
+    }
+    println!();
+}
+
+fn seeds(asked: &Asked) -> (u64, u64, u32) {
+    let seconds = if asked.small { 3_600 } else { 8 * 3_600 };
+    (asked.first.unwrap_or(FIRST), asked.times(12) as u64, seconds)
+}
+
+fn sizes(asked: &Asked) -> impl Iterator<Item = usize> + use<> {
+    let small = asked.small;
+    [2, 5, 10, 20, 50, 100, 300].into_iter().filter(move |agents| !small || *agents <= 20)
+}
+
+fn occupancy(days: &[Report]) -> Sample {
+    Sample(days.iter().map(|day| day.occupancy).collect())
+}
+
+fn abandoned(days: &[Report]) -> Sample {
+    Sample(days.iter().map(|day| day.abandoned).collect())
+}
+
+/// Nobody tuned on these.
+const FIRST: u64 = 2_001;

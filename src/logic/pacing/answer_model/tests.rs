@@ -8,20 +8,20 @@ struct World(SplitMix);
 
 impl World {
     fn unit(&mut self) -> f64 {
-        (self.0.next() >> 11) as f64 / (1u64 << 53) as f64
+        f64::from(self.below(1 << 30)) / f64::from(1 << 30)
     }
 
-    fn below(&mut self, n: u64) -> u64 {
-        self.0.next() % n
+    fn below(&mut self, n: u32) -> u32 {
+        u32::try_from(self.0.next() % u64::from(n)).unwrap()
     }
 
     fn lead(&mut self) -> Features {
         Features {
-            hour: 9 + self.below(10) as u8,
-            weekday: self.below(5) as u8,
+            hour: 9 + u8::try_from(self.below(10)).unwrap(),
+            weekday: u8::try_from(self.below(5)).unwrap(),
             kind: if self.below(2) == 0 { NumberKind::Mobile } else { NumberKind::Fixed },
-            region: self.below(8),
-            attempts: self.below(4) as u32,
+            region: u64::from(self.below(8)),
+            attempts: self.below(4),
             last: LastTime::NoAnswer,
             rang: 22,
         }

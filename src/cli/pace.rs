@@ -277,6 +277,23 @@ mod tests {
     }
 
     #[test]
+    fn what_it_does_not_know_is_passed_over_and_the_end_may_be_missing() {
+        let hello = HELLO.replace("\"amd\"", "\"colour\":{\"of\":[1]},\"amd\"");
+        let tick = r#"{"type":"tick","seq":1,"t":0,"agents":[{"id":0,"state":"idle","age":0,"mood":"good"}],"calls":[{"id":5,"stage":"amd","age":1,"stage_age":1,"x":null}],"events":[{"t":0,"kind":"yawn","agent":0},{"t":0,"kind":"live","call":5}],"totals":{},"more":1}"#;
+        let said = answers(&format!("{hello}\n\n{tick}")).unwrap();
+        assert_eq!((said.len(), &said[1]["seq"]), (2, &1.into()), "{said:?}");
+        assert!(said[1]["launch"].is_u64());
+    }
+
+    #[test]
+    fn a_new_hello_begins_a_new_run() {
+        let tick =
+            r#"{"type":"tick","seq":3,"t":0.5,"agents":[{"id":0,"state":"idle","age":0.5}]}"#;
+        let said = answers(&format!("{HELLO}\n{tick}\n{HELLO}\n{tick}\n")).unwrap();
+        assert_eq!(said[1], said[3]);
+    }
+
+    #[test]
     fn what_is_no_message_is_named_by_its_line() {
         let error = answers(&format!("{HELLO}\nnonsense\n")).unwrap_err();
         assert!(format!("{error:#}").contains("line 2"), "{error:#}");

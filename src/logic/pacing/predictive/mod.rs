@@ -166,10 +166,14 @@ impl Predictor {
             risks.iter().sum::<f64>() * outlook::EACH
         };
         let (mut launch, mut risk) = (0, risk_now(&answers, 0));
-        let allowed = decision.allowed;
+        let allowance = self.threshold.allowance(WindowLeft { seconds: now.window_left });
+        let sure = decision.idle.saturating_add(allowance.uncovered);
+        let mut allowed = allowance.within;
         let own = decision.idle.saturating_sub(now.calls.len());
         let most = now.most_lines.min(most_lines(staffed));
         for odds in odds.of_next().take(most) {
+            let lines = now.calls.len() + launch;
+            allowed = if lines < sure { allowance.within } else { allowance.beyond };
             if launch >= own && !(allowed > 0.0 && risk <= allowed) {
                 break;
             }
@@ -182,6 +186,7 @@ impl Predictor {
         }
         decision.launch = launch;
         decision.risk = risk;
+        decision.allowed = allowed;
         decision.held_by = if allowed > 0.0 { HeldBy::Risk } else { HeldBy::Credit };
     }
 
@@ -224,9 +229,6 @@ impl Predictor {
         }
         at_most(now.most_lines.min(most_lines(staffed)), HeldBy::Lines);
         at_most(idle.saturating_add(now.most_uncovered), HeldBy::Ledger);
-        if let Some(uncovered) = self.threshold.uncovered(WindowLeft { seconds: now.window_left }) {
-            at_most(idle.saturating_add(uncovered), HeldBy::Credit);
-        }
     }
 
     fn learn(&mut self, now: &Moment<'_>, odds: &Odds<'_>, step: f64) {
@@ -373,3 +375,6 @@ const KNOWN: f64 = 20.0;
 const LONGEST_STEP: f64 = 5.0;
 /// No detector takes longer, in seconds; a clock that jumped may seem to.
 const LONGEST_DETECTION: f64 = 30.0;
+
+#[cfg(test)]
+mod tests;

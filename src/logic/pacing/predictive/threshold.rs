@@ -32,6 +32,17 @@ pub struct Answered {
     pub hung_up: f64,
 }
 
+/// How much risk a call may carry, by how many are under way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowance {
+    /// Calls without an agent of their own that may all be answered and lost without breaking the cap.
+    pub uncovered: usize,
+    /// The risk that one of these may carry.
+    pub within: f64,
+    /// The risk that one more may carry.
+    pub beyond: f64,
+}
+
 /// What is left of the compliance window.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowLeft {
@@ -99,13 +110,17 @@ impl Threshold {
         libm::exp(self.log_level + 1.5 * self.error()).clamp(TRICKLE, MOST)
     }
 
-    /// Calls without an agent of their own that may be under way, if it is so late in the window that the prediction no
-    /// longer decides: were all of them answered and lost, the cap would still be kept.
+    /// The same, and what late in the window no longer depends on the prediction.
     #[must_use]
-    pub fn uncovered(&self, left: WindowLeft) -> Option<usize> {
+    pub fn allowance(&self, left: WindowLeft) -> Allowance {
+        let within = self.allowed(left);
         let late = left.seconds <= LAST_PART || left.seconds.is_nan();
-        (late && self.credit <= AMPLE)
-            .then(|| whole(self.balance / (1.0 - self.cap).max(LEAST_LEVEL)))
+        if !late || self.credit > AMPLE {
+            return Allowance { uncovered: usize::MAX, within, beyond: within };
+        }
+        let beyond = if self.credit <= SCANT { 0.0 } else { TRICKLE.min(within) };
+        let uncovered = whole(self.balance / (1.0 - self.cap).max(LEAST_LEVEL));
+        Allowance { uncovered, within, beyond }
     }
 
     /// Calls that may still be lost; negative: a debt.
@@ -177,6 +192,8 @@ const RATE_MEMORY: f64 = 600.0;
 const MACHINE_MEMORY: f64 = 0.998;
 /// Credit with which a burst of losses at the end of a window is borne.
 const AMPLE: f64 = 3.0 + START;
+/// Credit that a single burst might use up.
+const SCANT: f64 = 1.0 + START;
 /// Seconds before the end of a window from which on it is made sure that it closes without debt.
 const LAST_PART: f64 = 1_800.0;
 
@@ -228,10 +245,16 @@ mod tests {
         let late = WindowLeft { seconds: 1_700.0 };
         let mut threshold = Threshold::new(0.03);
         threshold.step(1.0, answered(20.0, 0.0));
-        assert_eq!((threshold.uncovered(FAR), threshold.uncovered(late)), (None, Some(0)));
+        assert_eq!(threshold.allowance(FAR).uncovered, usize::MAX);
+        assert_eq!(
+            (threshold.allowance(late).uncovered, threshold.allowance(late).beyond),
+            (0, 0.0)
+        );
         threshold.step(1.0, answered(30.0, 0.0));
-        assert_eq!(threshold.uncovered(late), Some(1), "one of fifty-one is less than 3 %");
-        assert_eq!(busy().uncovered(late), None);
+        let allowance = threshold.allowance(late);
+        assert_eq!(allowance.uncovered, 1, "one of fifty-one is less than 3 %");
+        assert!((allowance.beyond - TRICKLE).abs() < 1e-12 && allowance.within > TRICKLE);
+        assert_eq!(busy().allowance(late).uncovered, usize::MAX);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Threshold {
     heard: f64,
     /// What the cap allows to be lost of what was answered in this window, less what was lost. Nothing is cut off it.
     balance: f64,
+    /// Calls lost in this window of which it is not known what they were.
+    lost: f64,
     cap: f64,
 }
 
@@ -62,6 +64,7 @@ impl Threshold {
             machines: 0.0,
             heard: 20.0,
             balance: 0.0,
+            lost: 0.0,
             cap,
         }
     }
@@ -69,6 +72,7 @@ impl Threshold {
     /// The balance of another window, which holds so much already.
     pub fn open(&mut self, live: f64, abandoned: f64) {
         self.balance = self.cap * live - abandoned;
+        self.lost = abandoned;
         self.credit = (START + self.earn * live - abandoned).min(2.0 * self.scale());
     }
 
@@ -77,10 +81,12 @@ impl Threshold {
         let all = answered.offered + answered.hung_up;
         self.a_second = self.a_second * libm::exp(-seconds / RATE_MEMORY) + all / RATE_MEMORY;
         let person = 1.0 - self.machine_share();
-        // What an abandoned call was is not known; this much is added for the doubt.
-        let doubt = 0.05 * (self.machine_share() * person).sqrt();
+        // How many persons were among the lost ones is not known, but binomial: so many deviations of it are held back.
+        let deviation = (self.machine_share() * person).sqrt();
+        let doubt = DOUBT * deviation * ((self.lost + answered.lost).sqrt() - self.lost.sqrt());
+        self.lost += answered.lost;
         let persons = person * answered.offered + answered.hung_up;
-        let lost = (person + doubt) * answered.lost + answered.hung_up;
+        let lost = person * answered.lost + doubt + answered.hung_up;
         self.balance += self.cap * persons - lost;
         self.credit += self.earn * persons - lost;
         self.credit = self.credit.min(2.0 * self.scale());
@@ -131,19 +137,24 @@ impl Threshold {
 
     /// What is remembered of it.
     #[must_use]
-    pub const fn numbers(&self) -> [f64; 5] {
-        [self.credit, self.log_level, self.a_second, self.machines, self.heard]
+    pub const fn numbers(&self) -> [f64; 7] {
+        let Self { credit, log_level, a_second, machines, heard, balance, lost, .. } = self;
+        [*credit, *log_level, *a_second, *machines, *heard, *balance, *lost]
     }
 
     /// Takes back what was remembered; `false`: that is no balance.
     pub fn set(&mut self, numbers: &[f64]) -> bool {
-        let &[credit, log_level, a_second, machines, heard] = numbers else { return false };
+        let &[credit, log_level, a_second, machines, heard, balance, lost] = numbers else {
+            return false;
+        };
         self.credit = credit;
         self.log_level = log_level.clamp(libm::log(LEAST_LEVEL), libm::log(MOST));
         self.a_second = a_second;
         self.machines = machines;
         self.heard = heard;
-        a_second >= 0.0 && machines >= 0.0 && heard >= machines && heard > 0.0
+        self.balance = balance;
+        self.lost = lost;
+        lost >= 0.0 && a_second >= 0.0 && machines >= 0.0 && heard >= machines && heard > 0.0
     }
 
     /// Live answers per second of late.
@@ -181,6 +192,8 @@ const fn whole(calls: f64) -> usize {
 
 /// Earned below the cap, so that the last call of a window does not decide.
 const MARGIN: f64 = 0.0004;
+/// One time in ten there were more persons among the lost than so many deviations beyond the mean.
+const DOUBT: f64 = 1.3;
 /// Credit of a new window, in calls.
 const START: f64 = 0.5;
 const LEAST_LEVEL: f64 = 0.01;

@@ -64,7 +64,7 @@ impl Place {
     fn on_sqlite(shelf: &Shelf, leads: u64) -> Self {
         let path = shelf.file(&format!("claims-{leads}.db"), |path| {
             migrated(&format!("sqlite:{}", path.display()));
-            sqlite(path, &format!("begin; {}; commit", fill(leads).join("; ")));
+            sqlite(path, &format!("begin; {}; commit", fill(leads, PEOPLE).join("; ")));
         });
         Self { url: format!("sqlite:{}", path.display()), path, schema: None }
     }
@@ -73,7 +73,7 @@ impl Place {
         let name = format!("bench_claims_{leads}");
         let url = shelf.schema(cluster, &name, |url| {
             migrated(url);
-            let text = fill(leads).join(";; ");
+            let text = fill(leads, PEOPLE).join(";; ");
             psql(cluster, &format!("set search_path to {name};; {text};; vacuum analyze"));
         });
         Self { url, path: PathBuf::new(), schema: Some((cluster.to_owned(), name)) }
@@ -82,15 +82,7 @@ impl Place {
     /// Milliseconds of our claims and of bare ones, in turns.
     async fn claim(&self, turns: usize) -> (Vec<f64>, Vec<f64>) {
         let mut db = Db::open_writer(&self.url).await.unwrap();
-        let new = NewNode {
-            name: "bench",
-            boot: 1,
-            host: "here",
-            pid: 1,
-            now: UtcMs(0),
-            lease_until: UtcMs(4_000_000_000_000),
-        };
-        let node = register_node(&mut db, &new).await.unwrap();
+        let node = node(&mut db, "bench").await;
         let mut checkpoints = Db::open(&self.url).await.unwrap();
         let mut bare = match &self.schema {
             None => Bare::Sqlite(Anchor::start("claim", &self.path)),
@@ -113,7 +105,21 @@ impl Place {
     }
 }
 
-async fn claim_ours(db: &mut Db, node: &NodeIdentity, number: i64) -> f64 {
+/// A dialer of this name, begun anew.
+pub(crate) async fn node(db: &mut Db, name: &str) -> NodeIdentity {
+    let new = NewNode {
+        name,
+        boot: 1,
+        host: "here",
+        pid: 1,
+        now: UtcMs(0),
+        lease_until: UtcMs(4_000_000_000_000),
+    };
+    register_node(db, &new).await.unwrap()
+}
+
+/// Milliseconds of a claim of 100 leads.
+pub(crate) async fn claim_ours(db: &mut Db, node: &NodeIdentity, number: i64) -> f64 {
     let claim = Claim {
         campaign: CampaignId(1),
         claim: u64::try_from(number).unwrap(),
@@ -163,8 +169,9 @@ impl Bare {
     }
 }
 
-/// Seven classes of leads, of which 60 % are ready, 20 % wait, 15 % are done and 5 % are promised a call.
-fn fill(leads: u64) -> [String; 3] {
+/// Seven classes of leads, of which 60 % are ready, 20 % wait, 15 % are done and 5 % are promised a call; of so many of them
+/// the person is there.
+pub(crate) fn fill(leads: u64, people: u64) -> [String; 3] {
     [
         format!(
             "with recursive n(i) as (select 1 union all select i + 1 from n where i < {leads}) \
@@ -172,20 +179,19 @@ fn fill(leads: u64) -> [String; 3] {
              select i, 1, i, i % 7, i % 3, case when i % 20 < 13 then 0 when i % 20 < 17 then 1 else 3 end, \
                4000000000000, 1, case when i % 20 = 0 then 1 else 0 end from n"
         ),
-        // Only those who are claimed are looked at.
         format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {PEOPLE}) \
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {people}) \
              insert into contact (id, seller_id, external_id, name, custom) select i, 1, 'C' || i, 'Name', '[]' from n"
         ),
         format!(
-            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {PEOPLE}) \
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < {people}) \
              insert into phone (id, seller_id, contact_id, position, key, number, zones) \
              select i, 1, i, 0, '+8190' || (10000000 + i), '+8190' || (10000000 + i), '[\"Asia/Tokyo\"]' from n"
         ),
     ]
 }
 
-fn percentile(values: &[f64], percent: usize) -> f64 {
+pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]

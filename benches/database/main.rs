@@ -20,6 +20,7 @@ mod claims;
 #[path = "../common/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each bench uses a part")]
 mod common;
+mod dialing;
 mod export;
 mod idle;
 mod import;
@@ -39,12 +40,13 @@ fn main() -> ExitCode {
     let asked = Asked::here();
     let mut table = Table::new(&asked, "the database at scale");
     type Part = fn(&Asked, &mut Table);
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("import-sqlite", import::sqlite),
         ("import-postgres", import::postgres),
         ("export-sqlite", export::sqlite),
         ("export-postgres", export::postgres),
         ("claims", claims::run),
+        ("dialing", dialing::run),
         ("outcomes", outcomes::run),
         ("idle", idle::run),
     ];

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::anchor::Anchor;
+use crate::claims::node;
 use crate::common::{Asked, Gate, Table};
 use crate::site::{block_on, migrated, sqlite};
 use outdial::logic::dialer::{
@@ -14,7 +15,7 @@ use outdial::logic::dialer::{
 use outdial::logic::ids::{AttemptId, CampaignId, LeadId};
 use outdial::logic::outcome::Outcome;
 use outdial::logic::time::UtcMs;
-use outdial::store::{Db, NewNode, NodeIdentity, register_node, run_batch};
+use outdial::store::{Db, NodeIdentity, run_batch};
 
 /// On SQLite, whose disk can be asked.
 pub(crate) fn run(asked: &Asked, table: &mut Table) {
@@ -56,15 +57,7 @@ struct Bench {
 impl Bench {
     async fn new(url: &str, path: &Path) -> Self {
         let mut db = Db::open_writer(url).await.unwrap();
-        let new = NewNode {
-            name: "bench",
-            boot: 1,
-            host: "here",
-            pid: 1,
-            now: UtcMs(0),
-            lease_until: UtcMs(4_000_000_000_000),
-        };
-        let node = register_node(&mut db, &new).await.unwrap();
+        let node = node(&mut db, "bench").await;
         let bare = Anchor::start("outcomes", path);
         let checkpoints = Db::open(url).await.unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -92,7 +85,8 @@ impl Bench {
     }
 }
 
-fn outcome(id: i64) -> StoreCommand {
+/// Nobody was reached.
+pub(crate) fn outcome(id: i64) -> StoreCommand {
     let window = LedgerWindow {
         campaign: CampaignId(1),
         starts: UtcMs(0),
@@ -124,19 +118,31 @@ fn outcome(id: i64) -> StoreCommand {
 
 /// Attempts under way, each with its leg and its lead.
 fn fill(path: &Path, turns: usize) {
-    let rows = i64::try_from(turns).unwrap() * BLOCK * 3 + BLOCK;
+    let rows = u64::try_from(turns).unwrap() * BLOCK.unsigned_abs() * 3 + BLOCK.unsigned_abs();
+    let leads = format!(
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) \
+         insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, fence, claimed_by) \
+         select i, 1, i, 1, 1, 2, 0, 1, 1, 1 from n"
+    );
+    let [attempts, legs] = attempts(rows);
+    sqlite(path, &format!("begin; {leads}; {attempts}; {legs}; commit"));
+}
+
+/// The attempts and legs of the first leads.
+pub(crate) fn attempts(rows: u64) -> [String; 2] {
     let numbers =
         format!("with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows})");
-    let text = format!(
-        "begin; {numbers} insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, fence, \
-           claimed_by) select i, 1, i, 1, 1, 2, 0, 1, 1, 1 from n; \
-         {numbers} insert into attempt (id, public_ref, lead_id, fence, seller_id, contact_id, phone_id, phone_key, number, \
-           campaign_id, list_id, attempt_no, node_epoch, trunk, caller_id, uncovered, started_ms, counted) \
-           select i, 'r' || i, i, 1, 1, i, i, '+81' || i, '+81' || i, 1, 1, 1, 1, 't', '+81312345678', 0, 1, 1 from n; \
-         {numbers} insert into leg (id, attempt_id, leg_no, node_epoch, trunk, call, started_ms) \
-           select i, i, 1, 1, 't', '{{}}', 1 from n; commit"
-    );
-    sqlite(path, &text);
+    [
+        format!(
+            "{numbers} insert into attempt (id, public_ref, lead_id, fence, seller_id, contact_id, phone_id, phone_key, \
+               number, campaign_id, list_id, attempt_no, node_epoch, trunk, caller_id, uncovered, started_ms, counted) \
+             select i, 'r' || i, i, 1, 1, i, i, '+81' || i, '+81' || i, 1, 1, 1, 1, 't', '+81312345678', 0, 1, 1 from n"
+        ),
+        format!(
+            "{numbers} insert into leg (id, attempt_id, leg_no, node_epoch, trunk, call, started_ms) \
+             select i, i, 1, 1, 't', '{{}}', 1 from n"
+        ),
+    ]
 }
 
 /// Over pages that are there already, as in SQLite's log: a file that grows costs the disk more.

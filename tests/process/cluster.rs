@@ -27,11 +27,11 @@ use crate::site::rest;
 use crate::staff::Staff;
 
 /// How long the proof is.
-struct Size {
-    contacts: usize,
-    agents: usize,
-    trunk: (u32, u32),
-    within: Duration,
+pub(crate) struct Size {
+    pub(crate) contacts: usize,
+    pub(crate) agents: usize,
+    pub(crate) trunk: (u32, u32),
+    pub(crate) within: Duration,
 }
 
 impl Size {
@@ -109,7 +109,7 @@ fn a_list_is_done_by_three_of_whom_one_is_killed_and_one_cut_off_from_the_databa
 }
 
 /// The list is done, and every dialer leaves.
-fn finish(schema: &Schema, sites: &[Site], dialers: &mut [Dialer]) {
+pub(crate) fn finish(schema: &Schema, sites: &[Site], dialers: &mut [Dialer]) {
     eventually("the list is done", Duration::from_secs(120), || {
         schema.number("select count(*) from lead where state in (0, 2)") == 0
     });
@@ -120,7 +120,7 @@ fn finish(schema: &Schema, sites: &[Site], dialers: &mut [Dialer]) {
     rest(Duration::from_millis(300));
 }
 
-fn check(schema: &Schema, carrier: &Arc<CarrierHandle>, size: &Size) {
+pub(crate) fn check(schema: &Schema, carrier: &Arc<CarrierHandle>, size: &Size) {
     let contacts = i64::try_from(size.contacts).unwrap();
     assert_eq!(schema.number("select count(distinct lead_id) from attempt"), contacts);
     let without = "select count(*) from attempt where outcome is null or ended_ms is null";
@@ -282,7 +282,7 @@ fn book() -> BehaviourBook {
 }
 
 /// A carrier that enforces what the trunk may bear, and one phone with an agent for each.
-fn world(agents: usize, (rate, channels): (u32, u32)) -> CarrierHandle {
+pub(crate) fn world(agents: usize, (rate, channels): (u32, u32)) -> CarrierHandle {
     let mut settings = CarrierSettings::on_loopback(book(), 23);
     settings.calls_per_second = Some(rate);
     settings.channels = usize::try_from(channels).unwrap();
@@ -294,7 +294,7 @@ fn world(agents: usize, (rate, channels): (u32, u32)) -> CarrierHandle {
     outdial::carrier::start(settings).unwrap()
 }
 
-fn plan(schema: &Schema, carrier: &CarrierHandle, contacts: usize) -> Plan {
+pub(crate) fn plan(schema: &Schema, carrier: &CarrierHandle, contacts: usize) -> Plan {
     Plan {
         database: schema.url.clone(),
         carrier: carrier.sip_addr().to_string(),
@@ -309,11 +309,11 @@ fn plan(schema: &Schema, carrier: &CarrierHandle, contacts: usize) -> Plan {
 }
 
 /// `postgres://user@host:port/name?…` has its server between `@` and `/`.
-fn server_of(url: &str) -> SocketAddr {
+pub(crate) fn server_of(url: &str) -> SocketAddr {
     let (_, after) = url.split_once('@').unwrap();
     after.split_once('/').unwrap().0.parse().unwrap()
 }
 
-fn through(url: &str, proxy: &Proxy) -> String {
+pub(crate) fn through(url: &str, proxy: &Proxy) -> String {
     url.replace(&server_of(url).to_string(), &proxy.address().to_string())
 }

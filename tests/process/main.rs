@@ -17,6 +17,7 @@ mod moving;
 mod postgres;
 mod proxy;
 mod records;
+mod server;
 mod shutdown;
 #[path = "../sipp/mod.rs"]
 #[expect(dead_code, reason = "other tests look at more of what SIPp wrote")]

@@ -108,14 +108,19 @@ pub(crate) struct Schema {
 
 impl Schema {
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let cluster = std::env::var("OUTDIAL_TEST_POSTGRES").expect(
             "OUTDIAL_TEST_POSTGRES is not set: run `tests/postgres run cargo test`, or set it to what `tests/postgres start` prints",
         );
+        Self::of(&cluster)
+    }
+
+    /// In this cluster.
+    pub(crate) fn of(cluster: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("process_{}_{count}", std::process::id());
         block_on(async {
-            let mut admin = PgConnection::connect(&cluster).await.unwrap();
+            let mut admin = PgConnection::connect(cluster).await.unwrap();
             let text = format!("drop schema if exists {name} cascade; create schema {name}");
             sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut admin).await.unwrap();
             admin.close().await.unwrap();
@@ -132,6 +137,15 @@ impl Schema {
             db.close().await.unwrap();
             number
         })
+    }
+
+    /// Runs statements.
+    pub(crate) fn script(&self, text: &str) {
+        block_on(async {
+            let mut db = PgConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        });
     }
 
     /// The one number of a query.

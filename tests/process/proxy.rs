@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::site::rest;
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
+    server: Arc<Mutex<SocketAddr>>,
     cut: Arc<AtomicBool>,
     away: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
@@ -30,18 +32,21 @@ impl Proxy {
         listener.set_nonblocking(true).unwrap();
         let proxy = Self {
             address: listener.local_addr().unwrap(),
+            server: Arc::new(Mutex::new(server)),
             cut: Arc::default(),
             away: Arc::default(),
             done: Arc::default(),
         };
         let (cut, done) = (Arc::clone(&proxy.cut), Arc::clone(&proxy.done));
-        let away = Arc::clone(&proxy.away);
+        let (away, server) = (Arc::clone(&proxy.away), Arc::clone(&proxy.server));
         std::thread::spawn(move || {
             while !done.load(Ordering::Relaxed) {
                 match listener.accept() {
                     Ok(_) if away.load(Ordering::Relaxed) => {}
                     Ok((near, _)) => {
-                        let far = TcpStream::connect(server).unwrap();
+                        let server = *server.lock().unwrap();
+                        // A server that is gone: the connection to it ends at once.
+                        let Ok(far) = TcpStream::connect(server) else { continue };
                         let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
                         for (from, to) in [(near, far), back] {
                             let flags = [&cut, &away, &done].map(Arc::clone);
@@ -67,6 +72,11 @@ impl Proxy {
     /// As a server that restarts: all connections end, and nobody gets a new one.
     pub(crate) fn go_away(&self) {
         self.away.store(true, Ordering::Relaxed);
+    }
+
+    /// New connections go to another server.
+    pub(crate) fn turn_to(&self, server: SocketAddr) {
+        *self.server.lock().unwrap() = server;
     }
 
     /// The server is up again.

@@ -91,6 +91,12 @@ pub struct LeadCounts {
 }
 
 impl LeadCounts {
+    /// Leads in whatever state.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.ready + self.waiting + self.claimed + self.done + self.held + self.blocked
+    }
+
     /// Leads in a state.
     #[must_use]
     pub const fn of(&self, state: LeadState) -> u64 {

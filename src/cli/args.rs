@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::simulate::Settings;
 use crate::cli::text::Lang;
 use crate::config::{parse_network, parse_ports};
 use crate::logic::media::IpNet;
@@ -63,6 +64,10 @@ pub(crate) enum Verb {
     Agent(AgentVerb),
     /// Never call a number again for a seller, from this moment on
     Suppress(SuppressArgs),
+    /// Rehearse a campaign before it is dialed: the same dialer, rules and list in virtual time; nobody is called
+    Simulate(SimulateArgs),
+    /// Show what a changed campaign file would change, field by field, and its rehearsed effect
+    Plan(PlanArgs),
     /// Be the pacing engine of a simulator: JSON lines in, how many calls to start out
     Pace,
     /// Ask the pacing engine again what a journal says it was asked; exit code 1 where it decides otherwise now
@@ -279,6 +284,56 @@ pub(crate) struct WhyArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See [`Verb::Simulate`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimulateArgs {
+    /// Campaign: a folder with campaign.toml, such a file, or a name under campaigns/
+    pub(crate) campaign: String,
+    /// What to assume of people, agents and the trunk (docs/simulate.md); history and defaults where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// How many seeds: each is another set of the same kind of people
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) seeds: u16,
+    /// The first seed; the others follow it
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Write a page with charts (index.html) and the figures as CSV into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Set two settings against each other, with the same people: mode=ratio:1.5, agents=25, limits.ring=20s ...
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    pub(crate) compare: Option<Settings>,
+    /// The other setting of --compare; the files as they are where not given
+    #[arg(long, value_name = "KEY=VALUE,...", requires = "compare")]
+    pub(crate) with: Option<Settings>,
+}
+
+/// See [`Verb::Plan`].
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlanArgs {
+    /// The changed campaign: a folder with campaign.toml, such a file, or a name under campaigns/
+    pub(crate) campaign: String,
+    /// The file it is set against; the one with which the campaign was last imported or run where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    /// Show the fields only, rehearse nothing
+    #[arg(long)]
+    pub(crate) fields_only: bool,
+    /// What to assume of people, agents and the trunk (docs/simulate.md); history and defaults where not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// How many seeds
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) seeds: u16,
+    /// The first seed
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Write pages and CSV of both into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// See [`Verb::Check`].

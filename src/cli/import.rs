@@ -211,6 +211,7 @@ async fn begin(
     let row =
         store::upsert_campaign(db, ids, &settings.name, &settings.seller, Clock::utc(), false)
             .await?;
+    store::keep_campaign_text(db, row.id, &campaign.text).await?;
     let list_row = store::upsert_list(db, ids, row.id, &list.name).await?;
     let place = (row.seller, row.id, list_row);
     Ok(store::begin_import(db, ids, place, file_hash, Clock::utc()).await?)

@@ -21,11 +21,13 @@ mod output;
 mod pace;
 mod page;
 mod picture;
+mod plan;
 mod replay;
 mod report;
 mod run;
 mod screen;
 mod setup;
+mod simulate;
 mod status;
 mod suppress;
 mod text;
@@ -72,6 +74,8 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Status(status) => status::run(args, status),
         Verb::Nodes(wanted) => nodes::run(args, wanted),
         Verb::Log(log) => log::run(args, log),
+        Verb::Plan(wanted) => plan::run(args, wanted),
+        Verb::Simulate(wanted) => simulate::run(args, wanted),
         Verb::Pace => pace::run(),
         Verb::Replay(wanted) => replay::run(args.lang, wanted),
         Verb::View => view::run(args, &control(args)?),

@@ -31,6 +31,10 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
     let running = start(StartSettings { pacing_journal: run.pacing_journal.clone(), ..settings })?;
     let names: Vec<_> = campaigns.iter().map(|c| c.settings.name.as_str()).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let Err(error) = runtime.block_on(keep_texts(&file, &campaigns)) {
+        // The run goes on without: only a later `outdial plan` would have asked.
+        tracing::warn!(%error, "the campaigns' files could not be kept for `outdial plan`");
+    }
     // Where the log goes to the terminal, it is what is shown.
     let mut live = None;
     if log_in_file {
@@ -47,6 +51,17 @@ pub(crate) fn run(args: &Args, run: &RunArgs) -> Result<Exit, Failure> {
         say!("{}", report.text(args.lang).trim_end());
     }
     exit_of(ended)
+}
+
+/// Keeps the files with which these campaigns run, so that changed ones can be set against them.
+async fn keep_texts(file: &OutdialFile, campaigns: &[CampaignFile]) -> Result<(), StoreError> {
+    let mut db = Db::open(&setup::database_url(&file.database)).await?;
+    for campaign in campaigns {
+        if let Some(row) = store::find_campaign(&mut db, &campaign.settings.name).await? {
+            store::keep_campaign_text(&mut db, row.id, &campaign.text).await?;
+        }
+    }
+    db.close().await
 }
 
 /// Starts a dialer; one that holds the database already is a refusal.

@@ -2,7 +2,7 @@
 
 mod auth;
 mod behaviour;
-mod law;
+pub(super) mod law;
 
 use std::path::Path;
 use std::time::Duration;

@@ -138,7 +138,8 @@ fn range(text: &str) -> Option<TimeRange> {
     (start < end).then_some(TimeRange { start, end })
 }
 
-fn minute(text: &str) -> Option<u16> {
+/// `09:30` in minutes since midnight; `24:00` is the end of the day.
+pub(super) fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':')?;
     let two_digits = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
     if !two_digits(hour) || !two_digits(minute) {

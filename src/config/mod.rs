@@ -1,7 +1,8 @@
 //! The files a person writes, read in two steps: as written (`file.rs`), then checked (one file per section).
 //!
 //! `campaign.toml` becomes a [`CampaignFile`], `outdial.toml` an [`OutdialFile`], a behaviour book the
-//! [`BehaviourBook`](crate::simulation::callee::BehaviourBook) of the simulated carrier; all hold what the pure floor takes. Every problem is reported, with file, line and column, and a file with a problem changes nothing.
+//! [`BehaviourBook`](crate::simulation::callee::BehaviourBook) of the simulated carrier, a scenario what a rehearsal
+//! assumes; all hold what the pure floor takes. Every problem is reported, with file, line and column, and a file with a problem changes nothing.
 //! [`check`] looks at both together. Host names are not looked up here: [`OutdialFile::resolve`] is handed who does.
 
 mod abandon;
@@ -21,6 +22,7 @@ mod messages;
 mod outdial;
 mod presets;
 mod problem;
+mod scenario;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -36,5 +38,6 @@ pub use outdial::{
     parse_outdial, read_outdial,
 };
 pub use problem::{Problem, Problems};
+pub use scenario::{PeopleFile, ScenarioFile, parse_scenario, read_scenario};
 pub use secret::{Environment, Secret, environment};
 pub use trunk::TrunkFile;

@@ -18,6 +18,7 @@ pub mod peer_sdp;
 pub mod phone;
 mod pulse;
 pub mod quirks;
+pub mod rehearsal;
 pub mod store_model;
 pub mod virtual_media;
 pub mod voice;

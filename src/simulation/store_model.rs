@@ -18,9 +18,9 @@ use self::promises::Promised;
 use self::shelf::Shelf;
 use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::{
-    Booking, CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadPhone, LeadState,
-    OpenAttempt, OutcomeRecord, PhoneAfter, Promises, Release, StoreCommand, StoreReply, Suppress,
-    effect_order,
+    Booking, CampaignState, Claim, ClaimedLead, DispositionRecord, LeadAfter, LeadCounts,
+    LeadPhone, LeadState, OpenAttempt, OutcomeRecord, PhoneAfter, Promises, Release, StoreCommand,
+    StoreReply, Suppress, effect_order,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{
@@ -37,6 +37,8 @@ pub struct StoreModel {
     campaigns: BTreeMap<CampaignId, Campaign>,
     contacts: BTreeMap<ContactId, ModelContact>,
     phones: BTreeMap<PhoneId, Phone>,
+    /// Whose a number is, by seller.
+    by_number: BTreeMap<(SellerId, String), BTreeSet<ContactId>>,
     leads: Shelf,
     calls: Calls,
     promised: Promised,
@@ -92,8 +94,6 @@ struct Campaign {
 
 #[derive(Clone, Debug)]
 struct Phone {
-    contact: ContactId,
-    seller: SellerId,
     phone: LeadPhone,
     invalid: bool,
 }
@@ -130,13 +130,10 @@ impl StoreModel {
     /// A person.
     pub fn add_contact(&mut self, contact: ModelContact) {
         for phone in &contact.phones {
-            let row = Phone {
-                contact: contact.contact,
-                seller: contact.seller,
-                phone: phone.clone(),
-                invalid: false,
-            };
+            let row = Phone { phone: phone.clone(), invalid: false };
             self.phones.insert(phone.phone, row);
+            let number = (contact.seller, phone.key.clone());
+            self.by_number.entry(number).or_default().insert(contact.contact);
         }
         self.contacts.insert(contact.contact, contact);
     }
@@ -159,8 +156,36 @@ impl StoreModel {
             last_outcome: None,
             fence: 0,
         };
+        self.add_lead_as(lead, campaign, contact, (class, rank), seen);
+    }
+
+    /// A lead as it stood somewhere else.
+    pub fn add_lead_as(
+        &mut self,
+        lead: LeadId,
+        campaign: CampaignId,
+        contact: ContactId,
+        (class, rank): (ClassId, i64),
+        seen: ModelLead,
+    ) {
         let row = Lead { campaign, contact, class, rank, next_phone: None, claimed_by: None, seen };
         self.leads.insert(lead, row);
+    }
+
+    /// A call of before that counts against the caps. Of its lead's first number; its id is below those of any process.
+    pub fn add_past_call(&mut self, lead: LeadId, campaign: CampaignId, id: i64, started: UtcMs) {
+        let Some(contact) = self.leads.get(lead).and_then(|row| self.contacts.get(&row.contact))
+        else {
+            return;
+        };
+        let Some(phone) = contact.phones.first() else { return };
+        self.calls.insert_past(AttemptId(id), lead, campaign, contact, phone, started);
+    }
+
+    /// How the list of a campaign stands.
+    #[must_use]
+    pub fn counts(&self, campaign: CampaignId) -> LeadCounts {
+        self.leads.counts(campaign)
     }
 
     /// How a lead stands.
@@ -201,6 +226,11 @@ impl StoreModel {
     /// Answers that a window of the ledger holds from before.
     pub fn add_answers(&mut self, campaign: CampaignId, window: UtcMs, answered: i64) {
         self.calls.add_answers(campaign, window, answered);
+    }
+
+    /// What a window of the ledger holds from before.
+    pub fn add_booked(&mut self, campaign: CampaignId, window: UtcMs, booked: ModelWindow) {
+        self.calls.add_booked(campaign, window, booked);
     }
 
     /// Attempts without an outcome, in order.
@@ -537,9 +567,9 @@ impl StoreModel {
         let mut blocked: BTreeSet<ContactId> = suppress.contact.into_iter().collect();
         self.refused_contacts.extend(suppress.contact);
         if let Some(key) = &suppress.phone_key {
-            self.refused_numbers.insert((suppress.seller, key.clone()));
-            let theirs = |row: &&Phone| row.seller == suppress.seller && row.phone.key == *key;
-            blocked.extend(self.phones.values().filter(theirs).map(|row| row.contact));
+            let number = (suppress.seller, key.clone());
+            blocked.extend(self.by_number.get(&number).into_iter().flatten());
+            self.refused_numbers.insert(number);
         }
         let leads: Vec<_> =
             blocked.iter().flat_map(|contact| self.leads.of_contact(*contact)).collect();

@@ -14,6 +14,7 @@
 //! | `shares` | what each process may use of a trunk |
 //! | `tables` | every table and column, in one list; a new one belongs into it |
 //! | `check`, `moving` | whether a database is sound; all of it to another one |
+//! | `campaign_texts`, `history` | what a rehearsal and a plan ask: the campaign's last file, calls, shifts, the open list |
 //! | `imports` | contacts in |
 //! | `exports` | results out, and how far who has fetched them |
 //! | `reports` | status, KPIs, persons and calls |
@@ -22,6 +23,7 @@ mod agents;
 mod audit;
 mod batch;
 mod callbacks;
+mod campaign_texts;
 mod campaigns;
 mod check;
 mod copy;
@@ -30,6 +32,7 @@ mod dispositions;
 mod error;
 mod events;
 mod exports;
+mod history;
 mod imports;
 mod intents;
 mod leads;
@@ -53,6 +56,7 @@ mod tables;
 pub use agents::upsert_agents;
 pub use audit::check_audit;
 pub use batch::{run_batch, run_batch_isolating};
+pub use campaign_texts::{campaign_text, keep_campaign_text};
 pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
 pub use check::{Found, Health, Rule, check_health, check_pages};
 pub use db::{Checkpoint, Db, Engine};
@@ -64,6 +68,7 @@ pub use exports::{
     ExportCursor, ExportNames, ExportPage, ExportRange, ExportedAttempt, PlannedExport,
     advance_export, export_cursor, export_names, export_page, lock_export, plan_export,
 };
+pub use history::{HistoryCall, OpenLead, history_calls, history_states, open_leads};
 pub use imports::{
     ImportJob, ImportPace, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
     finish_import, import_rows,

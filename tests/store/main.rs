@@ -16,6 +16,7 @@ mod events;
 mod exports;
 mod harness;
 mod health;
+mod history;
 mod imports;
 mod ledger;
 mod random;

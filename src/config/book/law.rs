@@ -10,7 +10,7 @@ use crate::simulation::dice::Law;
 use crate::simulation::quirks::Act;
 
 /// A law of durations.
-pub(super) fn law(field: &Field<'_>) -> Option<Law> {
+pub(in crate::config) fn law(field: &Field<'_>) -> Option<Law> {
     if !field.is_text() {
         return field.section().and_then(|section| by_mean(&section));
     }

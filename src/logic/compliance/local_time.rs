@@ -55,6 +55,27 @@ pub fn next_day(zone: &str, at: UtcMs) -> Option<UtcMs> {
     now.tomorrow().and_then(|day| day.start_of_day()).ok().map(|day| zone::utc(day.timestamp()))
 }
 
+/// A clock of one zone, for many moments.
+#[derive(Clone, Debug)]
+pub struct LocalClock(jiff::tz::TimeZone);
+
+impl LocalClock {
+    /// # Errors
+    /// The zone is not known.
+    pub fn of(zone: &str) -> Result<Self, zone::UnknownZone> {
+        zone::zone(zone).map(Self)
+    }
+
+    /// The day (since 1970-01-01) and the milliseconds of it that this clock shows.
+    #[must_use]
+    pub fn shows(&self, at: UtcMs) -> Option<(i64, u32)> {
+        const DAY_MS: i64 = 86_400_000;
+        let offset = self.0.to_offset(zone::timestamp(at)?);
+        let local = at.0.checked_add(i64::from(offset.seconds()).checked_mul(1_000)?)?;
+        Some((local.div_euclid(DAY_MS), u32::try_from(local.rem_euclid(DAY_MS)).ok()?))
+    }
+}
+
 /// What the clock of `zone` shows: `2026-11-23T10:30 (Asia/Tokyo)`. In UTC where the zone is not known.
 #[must_use]
 pub fn shown(zone: &str, at: UtcMs) -> String {
@@ -77,6 +98,14 @@ mod tests {
         assert_eq!(moment("Asia/Tokyo", "2026-11-23 10:30:00"), Ok(at));
         assert_eq!(shown("Asia/Tokyo", at), "2026-11-23T10:30 (Asia/Tokyo)");
         assert_eq!(shown("Europe/London", at), "2026-11-23T01:30 (Europe/London)");
+    }
+
+    #[test]
+    fn a_clock_shows_day_and_time() {
+        let at = moment("Asia/Tokyo", "2026-11-23T08:30").unwrap();
+        let day = 20_780;
+        assert_eq!(LocalClock::of("Asia/Tokyo").unwrap().shows(at), Some((day, 30_600_000)));
+        assert_eq!(LocalClock::of("Etc/UTC").unwrap().shows(at), Some((day - 1, 84_600_000)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ModelContact;
 use crate::logic::dialer::{Booking, LeadPhone, OpenAttempt};
 use crate::logic::ids::{AttemptId, CampaignId, ContactId, LeadId, SellerId};
 use crate::logic::outcome::Outcome;
@@ -93,6 +94,42 @@ impl Calls {
         self.attempts.insert(id, attempt);
     }
 
+    /// A call of before, which ended when it began: only the caps ask about it.
+    pub(super) fn insert_past(
+        &mut self,
+        id: AttemptId,
+        lead: LeadId,
+        campaign: CampaignId,
+        contact: &ModelContact,
+        phone: &LeadPhone,
+        started: UtcMs,
+    ) {
+        let attempt = Attempt {
+            lead,
+            // No lease of the model has such a fence.
+            fence: -1,
+            seller: contact.seller,
+            contact: contact.contact,
+            key: phone.key.clone(),
+            campaign,
+            uncovered: false,
+            maker: 0,
+            owner: 0,
+            phone: phone.clone(),
+            answered: None,
+            connected: None,
+            started,
+            ended: Some(started),
+            outcome: Some(Outcome::NoAnswer),
+            counted: true,
+            undelivered: false,
+            booked: None,
+            person: None,
+        };
+        self.insert(id, attempt);
+        self.open.remove(&id);
+    }
+
     /// Changes an attempt; the ledger follows.
     pub(super) fn change(&mut self, id: AttemptId, change: impl FnOnce(&mut Attempt)) {
         let Some(mut attempt) = self.attempts.remove(&id) else { return };
@@ -111,6 +148,10 @@ impl Calls {
 
     pub(super) fn add_answers(&mut self, campaign: CampaignId, window: UtcMs, answered: i64) {
         self.windows.entry((campaign, window)).or_default().answered += answered;
+    }
+
+    pub(super) fn add_booked(&mut self, campaign: CampaignId, window: UtcMs, booked: ModelWindow) {
+        self.windows.insert((campaign, window), booked);
     }
 
     /// Without an outcome, in order.

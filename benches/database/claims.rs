@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Instant, UNIX_EPOCH};
 
 use sqlx::AssertSqlSafe;
+use tempfile::TempDir;
 
 use crate::anchor::Anchor;
 use crate::common::{Asked, Gate, Table, median};
@@ -58,6 +59,9 @@ struct Place {
     path: PathBuf,
     /// On PostgreSQL: the cluster and the schema.
     schema: Option<(String, String)>,
+    /// On SQLite: what holds the file.
+    #[expect(dead_code, reason = "it goes when the place does")]
+    folder: Option<TempDir>,
 }
 
 impl Place {
@@ -66,7 +70,16 @@ impl Place {
             migrated(&format!("sqlite:{}", path.display()));
             sqlite(path, &format!("begin; {}; commit", fill(leads, PEOPLE).join("; ")));
         });
-        Self { url: format!("sqlite:{}", path.display()), path, schema: None }
+        // A list is used up by claims: what is kept stays whole.
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("claims.db");
+        std::fs::copy(path, &copy).unwrap();
+        Self {
+            url: format!("sqlite:{}", copy.display()),
+            path: copy,
+            schema: None,
+            folder: Some(folder),
+        }
     }
 
     fn on_postgres(shelf: &Shelf, leads: u64, cluster: &str) -> Self {
@@ -76,7 +89,7 @@ impl Place {
             let text = fill(leads, PEOPLE).join(";; ");
             psql(cluster, &format!("set search_path to {name};; {text};; vacuum analyze"));
         });
-        Self { url, path: PathBuf::new(), schema: Some((cluster.to_owned(), name)) }
+        Self { url, path: PathBuf::new(), schema: Some((cluster.to_owned(), name)), folder: None }
     }
 
     /// Milliseconds of our claims and of bare ones, in turns.

@@ -6,7 +6,7 @@
 //! Its use is a factor on the odds of the campaign's mean ([`AnswerModel::odds`]), which pacing may believe: it makes
 //! agents wait less and can break no bound, because the ledger does not ask it.
 //!
-//! Pure, and the same on every machine. [`calibration`] says how far it may be believed, [`memory`] keeps it as text.
+//! Pure, and the same on every machine. [`calibration`] says how far it may be believed, `memory` keeps it as text.
 
 pub mod calibration;
 pub mod features;

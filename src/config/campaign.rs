@@ -29,6 +29,7 @@ use crate::logic::settings::CallingHours;
 use crate::logic::settings::CampaignSettings;
 use crate::logic::settings::DialMode;
 use crate::logic::settings::DialRatio;
+use crate::logic::settings::Rates;
 use crate::logic::settings::Sharing;
 
 /// A campaign file in which nothing is wrong.
@@ -121,6 +122,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
         seller: seller?,
         preview: limits::preview(root),
         sharing: sharing(root),
+        rates: rates(root),
         mode: mode?,
         caller_id: caller_id?,
         hours: hours?,
@@ -162,6 +164,29 @@ fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
 }
 
 /// `priority` and `weight` among campaigns that share agents.
+/// The campaign's own calls per second, and those to numbers that begin alike.
+fn rates(root: &Section<'_>) -> Rates {
+    let whole = |field: Field<'_>| field.whole(1..=1_000);
+    let prefix = |section: &Section<'_>| {
+        let prefix = section.need("prefix", "what the numbers begin with").and_then(|field| {
+            let advice = "write a plus, the country code and the first digits after it";
+            field.parse("digits such as \"+8190\"", advice, |text| {
+                let digits = text.strip_prefix('+')?;
+                let fits = (1..=15).contains(&digits.len());
+                (fits && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
+            })
+        });
+        let rate = section.need("calls_per_second", "calls per second to them").and_then(whole);
+        section.finish();
+        Some((prefix?, rate?))
+    };
+    let sections = root.get("prefix_rate").map(|field| field.sections()).unwrap_or_default();
+    Rates {
+        campaign: root.get("calls_per_second").and_then(whole),
+        prefixes: sections.iter().filter_map(prefix).collect(),
+    }
+}
+
 fn sharing(root: &Section<'_>) -> Sharing {
     let read = |key: &'static str, range| root.get(key).and_then(|field| field.whole(range));
     let priority = read("priority", PRIORITY).and_then(|n| u8::try_from(n).ok());

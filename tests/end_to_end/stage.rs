@@ -12,7 +12,7 @@ use outdial::logic::media::IpNet;
 use outdial::logic::settings::{
     AbandonBound, AbandonSettings, AbandonWindow, AgentSettings, AutoAnswer, CallLimits,
     CallingHours, CampaignSettings, CapSettings, DialMode, Disposition, DispositionEffect,
-    Messages, PreviewSettings, RetryRule, Sharing, TrunkSettings,
+    Messages, PreviewSettings, Rates, RetryRule, Sharing, TrunkSettings,
 };
 use outdial::logic::time::UtcMs;
 use outdial::runtime::handle::Handle;
@@ -321,6 +321,7 @@ fn campaign(ring: Duration) -> CampaignSettings {
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
         sharing: Sharing::DEFAULT,
+        rates: Rates::default(),
         preview: PreviewSettings::DEFAULT,
         caller_id: "+81312345678".parse().unwrap(),
         countries: vec!["81".to_owned()],

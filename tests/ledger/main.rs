@@ -114,7 +114,7 @@ fn days_of_fifty_agents_with_faults_keep_every_rule() {
 
 #[test]
 fn on_a_quiet_day_prediction_keeps_agents_busier_than_one_line_each() {
-    let lasts = Duration::from_secs(1_800);
+    let lasts = Duration::from_secs(1_200);
     let floor = |mode| Floor::new(1, Style::quiet_day(1, lasts, mode));
     let busy = |report: &Report| {
         assert_eq!(report.faults, 0);
@@ -124,7 +124,7 @@ fn on_a_quiet_day_prediction_keeps_agents_busier_than_one_line_each() {
     let (report, journal) = floor(DialMode::Predictive).run_with_journal();
     replays(&journal);
     let predictive = busy(&report);
-    assert!(predictive > progressive + 30, "{progressive} and {predictive} in a thousand");
+    assert!(predictive > progressive + 20, "{progressive} and {predictive} in a thousand");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn replays(journal: &[String]) {
             asked += 1;
         }
     }
-    assert!(asked > 3_000 && begun > 1, "{asked} decisions in {begun} parts");
+    assert!(asked > 2_000 && begun > 1, "{asked} decisions in {begun} parts");
     let bytes: usize = journal.iter().map(|line| line.len() + 1).sum();
     assert!(bytes < 1_000_000 * usize::try_from(begun).unwrap(), "{bytes} bytes, {begun} parts");
 }

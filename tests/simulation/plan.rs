@@ -77,6 +77,7 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
         sharing: Sharing::DEFAULT,
+        rates: Rates::default(),
         preview: PreviewSettings {
             within: Duration::from_secs(30),
             skip: Duration::from_secs(120),

@@ -63,7 +63,9 @@ impl Words {
     }
 }
 
-const SAID_EN: [(&str, &str); 8] = [
+const SAID_EN: [(&str, &str); 10] = [
+    ("campaign_rate", "the campaign's calls per second"),
+    ("prefix_rate", "the calls per second to numbers like the next ones"),
     ("carrier", "the carrier, which fails: only probes go out"),
     ("cold_start", "more answers: too little is known yet"),
     ("doubt", "the prediction"),
@@ -74,7 +76,9 @@ const SAID_EN: [(&str, &str); 8] = [
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 28] = [
+const SAID_JA: [(&str, &str); 30] = [
+    ("campaign_rate", "業務の発信/秒の上限"),
+    ("prefix_rate", "番号帯の発信/秒の上限"),
     ("carrier", "通信事業者の障害(試験発信のみ)"),
     ("cold_start", "応答実績(まだ少数)"),
     ("doubt", "予測"),

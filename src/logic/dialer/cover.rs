@@ -183,13 +183,16 @@ impl Dialer {
         if !room.credit.admits(now, room.span(now)) {
             return Err("credit");
         }
+        let full = self.full_prefixes(room);
         let place = room
             .leads
             .iter()
             .take(super::pace::LOOK_PAST)
             .position(|lead| {
                 let language = lead.language.as_deref().unwrap_or(&room.settings.language);
-                !needs_own_agent(lead) && self.has_agent_for(campaign, language)
+                !needs_own_agent(lead)
+                    && !room.is_under(lead, &full)
+                    && self.has_agent_for(campaign, language)
             })
             .ok_or("agents")?;
         let cap_ppm = room.settings.abandon.cap_ppm;

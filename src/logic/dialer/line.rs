@@ -32,7 +32,7 @@ pub(super) struct Line {
 }
 
 /// Who waits for the right to send an INVITE.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sender {
     First(AttemptId),
     /// The second INVITE, after a digest challenge.
@@ -188,10 +188,16 @@ impl Dialer {
     /// Lets go what the rate allows, and wakes up for the rest.
     pub(super) fn grant(&mut self, now: Now, index: usize, out: &mut Vec<Action>) {
         loop {
-            let Some(line) = self.lines.get(index) else { return };
-            let Some(sender) = line.queue.front().copied() else { return };
+            let sender = match self.first_ready(now, index) {
+                Ok(Some(sender)) => sender,
+                Ok(None) => return,
+                Err(at) => {
+                    self.deadlines.set(Timer::Line(index), Some(at));
+                    return;
+                }
+            };
             if !self.still_wanted(now, sender, out) {
-                self.drop_front(index);
+                self.drop_sender(index, sender);
                 continue;
             }
             let Some(line) = self.lines.get_mut(index) else { return };
@@ -205,9 +211,14 @@ impl Dialer {
                 return;
             }
             line.note_sent(now);
-            self.drop_front(index);
+            self.drop_sender(index, sender);
             match sender {
                 Sender::First(attempt) => {
+                    if let Some(call) = self.calls.get(&attempt)
+                        && let Some(room) = self.rooms.get_mut(&call.campaign)
+                    {
+                        room.own_rates.take(now.tick, call.phone.number.reveal());
+                    }
                     self.call_event(now, attempt, Event::Granted, out);
                 }
                 Sender::Authorized(leg) => out.push(Action::Leg(leg, LegCommand::Authorize)),
@@ -241,9 +252,32 @@ impl Dialer {
         may_go
     }
 
-    fn drop_front(&mut self, index: usize) {
-        if let Some(line) = self.lines.get_mut(index) {
-            line.queue.pop_front();
+    /// The first in the queue whose campaign lets it go; else from when on one may.
+    fn first_ready(&self, now: Now, index: usize) -> Result<Option<Sender>, Tick> {
+        let Some(line) = self.lines.get(index) else { return Ok(None) };
+        let mut earliest: Option<Tick> = None;
+        for sender in &line.queue {
+            let ready = match sender {
+                Sender::First(attempt) => self.calls.get(attempt).and_then(|call| {
+                    let room = self.rooms.get(&call.campaign)?;
+                    room.own_rates.ready(now.tick, call.phone.number.reveal()).err()
+                }),
+                // Its call has had its turn.
+                Sender::Authorized(_) => None,
+            };
+            match ready {
+                None => return Ok(Some(*sender)),
+                Some(at) => earliest = Some(earliest.map_or(at, |earliest| earliest.min(at))),
+            }
+        }
+        earliest.map_or(Ok(None), Err)
+    }
+
+    fn drop_sender(&mut self, index: usize, sender: Sender) {
+        if let Some(line) = self.lines.get_mut(index)
+            && let Some(place) = line.queue.iter().position(|other| *other == sender)
+        {
+            line.queue.remove(place);
         }
     }
 }

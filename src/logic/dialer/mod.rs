@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `room` | one campaign: which leads are at hand, when more are claimed |
 //! | `line` | one trunk: which INVITE leaves next |
+//! | `own_rates` | a campaign's own calls per second, and those to numbers that begin alike |
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
 //! | `cover` | which call may do without an agent of its own; the credit for it |
 //! | `forecast` | predictive mode: what the engine is told, and what becomes of its answer |
@@ -33,6 +34,7 @@ mod forecast;
 mod gates;
 mod lease;
 mod line;
+mod own_rates;
 mod pace;
 mod preview;
 mod promise;

@@ -76,6 +76,7 @@ impl Dialer {
             return self.offer_one(now, campaign, out);
         }
         self.may_use(line)?;
+        self.own_rate(campaign)?;
         let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
         if forecast.is_some_and(|forecast| forecast.carrier_fails()) {
             return Err("carrier");
@@ -83,7 +84,9 @@ impl Dialer {
         let (place, cover) = match self.match_lead(now, campaign) {
             Some((place, agent)) => (place, Cover::Agent(agent)),
             None => {
-                let (place, uncovered) = self.match_uncovered(now, campaign)?;
+                let found = self.match_uncovered(now, campaign);
+                let (place, uncovered) =
+                    found.map_err(|held_by| self.name_prefix(campaign, held_by))?;
                 (place, Cover::Credit(uncovered))
             }
         };
@@ -157,9 +160,22 @@ impl Dialer {
         if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
             return None;
         }
-        room.leads.iter().take(LOOK_PAST).enumerate().find_map(|(place, lead)| {
-            self.agent_for(now, campaign, lead).map(|agent| (place, agent))
+        let full = self.full_prefixes(room);
+        let mut leads = room.leads.iter().take(LOOK_PAST).enumerate();
+        leads.find_map(|(place, lead)| {
+            let agent =
+                (!room.is_under(lead, &full)).then(|| self.agent_for(now, campaign, lead))?;
+            agent.map(|agent| (place, agent))
         })
+    }
+
+    /// Agents are free, and what holds dialing back is that the next leads' numbers begin alike.
+    fn name_prefix(&self, campaign: CampaignId, held_by: &'static str) -> &'static str {
+        let Some(room) = self.rooms.get(&campaign) else { return held_by };
+        let full = self.full_prefixes(room);
+        let under = room.leads.iter().take(LOOK_PAST).any(|lead| room.is_under(lead, &full));
+        let free = under && self.desks.values().any(|desk| desk.machine.may_take_call());
+        if free { "prefix_rate" } else { held_by }
     }
 
     /// The longest idle agent with the campaign's skills and this language.

@@ -9,6 +9,7 @@ use crate::logic::compliance::calling_class::ClassHours;
 use crate::logic::compliance::local_time;
 use crate::logic::dialer::cover::Credit;
 use crate::logic::dialer::forecast::Forecast;
+use crate::logic::dialer::own_rates::OwnRates;
 use crate::logic::dialer::{
     Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
     LeadPhone, LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply,
@@ -32,6 +33,7 @@ pub(super) struct Room {
     pub(super) hours: ClassHours,
     windows: Option<AbandonWindows>,
     pub(super) credit: Credit,
+    pub(super) own_rates: OwnRates,
     /// In predictive mode.
     pub(super) forecast: Option<Box<Forecast>>,
     /// What an earlier engine had learned.
@@ -86,6 +88,7 @@ impl Room {
         Self {
             windows: AbandonWindows::new(abandon, start.first_run).ok(),
             credit: Credit::new(abandon.cap_ppm),
+            own_rates: OwnRates::new(&start.settings.rates),
             forecast: None,
             learned: start.learned,
             days: AbandonWindows::new(&by_day, start.first_run).ok(),

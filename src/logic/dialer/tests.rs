@@ -612,3 +612,36 @@ fn campaigns_share_agents_by_priority_and_weight() {
     assert_eq!(calls(by(5, 1), by(5, 3)), (2, 6));
     assert_eq!(calls(by(5, 100), by(4, 1)), (0, 8));
 }
+
+#[test]
+fn a_campaigns_own_calls_per_second_hold_below_the_trunks_and_are_named() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let change = |settings: &mut CampaignSettings| settings.rates.campaign = Some(2);
+    let mut run = Run::new(50, &names, change).ready();
+    run.pass(Duration::from_millis(950));
+    assert_eq!(run.dialed().len(), 2, "the trunk would have let ten go");
+    assert_eq!(run.view().campaigns[0].held_by, Some("campaign_rate"));
+    run.pass(Duration::from_secs(4));
+    assert_eq!(run.dialed().len(), 8, "all agents have a call");
+}
+
+#[test]
+fn numbers_that_begin_alike_have_calls_per_second_of_their_own_and_others_go_first() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let mut run = Run::new(6, &names, |settings| {
+        settings.rates.prefixes = vec![("+8190".to_owned(), 1)];
+    });
+    let at_hand = &mut run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().leads;
+    for other in at_hand.iter_mut().skip(3) {
+        let phone = &mut other.phones[0];
+        phone.number = phone.number.reveal().replace("+8190", "+8180").parse().unwrap();
+    }
+    let mut run = run.ready();
+    run.pass(Duration::from_millis(600));
+    assert_eq!(run.dialed().len(), 4, "three others, and one of those that begin alike");
+    assert_eq!(run.view().campaigns[0].held_by, Some("prefix_rate"));
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 5);
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 6);
+}

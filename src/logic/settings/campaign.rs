@@ -19,6 +19,8 @@ pub struct CampaignSettings {
     pub mode: DialMode,
     /// Its turns among campaigns that share agents.
     pub sharing: Sharing,
+    /// Its own calls per second, besides the trunk's.
+    pub rates: Rates,
     /// How long an agent may look at a person, in preview mode.
     pub preview: PreviewSettings,
     /// The number we show.
@@ -259,6 +261,15 @@ pub struct AbandonSettings {
     pub zone: String,
     /// How strictly.
     pub bound: AbandonBound,
+}
+
+/// A campaign's own calls per second, in each process that runs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Of all its calls.
+    pub campaign: Option<u32>,
+    /// Of calls to numbers that begin so: `+8190`. The longest one that fits counts.
+    pub prefixes: Vec<(String, u32)>,
 }
 
 /// When the cap holds.

@@ -12,7 +12,7 @@ pub use agent::{AgentSettings, AutoAnswer};
 pub use campaign::{
     AbandonBound, AbandonSettings, AbandonWindow, Calendar, CallLimits, CallingHours,
     CampaignSettings, CapSettings, DebtLimit, Disposition, DispositionEffect, Messages,
-    NumberFormat, PreviewSettings, RetryRule, Sharing, TimeRange, Weekly,
+    NumberFormat, PreviewSettings, Rates, RetryRule, Sharing, TimeRange, Weekly,
 };
 pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
 pub use fixed_point::fixed_point;
@@ -44,6 +44,7 @@ pub fn test_campaign() -> CampaignSettings {
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,
         sharing: Sharing::DEFAULT,
+        rates: Rates::default(),
         preview: PreviewSettings {
             within: Duration::from_secs(60),
             skip: Duration::from_secs(600),

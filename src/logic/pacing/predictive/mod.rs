@@ -127,6 +127,7 @@ impl Predictor {
             self.predict(now, odds, staffed, &mut decision);
         }
         self.limit(now, staffed, &mut decision);
+        self.threshold.short_of_credit(decision.held_by == HeldBy::Ledger);
         decision
     }
 

@@ -21,6 +21,8 @@ pub struct Threshold {
     /// Calls lost in this window of which it is not known what they were.
     lost: f64,
     cap: f64,
+    /// The ledger admits fewer calls than the prediction would start.
+    short: bool,
 }
 
 /// What a step brought.
@@ -66,6 +68,7 @@ impl Threshold {
             balance: 0.0,
             lost: 0.0,
             cap,
+            short: false,
         }
     }
 
@@ -92,6 +95,12 @@ impl Threshold {
         self.credit = self.credit.min(2.0 * self.scale());
         let gain = 0.003 * self.error() * all;
         self.log_level = (self.log_level + gain).clamp(libm::log(LEAST_LEVEL), libm::log(MOST));
+    }
+
+    /// Whether the ledger admits fewer calls than the prediction would start. Then credit is a stock that each call needs as
+    /// long as it is under way, not an income to be spent: no surplus raises the risk.
+    pub const fn short_of_credit(&mut self, short: bool) {
+        self.short = short;
     }
 
     /// An agent's talk ended: with a machine, or with a person.
@@ -137,14 +146,15 @@ impl Threshold {
 
     /// What is remembered of it.
     #[must_use]
-    pub const fn numbers(&self) -> [f64; 7] {
+    pub const fn numbers(&self) -> [f64; 8] {
         let Self { credit, log_level, a_second, machines, heard, balance, lost, .. } = self;
-        [*credit, *log_level, *a_second, *machines, *heard, *balance, *lost]
+        let short = if self.short { 1.0 } else { 0.0 };
+        [*credit, *log_level, *a_second, *machines, *heard, *balance, *lost, short]
     }
 
     /// Takes back what was remembered; `false`: that is no balance.
     pub fn set(&mut self, numbers: &[f64]) -> bool {
-        let &[credit, log_level, a_second, machines, heard, balance, lost] = numbers else {
+        let &[credit, log_level, a_second, machines, heard, balance, lost, short] = numbers else {
             return false;
         };
         self.credit = credit;
@@ -154,6 +164,7 @@ impl Threshold {
         self.heard = heard;
         self.balance = balance;
         self.lost = lost;
+        self.short = short > 0.0;
         lost >= 0.0 && a_second >= 0.0 && machines >= 0.0 && heard >= machines && heard > 0.0
     }
 
@@ -171,7 +182,8 @@ impl Threshold {
     /// How far the balance is from where it should be, in units of the scale.
     fn error(&self) -> f64 {
         let scale = self.scale();
-        ((self.credit - scale / 2.0) / scale).clamp(-2.0, 2.0)
+        let most = if self.short { SHORT } else { 2.0 };
+        ((self.credit - scale / 2.0) / scale).clamp(-2.0, most)
     }
 
     fn machine_share(&self) -> f64 {
@@ -192,6 +204,8 @@ const fn whole(calls: f64) -> usize {
 
 /// Earned below the cap, so that the last call of a window does not decide.
 const MARGIN: f64 = 0.0004;
+/// The error where credit is short, in units of the scale: half the usual risk, and falling.
+const SHORT: f64 = -0.5;
 /// One time in ten there were more persons among the lost than so many deviations beyond the mean.
 const DOUBT: f64 = 1.3;
 /// Credit of a new window, in calls.
@@ -290,6 +304,16 @@ mod tests {
         silent.step(1.0, Answered { hung_up: 1.0, ..Answered::default() });
         offered.step(1.0, answered(1.0, 1.0));
         assert!(silent.credit() < offered.credit() - 0.8);
+    }
+
+    #[test]
+    fn where_the_ledger_is_what_holds_a_surplus_does_not_raise_the_risk() {
+        let mut threshold = busy();
+        let free = threshold.allowed(FAR);
+        threshold.short_of_credit(true);
+        assert!(threshold.allowed(FAR) < free / 2.0);
+        threshold.short_of_credit(false);
+        assert!((threshold.allowed(FAR) - free).abs() < 1e-12);
     }
 
     #[test]

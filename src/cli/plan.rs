@@ -117,6 +117,7 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
         wrap_up,
         preview,
         sharing,
+        rates,
         dispositions,
         hang_up_keys,
         messages,
@@ -168,6 +169,10 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
     put("limits.wrap_up", time(*wrap_up));
     put("priority", sharing.priority.to_string());
     put("weight", sharing.weight.to_string());
+    put("calls_per_second", rates.campaign.map(|rate| rate.to_string()).unwrap_or_default());
+    for (prefix, rate) in &rates.prefixes {
+        put(&format!("prefix_rate.{prefix}"), rate.to_string());
+    }
     put("preview.within", time(preview.within));
     put("preview.skip", time(preview.skip));
     put("abandon.max_percent", crate::cli::figures::cap(abandon.cap_ppm));

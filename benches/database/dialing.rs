@@ -12,7 +12,8 @@ use outdial::store::{Db, run_batch};
 /// On SQLite, where one waits for the other.
 pub(crate) fn run(asked: &Asked, table: &mut Table) {
     let leads = asked.size(20_000, 1_000_000);
-    let filled = Shelf::of(asked).file(&format!("dialing-{leads}.db"), |path| {
+    let shelf = Shelf::of(asked);
+    let filled = shelf.file(&format!("dialing-{leads}.db"), |path| {
         migrated(&format!("sqlite:{}", path.display()));
         let mut texts = claims::fill(leads, leads).to_vec();
         texts.extend(outcomes::attempts(leads / 4));

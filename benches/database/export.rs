@@ -9,7 +9,8 @@ use crate::site::{Shelf, Site, cluster, migrated, psql, psql_command, sqlite as 
 /// Ours, and the same columns by `sqlite3 -csv`.
 pub(crate) fn sqlite(asked: &Asked, table: &mut Table) {
     let rows = asked.size(5_000, 1_000_000);
-    let filled = Shelf::of(asked).file(&format!("export-{rows}.db"), |path| {
+    let shelf = Shelf::of(asked);
+    let filled = shelf.file(&format!("export-{rows}.db"), |path| {
         migrated(&format!("sqlite:{}", path.display()));
         sqlite_script(path, &fill(rows));
     });

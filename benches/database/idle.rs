@@ -17,7 +17,8 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
          insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
          select i, 1, i, 1, 1, 0, 0, 1 from n; commit"
     );
-    let filled = Shelf::of(asked).file(&format!("idle-{leads}.db"), |path| {
+    let shelf = Shelf::of(asked);
+    let filled = shelf.file(&format!("idle-{leads}.db"), |path| {
         migrated(&format!("sqlite:{}", path.display()));
         sqlite(path, &text);
     });

@@ -36,9 +36,17 @@ fn until_twenty_answers_are_seen_it_opens_half_a_line_more_for_each_agent() {
 
 #[test]
 fn the_ledger_admits_what_the_engine_wants_and_no_more() {
-    let run = predictive(&["a", "b", "c", "d"], 33);
+    let mut run = predictive(&["a", "b", "c", "d"], 33);
     assert_eq!(run.dialed().len(), 5, "one call may be lost among thirty-four answers");
-    assert_eq!(run.view().campaigns[0].held_by, Some("credit"));
+    // Short of credit the engine takes less risk, so that either holds it in turn.
+    let mut held_by = vec![];
+    for _ in 0..4 {
+        run.pass(Duration::from_millis(500));
+        let campaign = &run.view().campaigns[0];
+        assert!(campaign.ledger.uncovered <= 1, "{:?}", campaign.ledger);
+        held_by.push(campaign.held_by);
+    }
+    assert!(held_by.contains(&Some("credit")), "{held_by:?}");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn an_installation_moves_to_another_file_and_only_there_it_goes_on() {
 fn sql(folder: &Path, file: &str, text: &str) {
     let url = format!("sqlite:{}", folder.join(file).display());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let mut db = sqlx_sqlite::SqliteConnection::connect(&url).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut db).await.unwrap();
         db.close().await.unwrap();
     });

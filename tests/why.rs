@@ -87,7 +87,7 @@ fn a_talk_without_a_disposition_is_listed_with_what_to_do() {
     assert_eq!(none["held"], Value::Array(vec![]));
     let url = format!("sqlite:{}", site.path().join("outdial.db").display());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let mut db = sqlx_sqlite::SqliteConnection::connect(&url).await.unwrap();
         let hold = "update lead set state = 4 where id = (select lead_id from attempt)";
         assert_eq!(sqlx::query(hold).execute(&mut db).await.unwrap().rows_affected(), 1);
         db.close().await.unwrap();

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx_sqlite::SqliteConnection;
 use tempfile::TempDir;
 
 use crate::common::{Asked, Process, Usage};

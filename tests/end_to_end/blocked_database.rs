@@ -37,7 +37,7 @@ fn talks_lose_no_packet_while_the_database_is_blocked_and_no_new_call_begins() {
     let seen = stage.play(Duration::from_secs(100), async |scene| {
         scene.until(|view| view.calls.talking >= TALKERS).await;
         scene.until(|view| view.campaigns.iter().any(|line| line.dialed >= TALKERS + 5)).await;
-        let mut other = sqlx::SqliteConnection::connect(&scene.url).await.unwrap();
+        let mut other = sqlx_sqlite::SqliteConnection::connect(&scene.url).await.unwrap();
         sqlx::query("begin immediate").execute(&mut other).await.unwrap();
         blocked.push(scene.carrier.report().unwrap());
         // The span of the story itself, not a wait for something to happen.

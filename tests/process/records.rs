@@ -8,7 +8,7 @@ use outdial::logic::ids::LegId;
 use outdial::logic::sip::user_agent::Identity;
 use sqlx::Connection;
 use sqlx::Row;
-use sqlx::SqliteConnection;
+use sqlx_sqlite::SqliteConnection;
 
 /// The rows that the proofs look at.
 #[derive(Debug)]

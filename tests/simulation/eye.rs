@@ -1,6 +1,7 @@
 //! Reads the database beside the node, on a connection of its own, to check what is durable.
 
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::{Connection, Row};
+use sqlx_sqlite::SqliteConnection;
 
 /// A reader of the database in memory.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ macro_rules! attempt {
 }
 use attempt;
 
-fn read(row: &sqlx::sqlite::SqliteRow) -> AttemptRow {
+fn read(row: &sqlx_sqlite::SqliteRow) -> AttemptRow {
     AttemptRow {
         id: row.get(0),
         contact: row.get(1),

@@ -71,16 +71,16 @@ pub(crate) struct World {
 
 /// A second connection, to look and to tamper.
 pub(crate) enum Side {
-    Sqlite(sqlx::SqliteConnection),
+    Sqlite(sqlx_sqlite::SqliteConnection),
     Postgres(sqlx::PgConnection),
 }
 
 impl Side {
     pub(crate) async fn open(url: &str) -> Self {
         if url.starts_with("sqlite") {
-            let options = url.parse::<sqlx::sqlite::SqliteConnectOptions>().unwrap();
+            let options = url.parse::<sqlx_sqlite::SqliteConnectOptions>().unwrap();
             let options = options.create_if_missing(true);
-            Self::Sqlite(sqlx::SqliteConnection::connect_with(&options).await.unwrap())
+            Self::Sqlite(sqlx_sqlite::SqliteConnection::connect_with(&options).await.unwrap())
         } else {
             Self::Postgres(sqlx::PgConnection::connect(url).await.unwrap())
         }

@@ -227,7 +227,7 @@ fn a_long_log_is_begun_anew_as_soon_as_no_reader_is_in_the_way() {
     use sqlx::Connection as _;
     on_sqlite(async |world| {
         world.lead(1).await;
-        let mut reader = sqlx::SqliteConnection::connect(&world.url).await.unwrap();
+        let mut reader = sqlx_sqlite::SqliteConnection::connect(&world.url).await.unwrap();
         sqlx::raw_sql("begin; select count(*) from lead").execute(&mut reader).await.unwrap();
         world.sql("create table ballast as select hex(zeroblob(35000000)) as text").await;
         let mut mover = Db::open_checkpoints(&world.url).await.unwrap();
@@ -252,7 +252,7 @@ fn another_writer_in_the_way_is_told_apart_from_a_bug() {
     on_sqlite(async |world| {
         world.lead(1).await;
         let mut other =
-            <sqlx::SqliteConnection as sqlx::Connection>::connect(&world.url).await.unwrap();
+            <sqlx_sqlite::SqliteConnection as sqlx::Connection>::connect(&world.url).await.unwrap();
         sqlx::query("begin immediate").execute(&mut other).await.unwrap();
         let claim = [world.claim_command(1, 1)];
         let reply = run_batch(&mut world.db, &world.node, &claim).await;

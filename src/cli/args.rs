@@ -49,6 +49,8 @@ pub(crate) enum Verb {
     Export(ExportArgs),
     /// Show what a running dialer does, or what the database holds
     Status(StatusArgs),
+    /// Print what a running dialer counts and measures, for Prometheus and its like (OpenMetrics text)
+    Metrics,
     /// Show who dials from this database: leases, agents, calls, shares of the trunks
     Nodes(NodesArgs),
     /// The live view of a running dialer, with keys to steer it; leaving it leaves the dialer alone

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::logic::dialer::command::AgentNotice;
 use crate::logic::dialer::command::Command;
+use crate::telemetry::Counted;
 
 /// A connection to a running dialer.
 #[derive(Debug)]
@@ -58,6 +59,15 @@ impl Client {
             self.stream.get_ref().set_read_timeout(None)?;
         }
         Ok(())
+    }
+
+    /// What the dialer's process has counted.
+    pub(crate) fn counters(&mut self) -> Result<Vec<Counted>, Failure> {
+        self.send(&json!({ "op": "metrics" }))?;
+        let reply = self.next()?.ok_or_else(|| anyhow!("the dialer ended before it answered"))?;
+        let mut reply = accepted(reply).or_exit(Exit::Refused)?;
+        let counters = reply.get_mut("counters").map(Value::take).unwrap_or_default();
+        Ok(serde_json::from_value(counters).context("the dialer's counters")?)
     }
 
     fn send(&mut self, value: &Value) -> anyhow::Result<()> {

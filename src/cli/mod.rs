@@ -16,6 +16,7 @@ mod figures;
 mod half;
 mod import;
 mod log;
+mod metrics;
 mod nodes;
 mod output;
 mod pace;
@@ -72,6 +73,7 @@ fn perform(args: &Args) -> Result<Exit, Failure> {
         Verb::Export(export) => export::run(args, export),
         Verb::Check(check) => check::run(args, check),
         Verb::Status(status) => status::run(args, status),
+        Verb::Metrics => metrics::run(args),
         Verb::Nodes(wanted) => nodes::run(args, wanted),
         Verb::Log(log) => log::run(args, log),
         Verb::Plan(wanted) => plan::run(args, wanted),

@@ -66,6 +66,8 @@ pub(crate) struct Campaign {
 /// What was last predicted.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Pacing {
+    #[serde(default)]
+    pub(crate) launch: u64,
     pub(crate) idle: u64,
     pub(crate) lines: u64,
     pub(crate) answer: f64,

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   {"op":"agent_ready","agent":"hanako"}          -> {"reply":"ok"}
+//!   {"op":"metrics"}                  -> {"reply":"metrics","counters":[{"name":…,"help":…,"count":…},…]}
 //!   {"op":"agent_page","agent":"hanako","watch":true} -> {"reply":"agent",...} now and at every change
 //! ```
 
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -126,6 +128,13 @@ async fn serve_one(stream: UnixStream, handle: Handle, metrics: Arc<Metrics>) {
                 return part(read, write, &reply).await;
             }
         };
+        if asks_for_counters(&line) {
+            let counters = json!({ "reply": "metrics", "counters": metrics.read() });
+            if say(&mut write, &counters).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let served = match parse(&line) {
             Ok((Command::AgentPage { agent }, true)) => {
                 return watch(&mut read, &mut write, &handle, &agent).await;
@@ -211,6 +220,11 @@ async fn refuse(mut stream: UnixStream) {
     }
 }
 
+/// Counters are this process's own: the dialer is not asked.
+fn asks_for_counters(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok_and(|value| value == json!({ "op": "metrics" }))
+}
+
 /// A command and whether its changes are to follow.
 fn parse(line: &str) -> Result<(Command, bool), String> {
     let mut value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
@@ -247,7 +261,7 @@ async fn next_line(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Str
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a line is UTF-8"))
 }
 
-async fn say(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+async fn say(write: &mut OwnedWriteHalf, reply: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
     // Who does not read is left: the dialer's memory is not his mailbox.

@@ -1,7 +1,9 @@
-//! Every metric by name. Counters only rise; they are read for the status and, later, by an exporter.
+//! Every counter by name. They only rise; `outdial metrics` reads them.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+
+use serde::{Deserialize, Serialize};
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -30,19 +32,37 @@ impl Counter {
     }
 }
 
+/// A counter as read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Its name for outsiders.
+    pub name: String,
+    /// What it counts.
+    pub help: String,
+    /// The count so far.
+    pub count: u64,
+}
+
+impl Counted {
+    fn of(name: &str, doc: &str, counter: &Counter) -> Self {
+        let help = doc.trim().trim_end_matches('.').to_owned();
+        Self { name: name.to_owned(), help, count: counter.get() }
+    }
+}
+
 macro_rules! metrics {
-    ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
+    ($(#[doc = $doc:literal] $field:ident = $name:literal;)*) => {
         /// What one process counts.
         #[derive(Debug, Default)]
         pub struct Metrics {
-            $($(#[doc = $doc])* pub $field: Counter,)*
+            $(#[doc = $doc] pub $field: Counter,)*
         }
 
         impl Metrics {
-            /// Name and count of each, in the order of this file.
+            /// Each, in the order of this file.
             #[must_use]
-            pub fn read(&self) -> Vec<(&'static str, u64)> {
-                vec![$(($name, self.$field.get())),*]
+            pub fn read(&self) -> Vec<Counted> {
+                vec![$(Counted::of($name, $doc, &self.$field)),*]
             }
         }
     };
@@ -83,7 +103,8 @@ mod tests {
 
     #[test]
     fn metric_names_are_a_promise_to_outsiders() {
-        let names: Vec<_> = Metrics::default().read().into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> =
+            Metrics::default().read().into_iter().map(|counted| counted.name).collect();
         insta::assert_snapshot!(names.join("\n"), @r"
         outdial_sip_datagrams_received_total
         outdial_sip_datagrams_sent_total

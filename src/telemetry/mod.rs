@@ -7,5 +7,5 @@ mod metrics;
 mod rotation;
 
 pub use log::{LogError, LogFormat, LogGuard, LogTarget, QUEUE, start};
-pub use metrics::{Counter, Metrics};
+pub use metrics::{Counted, Counter, Metrics};
 pub use rotation::Keep;

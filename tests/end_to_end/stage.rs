@@ -63,7 +63,7 @@ pub(crate) struct Seen {
     pub(crate) carrier: CarrierReport,
     /// Processor time of the dialer's threads.
     pub(crate) cpu: Duration,
-    pub(crate) metrics: BTreeMap<&'static str, u64>,
+    pub(crate) metrics: BTreeMap<String, u64>,
 }
 
 impl Stage {
@@ -132,7 +132,7 @@ impl Stage {
         let ended = self.running.wait().unwrap();
         assert_eq!((ended.unstored, ended.forced), (0, false), "every fact is written");
         let attempts = block_on(all_attempts(&url(&self.folder)));
-        let metrics = metrics.read().into_iter().collect();
+        let metrics = metrics.read().into_iter().map(|seen| (seen.name, seen.count)).collect();
         Seen { attempts, carrier: self.carrier.stop().unwrap(), cpu: cpu.total(), metrics }
     }
 }

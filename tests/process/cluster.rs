@@ -39,7 +39,7 @@ impl Size {
     fn of_this_run() -> Self {
         if std::env::var("OUTDIAL_PROOF").is_ok_and(|word| word == "full") {
             let within = Duration::from_secs(7_200);
-            Self { contacts: 20_000, agents: 30, trunk: (20, 24), within }
+            Self { contacts: 20_000, agents: 30, trunk: (40, 48), within }
         } else {
             let within = Duration::from_secs(180);
             Self { contacts: 300, agents: 6, trunk: (9, 5), within }

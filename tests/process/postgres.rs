@@ -42,6 +42,16 @@ fn a_campaign_on_postgresql_is_dialed_over_a_crash_and_told_by_every_verb() {
         "{}",
         live.text
     );
+    let metrics = site.outdial(&["metrics"]);
+    for told in [
+        "outdial_campaign_invites_total{campaign=\"proof\"}",
+        "outdial_ledger_uncovered_allowed{campaign=\"proof\"}",
+        "outdial_agents{state=\"on_call\"}",
+        "# TYPE outdial_store_commits counter",
+    ] {
+        assert!(metrics.success && metrics.text.contains(told), "{told}: {}", metrics.text);
+    }
+    assert!(metrics.text.ends_with("# EOF\n") && !metrics.text.contains("agent1"));
     let agent = site.outdial(&["agent", "pause", "agent1", "--reason", "lunch"]);
     assert!(agent.success, "{}", agent.text);
     let pause = site.outdial(&["campaign", "pause", "proof"]);

@@ -153,6 +153,18 @@ pub enum AgentState {
 }
 
 impl AgentState {
+    /// All of them, in the order of a call.
+    pub const ALL: [Self; 8] = [
+        Self::Offline,
+        Self::LoggingIn,
+        Self::Paused,
+        Self::Ready,
+        Self::Previewing,
+        Self::Reserved,
+        Self::OnCall,
+        Self::WrapUp,
+    ];
+
     /// The stable text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -280,6 +280,7 @@ fn what_is_predicted_is_seen_in_both_languages() {
     predictive.campaigns[0].ratio = None;
     predictive.campaigns[0].held_by = Some("risk".to_owned());
     predictive.campaigns[0].pacing = Some(Pacing {
+        launch: 2,
         idle: 2,
         lines: 9,
         answer: 0.253,

@@ -433,11 +433,12 @@ pub(crate) enum CampaignVerb {
         /// Campaign by name
         name: String,
     },
-    /// Change how calls are started, until the dialer ends: `preview`, `progressive`, `ratio 1.5` or `predictive`
+    /// Change how calls are started, until the dialer ends: `preview`, `progressive`, `ratio 1.5`,
+    /// `predictive` or `agentless`
     Mode {
         /// Campaign by name
         name: String,
-        /// preview, progressive, ratio or predictive
+        /// preview, progressive, ratio, predictive or agentless
         mode: String,
         /// Lines per free agent, for ratio: 1.0 to 10.0
         ratio: Option<DialRatio>,

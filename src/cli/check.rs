@@ -29,8 +29,7 @@ pub(crate) fn run(args: &Args, wanted: &CheckArgs) -> Result<Exit, Failure> {
         let campaign = setup::campaign_file(&args.config, name)?;
         findings.push(fine(format!("campaign {} is in order", campaign.settings.name)));
         findings.extend(check(&file, &campaign));
-        let messages = &campaign.settings.messages;
-        for path in messages.safe_harbour.values().chain(messages.call_lost.values()) {
+        for path in campaign.settings.sound_files() {
             findings.push(match read_sound(path.as_ref()) {
                 Ok(_) => fine(format!("message {path} can be played")),
                 Err(error) => problem(error.to_string()),

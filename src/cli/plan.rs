@@ -12,8 +12,8 @@ use crate::cli::simulate::{self, Wanted};
 use crate::cli::text::{Lang, either, pad, width};
 use crate::config::{CampaignFile, parse_campaign, read_campaign};
 use crate::logic::settings::{
-    AbandonBound, AbandonWindow, CallingHours, CampaignSettings, DispositionEffect, RetryRule,
-    TimeRange,
+    AbandonBound, AbandonWindow, CallingHours, CampaignSettings, DispositionEffect, Recording,
+    RetryRule, TimeRange,
 };
 use crate::store;
 
@@ -121,6 +121,7 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
         dispositions,
         hang_up_keys,
         messages,
+        recording,
         abandon,
         skills,
         language,
@@ -199,11 +200,30 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
     put("hang_up_keys", hang_up_keys.clone());
     put("messages.safe_harbour", paths(&messages.safe_harbour));
     put("messages.call_lost", paths(&messages.call_lost));
+    if let Some(recording) = recording {
+        put_recording(recording, &mut put);
+    }
     put("skills", skills.join(", "));
     put("language", language.clone());
     put("script", shortened(script));
     put("simulated_only", simulated_only.to_string());
     out
+}
+
+fn put_recording(recording: &Recording, put: &mut impl FnMut(&str, String)) {
+    let Recording { basis, files, removed, thanks, keys, repeat, wait, wrong_keys, lines } =
+        recording;
+    put("message.basis", basis.clone());
+    put("message.file", paths(files));
+    put("message.removed", paths(removed));
+    put("message.thanks", paths(thanks));
+    for (key, code) in keys {
+        put(&format!("message.keys.{key}"), code.clone());
+    }
+    put("message.repeat", repeat.to_string());
+    put("message.wait", time(*wait));
+    put("message.wrong_keys", wrong_keys.to_string());
+    put("message.lines", lines.map(|lines| lines.to_string()).unwrap_or_default());
 }
 
 fn ranges_text(ranges: &[TimeRange]) -> String {

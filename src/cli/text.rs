@@ -195,6 +195,8 @@ const fn japanese(outcome: Outcome) -> &'static str {
         Outcome::Connected => "通話",
         Outcome::Abandoned => "放棄呼",
         Outcome::AgentLost => "担当者切断",
+        Outcome::MessagePlayed => "案内再生済",
+        Outcome::MessageCut => "案内途中切断",
         Outcome::NoAnswer => "不在",
         Outcome::Busy => "話中",
         Outcome::Rejected => "着信拒否",

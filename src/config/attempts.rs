@@ -122,7 +122,7 @@ const NO_RETRY: RetryRule = RetryRule { delay: Duration::ZERO, max: 0 };
 const OTHER_RETRY: RetryRule = hours(4, 3);
 
 /// Without a rule of the campaign's own. Times after busy and no answer are common practice, not law.
-const DEFAULT_RETRY: [(Outcome, RetryRule); 11] = [
+const DEFAULT_RETRY: [(Outcome, RetryRule); 12] = [
     (Outcome::NoAnswer, hours(3, 5)),
     (Outcome::Busy, minutes(15, 3)),
     (Outcome::Unreachable, hours(4, 3)),
@@ -131,6 +131,8 @@ const DEFAULT_RETRY: [(Outcome, RetryRule); 11] = [
     (Outcome::Invalid, hours(24, 1)),
     (Outcome::Abandoned, hours(72, 1)),
     (Outcome::Unknown, hours(24, 1)),
+    // Whoever hangs up on a machine has answered it.
+    (Outcome::MessageCut, NO_RETRY),
     // Nobody was rung: bounded by `undelivered_per_hour`.
     (Outcome::Congestion, minutes(10, 20)),
     (Outcome::TrunkFault, minutes(30, 20)),

@@ -22,6 +22,7 @@ use crate::config::messages;
 use crate::config::presets;
 use crate::config::presets::Rules;
 use crate::config::problem::Problems;
+use crate::config::recording;
 use crate::logic::compliance::country;
 use crate::logic::compliance::country::Country;
 use crate::logic::phone::PhoneNumber;
@@ -97,6 +98,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
     let (limits, wrap_up) = limits::limits(root, &rules);
     let dispositions = dispositions::dispositions(root, &rules);
     let messages = messages::messages(root, base, &languages);
+    let recording = recording::recording(root, base, &languages, &dispositions, mode, &rules);
     let abandon = abandon::abandon(root, &rules, home_zone);
     let test_only = root.get("test_only").map(|f| f.list(number)).unwrap_or_default();
     let lists = lists::lists(root, base);
@@ -116,6 +118,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
         wrap_up,
         dispositions,
         messages,
+        recording,
         abandon,
         simulated_only,
         name: name?,
@@ -142,9 +145,8 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
 
 fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
     let ratio = root.get("dial_ratio").map(|field| (dial_ratio(&field), field));
-    let later = ["manual", "agentless"];
-    if field.value().as_str().is_some_and(|word| later.contains(&word)) {
-        field.unexpected(MODES_TEXT, "the other modes are not built yet");
+    if field.value().as_str() == Some("manual") {
+        field.unexpected(MODES_TEXT, "manual mode is not built yet");
         return None;
     }
     let modes = [
@@ -152,6 +154,7 @@ fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
         ("progressive", DialMode::Progressive),
         ("ratio", DialMode::Ratio(DEFAULT_RATIO)),
         ("predictive", DialMode::Predictive),
+        ("agentless", DialMode::Agentless),
     ];
     let mode = field.choice(&modes)?;
     if matches!(mode, DialMode::Ratio(_)) {
@@ -206,7 +209,7 @@ fn dial_ratio(field: &Field<'_>) -> Option<DialRatio> {
     field.thousandths("lines per free agent from 1.0 to 10.0", advice, DialRatio::from_thousandths)
 }
 
-const MODES_TEXT: &str = "\"preview\", \"progressive\", \"ratio\" or \"predictive\"";
+const MODES_TEXT: &str = "\"preview\", \"progressive\", \"ratio\", \"predictive\" or \"agentless\"";
 
 /// One and a half lines per free agent.
 const DEFAULT_RATIO: DialRatio = match DialRatio::from_thousandths(1_500) {

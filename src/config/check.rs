@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
+use crate::logic::settings::DialMode;
 use crate::logic::settings::TrunkSettings;
 
 /// One finding, in plain words.
@@ -138,6 +139,10 @@ fn against_trunk(campaign: &CampaignFile, trunk: &TrunkSettings, findings: &mut 
 fn against_agents(outdial: &OutdialFile, campaign: &CampaignFile, findings: &mut Vec<Finding>) {
     let settings = &campaign.settings;
     let name = &settings.name;
+    if settings.mode == DialMode::Agentless {
+        findings.push(fine(format!("campaign {name}: needs no agent")));
+        return;
+    }
     let skilled = || {
         outdial
             .agents

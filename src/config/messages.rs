@@ -19,22 +19,7 @@ pub(super) fn messages(root: &Section<'_>, base: &Path, languages: &[String]) ->
         let Some(field) = section.need(kind, "a sound file for each language") else {
             return BTreeMap::new();
         };
-        let Some(files) = field.section() else { return BTreeMap::new() };
-        let read: BTreeMap<String, String> = files
-            .entries()
-            .filter_map(|file| Some((language(&file, file.key())?, sound(&file, base)?)))
-            .collect();
-        for language in languages {
-            if files.entries().all(|file| file.key() != language) {
-                let wrong = Wrong::new(
-                    format!("no `{kind}` for language \"{language}\""),
-                    format!("{language} = \"….wav\""),
-                    "add the file, or take the language out of `languages`",
-                );
-                field.wrong_key(wrong);
-            }
-        }
-        read
+        sounds(&field, kind, base, languages)
     };
     let messages =
         Messages { safe_harbour: of_kind("safe_harbour"), call_lost: of_kind("call_lost") };
@@ -42,8 +27,33 @@ pub(super) fn messages(root: &Section<'_>, base: &Path, languages: &[String]) ->
     messages
 }
 
+/// A file for each language; `kind` is what they are.
+pub(super) fn sounds(
+    field: &Field<'_>,
+    kind: &str,
+    base: &Path,
+    languages: &[String],
+) -> BTreeMap<String, String> {
+    let Some(files) = field.section() else { return BTreeMap::new() };
+    let read: BTreeMap<String, String> = files
+        .entries()
+        .filter_map(|file| Some((language(&file, file.key())?, sound(&file, base)?)))
+        .collect();
+    for language in languages {
+        if files.entries().all(|file| file.key() != language) {
+            let wrong = Wrong::new(
+                format!("no `{kind}` for language \"{language}\""),
+                format!("{language} = \"….wav\""),
+                "add the file, or take the language out of `languages`",
+            );
+            field.wrong_key(wrong);
+        }
+    }
+    read
+}
+
 /// A file that exists: the runtime's name for it is its path.
-fn sound(field: &Field<'_>, base: &Path) -> Option<String> {
+pub(super) fn sound(field: &Field<'_>, base: &Path) -> Option<String> {
     let path = base.join(field.line(400)?);
     if !path.is_file() {
         let advice = format!("put a WAV file (mono, 8 kHz, 16 bit) at {}", path.display());

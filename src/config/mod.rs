@@ -22,6 +22,7 @@ mod messages;
 mod outdial;
 mod presets;
 mod problem;
+mod recording;
 mod scenario;
 mod secret;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Nothing in it is needed: what it does not say comes from the campaign's history, and where there is none from
 //! defaults.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -61,6 +62,9 @@ pub struct PeopleFile {
     pub wrap: Option<Times>,
     pub machine_talk: Option<Times>,
     pub machine_wrap: Option<Times>,
+    pub message: Option<Duration>,
+    pub message_cut: Option<f64>,
+    pub message_key: Option<f64>,
     pub said: Option<Vec<(u32, String)>>,
     pub said_of_machine: Option<Vec<(u32, String)>>,
 }
@@ -155,6 +159,14 @@ fn people_of(section: &Section<'_>, codes: &[&str]) -> PeopleFile {
         let expected = "answer, machine, busy and dead of at most 100 together";
         field.unexpected(expected, "they are shares of all calls; the rest is not answered");
     }
+    let (message_cut, message_key) = (percent("message_cut"), percent("message_key"));
+    if let (Some(cut), Some(key)) = (message_cut, message_key)
+        && cut + key > 1.0 + 1e-9
+        && let Some(field) = section.get("message_key")
+    {
+        let expected = "message_cut and message_key of at most 100 together";
+        field.unexpected(expected, "they are shares of the persons who answer");
+    }
     PeopleFile {
         answer: level.or(by_hour),
         by_call: section.get("answer_by_call").map(|field| field.list(share)),
@@ -168,10 +180,16 @@ fn people_of(section: &Section<'_>, codes: &[&str]) -> PeopleFile {
         wrap: times("wrap"),
         machine_talk: times("machine_talk"),
         machine_wrap: times("machine_wrap"),
+        message: section.get("message").and_then(|field| field.duration(MESSAGE)),
+        message_cut,
+        message_key,
         said: said("said"),
         said_of_machine: said("said_of_machine"),
     }
 }
+
+/// As long as a sound file may be.
+const MESSAGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
 /// `2026-11-24`.
 fn date(field: &Field<'_>) -> Option<String> {

@@ -219,6 +219,51 @@ fn a_reason_lets_a_campaign_loosen_its_preset_and_is_kept() {
 }
 
 #[test]
+fn wrong_messages_of_a_campaign() {
+    let base = with(CAMPAIGN, "dial_mode = \"agentless\"") + MESSAGE;
+    let said = said(
+        &base,
+        campaign,
+        &[
+            "file = \"no-such.wav\"",
+            "file = { en = \"ja.wav\" }",
+            "basis = \"\"",
+            "repeat = 9",
+            "+ wait = \"1m\"",
+            "+ wrong_keys = 0",
+            "+ lines = 0",
+            "keys = { 1 = \"SALE\" }",
+            "keys = { 10 = \"remove\", a = \"SALE\" }",
+            "keys = { 9 = \"remove\", 0 = \"agent\" }",
+            "keys = { 9 = \"remove\", 3 = \"CALLBACK\" }",
+            "keys = { 9 = \"REFUSED\", \"*\" = \"NOT_ELIGIBLE\", \"#\" = \"remove\" }",
+            "+ sound = \"ja.wav\"",
+            "+ [[disposition]]\ncode = \"A\"\ndigits = \"1\"\nen = \"a\"\nja = \"あ\"\neffect = \"final\"",
+        ],
+    );
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_message_is_read_with_its_keys_and_says_on_what_it_rests() {
+    let file = campaign(&(with(CAMPAIGN, "dial_mode = \"agentless\"") + MESSAGE)).unwrap();
+    let recording = file.settings.recording.unwrap();
+    assert_eq!(recording.keys, [('1', "SALE".to_owned()), ('9', "REFUSED".to_owned())].into());
+    assert_eq!((recording.repeat, recording.wait), (1, Duration::from_secs(5)));
+    assert!(recording.files["ja"].ends_with("ja.wav"));
+    assert!(file.notes.iter().any(|note| note.ends_with("rest on: consent in the order form")));
+    let without = campaign(&with(CAMPAIGN, "dial_mode = \"agentless\"")).unwrap_err();
+    assert!(without.to_string().contains("no `[message]`"), "{without}");
+}
+
+const MESSAGE: &str = r#"[message]
+basis = "consent in the order form"
+file = "ja.wav"
+repeat = 1
+keys = { 9 = "remove", 1 = "SALE" }
+"#;
+
+#[test]
 fn all_that_is_missing_is_said_at_once() {
     insta::assert_snapshot!(campaign("").unwrap_err());
     insta::assert_snapshot!(outdial("").unwrap_err());

@@ -14,6 +14,10 @@ pub enum Outcome {
     Abandoned,
     /// The agent's phone died in mid-talk and no other agent took over.
     AgentLost,
+    /// Answered in agentless mode: the recorded message was heard to its end, or a key of its menu was pressed.
+    MessagePlayed,
+    /// Answered in agentless mode, and over before the end of the message without a key.
+    MessageCut,
     /// Rang to the ring limit, or 480/408 from the network.
     NoAnswer,
     /// 486 or 600.
@@ -42,10 +46,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of reports.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Connected,
         Self::Abandoned,
         Self::AgentLost,
+        Self::MessagePlayed,
+        Self::MessageCut,
         Self::NoAnswer,
         Self::Busy,
         Self::Rejected,
@@ -67,6 +73,8 @@ impl Outcome {
             Self::Connected => "connected",
             Self::Abandoned => "abandoned",
             Self::AgentLost => "agent_lost",
+            Self::MessagePlayed => "message_played",
+            Self::MessageCut => "message_cut",
             Self::NoAnswer => "no_answer",
             Self::Busy => "busy",
             Self::Rejected => "rejected",
@@ -89,6 +97,8 @@ impl Outcome {
             Self::Connected
             | Self::Abandoned
             | Self::AgentLost
+            | Self::MessagePlayed
+            | Self::MessageCut
             | Self::NoAnswer
             | Self::Busy
             | Self::Rejected
@@ -113,6 +123,7 @@ impl Outcome {
         match self {
             Self::Abandoned
             | Self::AgentLost
+            | Self::MessageCut
             | Self::NoAnswer
             | Self::Busy
             | Self::Rejected
@@ -124,7 +135,7 @@ impl Outcome {
             | Self::NotPlaced
             | Self::Cancelled
             | Self::Unknown => true,
-            Self::Connected | Self::Unwanted => false,
+            Self::Connected | Self::MessagePlayed | Self::Unwanted => false,
         }
     }
 }

@@ -406,8 +406,7 @@ async fn dialer_start(
 fn load_sounds(campaigns: &[CampaignSettings]) -> Result<BTreeMap<String, Arc<[i16]>>, StartError> {
     let mut sounds = BTreeMap::new();
     for campaign in campaigns {
-        let messages = &campaign.messages;
-        for path in messages.safe_harbour.values().chain(messages.call_lost.values()) {
+        for path in campaign.sound_files() {
             if sounds.contains_key(path) {
                 continue;
             }

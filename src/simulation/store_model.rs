@@ -42,7 +42,7 @@ pub struct StoreModel {
     leads: Shelf,
     calls: Calls,
     promised: Promised,
-    dispositions: BTreeMap<AttemptId, (UtcMs, AgentId, String, Option<String>)>,
+    dispositions: BTreeMap<AttemptId, (UtcMs, Option<AgentId>, String, Option<String>)>,
     suppressions: BTreeSet<SuppressionId>,
     refused_contacts: BTreeSet<ContactId>,
     refused_numbers: BTreeSet<(SellerId, String)>,
@@ -205,7 +205,8 @@ impl StoreModel {
     pub fn restart(&mut self, epoch: u32, lease_until: UtcMs) -> Vec<OpenAttempt> {
         self.cluster.add(epoch, "restarted", lease_until);
         self.cluster.end_others(epoch);
-        let open: Vec<_> = self.calls.open().map(|(id, attempt)| attempt.left_open(id)).collect();
+        let open = self.calls.open().map(|(id, attempt)| attempt.left_open(id));
+        let open: Vec<_> = open.map(|open| self.as_it_stands(open)).collect();
         for lead in self.leads.claimed() {
             if open.iter().all(|open| open.lead != lead) {
                 self.leads.change(lead, |row| {
@@ -213,6 +214,14 @@ impl StoreModel {
                     row.claimed_by = None;
                 });
             }
+        }
+        open
+    }
+
+    /// With what is known of the number by now.
+    fn as_it_stands(&self, mut open: OpenAttempt) -> OpenAttempt {
+        if let Some(row) = self.phones.get(&open.phone.phone) {
+            open.phone.clone_from(&row.phone);
         }
         open
     }

@@ -131,7 +131,7 @@ async fn news<'a>(
         if let Some(said) = row.opt_int(1)? {
             let same = before.as_deref() == Some(record.code.as_str())
                 && row.opt_text(3)? == record.memo
-                && row.opt_int(4)? == Some(record.agent.0);
+                && row.opt_int(4)? == record.agent.map(|agent| agent.0);
             // An older word that comes again (a repeated batch) does not undo a newer one.
             if record.at.0 < said || (record.at.0 == said && same) {
                 continue;
@@ -156,7 +156,10 @@ impl News<'_> {
         if self.before.is_some() {
             batch.audit.push(AuditEntry {
                 at: record.at,
-                who: format!("agent {}", record.agent),
+                who: record.agent.map_or_else(
+                    || "a key of the message".to_owned(),
+                    |agent| format!("agent {agent}"),
+                ),
                 what: "disposition_corrected",
                 body: body.clone(),
             });
@@ -174,7 +177,7 @@ impl News<'_> {
 struct DispositionRow<'a> {
     attempt: i64,
     lead: i64,
-    agent: i64,
+    agent: Option<i64>,
     code: &'a str,
     memo: Option<&'a str>,
     at: i64,
@@ -196,7 +199,7 @@ impl<'a> DispositionRow<'a> {
         Self {
             attempt: record.attempt.0,
             lead: record.lead.0,
-            agent: record.agent.0,
+            agent: record.agent.map(|agent| agent.0),
             code: &record.code,
             memo: record.memo.as_deref(),
             at: record.at.0,

@@ -37,6 +37,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_cluster.sql"),
     migration!(6, "0006_bulk.sql"),
     migration!(7, "0007_debt.sql"),
+    migration!(8, "0008_agentless.sql"),
 ];
 
 /// What [`Db::migrate`] did.

@@ -348,6 +348,7 @@ fn campaign(ring: Duration) -> CampaignSettings {
         wrap_up: Duration::from_secs(3),
         dispositions: vec![sale],
         hang_up_keys: "##".to_owned(),
+        recording: None,
         messages: Messages::default(),
         abandon: AbandonSettings {
             cap_ppm: 30_000,

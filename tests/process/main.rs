@@ -10,6 +10,7 @@
     reason = "a failed setup is a failed test; a process of its own is waited for by the clock; figures are printed"
 )]
 
+mod agentless;
 mod carrier;
 mod cluster;
 mod kill;

@@ -112,6 +112,22 @@ impl Builder {
         self
     }
 
+    /// A message is played to whoever answers.
+    pub(crate) fn agentless(mut self) -> Self {
+        for campaign in &mut self.plan.campaigns {
+            campaign.mode = DialMode::Agentless;
+        }
+        self.plan.book = plan::listeners();
+        self
+    }
+
+    /// One campaign has agents, and another one of the same seller plays a message to the same people.
+    pub(crate) fn second_agentless(mut self) -> Self {
+        self.plan.campaigns[1].mode = DialMode::Agentless;
+        self.plan.book.rows.extend(plan::listeners().rows);
+        self
+    }
+
     pub(crate) fn digest(mut self) -> Self {
         self.plan.digest = true;
         self

@@ -13,6 +13,7 @@ use outdial::logic::time::UtcMs;
 use outdial::simulation::callee::{Behaviour, BehaviourBook};
 use outdial::simulation::dice::Law;
 use outdial::simulation::digest_user::DigestUser;
+use outdial::simulation::quirks::{Act, Quirks};
 use outdial::store::{ImportPhone, ImportRow};
 
 /// When the world begins: Monday 2026-09-21, 09:00 in Tokyo.
@@ -135,6 +136,17 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
         ],
         hang_up_keys: "##".to_owned(),
         messages: Messages { safe_harbour: file(HARBOUR), call_lost: file(LOST) },
+        recording: Some(Recording {
+            basis: String::new(),
+            files: file(MESSAGE),
+            removed: file(REMOVED),
+            thanks: file(THANKS),
+            keys: BTreeMap::from([('1', "SALE".to_owned()), ('9', "REFUSED".to_owned())]),
+            repeat: 1,
+            wait: Duration::from_secs(3),
+            wrong_keys: 3,
+            lines: None,
+        }),
         abandon: AbandonSettings {
             cap_ppm: 30_000,
             window: AbandonWindow::Day,
@@ -146,6 +158,29 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
         script: String::new(),
         simulated_only: true,
     }
+}
+
+/// Those who answer a recorded message: they listen, hang up, press 1 or 9 or a key without a meaning, or are machines.
+pub(crate) fn listeners() -> BehaviourBook {
+    let pressing = |share, name: &str, keys: &[(u64, &str)]| {
+        let acts = keys
+            .iter()
+            .map(|(after, key)| (Duration::from_millis(*after), Act::Press((*key).to_owned())));
+        let mut person = Behaviour::person(Law::between(1_000, 6_000), Law::fixed(40_000));
+        person.name = name.to_owned();
+        (share, person.with_quirks(Quirks { acts: acts.collect(), ..Quirks::default() }))
+    };
+    BehaviourBook::shares([
+        pressing(20, "listens", &[]),
+        pressing(10, "interested", &[(2_500, "1")]),
+        pressing(15, "refuses", &[(1_200, "9")]),
+        pressing(5, "refuses_at_once", &[(30, "9")]),
+        pressing(5, "changes_his_mind", &[(2_000, "1"), (2_600, "9")]),
+        pressing(5, "plays_with_keys", &[(500, "5#52")]),
+        (15, Behaviour::person(Law::between(1_000, 6_000), Law::between(100, 2_500))),
+        (10, Behaviour::busy(Law::fixed(800))),
+        (15, Behaviour::no_answer()),
+    ])
 }
 
 /// Open in these minutes of each day in Tokyo.
@@ -236,7 +271,10 @@ pub(crate) fn person(n: u32) -> ImportRow {
 pub(crate) fn sounds() -> BTreeMap<String, Arc<[i16]>> {
     // Three seconds at 8,000 samples a second.
     let silence: Arc<[i16]> = vec![0_i16; 24_000].into();
-    [HARBOUR, LOST].map(|path| (path.to_owned(), Arc::clone(&silence))).into()
+    let mut sounds: BTreeMap<String, Arc<[i16]>> =
+        [HARBOUR, LOST, MESSAGE, THANKS].map(|path| (path.to_owned(), Arc::clone(&silence))).into();
+    sounds.insert(REMOVED.to_owned(), vec![0_i16; REMOVED_SAMPLES].into());
+    sounds
 }
 
 fn disposition(
@@ -260,3 +298,8 @@ pub(crate) const MIN_GAP: Duration = Duration::from_secs(60);
 
 const HARBOUR: &str = "harbour.wav";
 const LOST: &str = "lost.wav";
+const MESSAGE: &str = "message.wav";
+const REMOVED: &str = "removed.wav";
+const THANKS: &str = "thanks.wav";
+/// No other sound is as long: so it is known when it is heard.
+pub(crate) const REMOVED_SAMPLES: usize = 8_000;

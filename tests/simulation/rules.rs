@@ -16,7 +16,7 @@ use outdial::logic::time::{Now, Tick};
 use outdial::simulation::carrier_record::{CallRecord, CarrierRecord};
 
 use crate::eye::{AttemptRow, Window};
-use crate::plan::{MIN_GAP, Plan};
+use crate::plan::{MIN_GAP, Plan, REMOVED_SAMPLES};
 use crate::wire_text::FirstInvite;
 
 /// Stops the world.
@@ -59,6 +59,8 @@ pub(crate) struct Rules {
     open: BTreeSet<String>,
     /// Call-IDs of dead processes that may still be open.
     crashed_calls: BTreeSet<String>,
+    /// Answered legs by attempt.
+    listening: BTreeMap<LegId, AttemptId>,
     /// Attempts of which it is durable how to end the answered leg.
     answers: BTreeSet<AttemptId>,
     /// Campaigns that are not running, durably.
@@ -94,6 +96,7 @@ impl Rules {
             open: BTreeSet::new(),
             crashed_calls: BTreeSet::new(),
             answers: BTreeSet::new(),
+            listening: BTreeMap::new(),
             paused: BTreeSet::new(),
             saved: BTreeSet::new(),
         }
@@ -193,8 +196,13 @@ impl Rules {
                 self.unheard.remove(a);
                 self.unheard.remove(b);
             }
-            NodeAction::Media(MediaCommand::Play { leg, sound: Sound::Samples(_), .. }) => {
+            NodeAction::Media(MediaCommand::Play {
+                leg, sound: Sound::Samples(samples), ..
+            }) => {
                 self.unheard.remove(leg);
+                if samples.len() == REMOVED_SAMPLES {
+                    self.refusal_is_confirmed(*leg);
+                }
             }
             NodeAction::Notice(notice) => self.noticed(notice),
             NodeAction::Media(_)
@@ -204,11 +212,21 @@ impl Rules {
         }
     }
 
+    /// The person hears that nobody will call again.
+    fn refusal_is_confirmed(&self, leg: LegId) {
+        let intent = self.listening.get(&leg).and_then(|attempt| self.intents.get(attempt));
+        let key = |intent: &Intent| (intent.seller.0, format!("c:{}", intent.contact));
+        if !intent.is_some_and(|intent| self.refused.contains(&key(intent))) {
+            broken!("a refusal is durable before it is confirmed", "{leg:?} of {intent:?}");
+        }
+    }
+
     fn ordered(&mut self, now: Now, command: &StoreCommand) {
         if let StoreCommand::Intent(intent) = command {
             self.refs.insert(intent.public_ref.clone(), intent.attempt);
             self.intents.insert(intent.attempt, (**intent).clone());
         } else if let StoreCommand::LegAnswered(answered) = command {
+            self.listening.extend(answered.attempt.map(|attempt| (answered.leg, attempt)));
             if let Some(attempt) = answered.attempt.filter(|attempt| !self.over.contains(attempt)) {
                 let until = now.tick + self.connect + SLACK;
                 self.unheard.insert(answered.leg, (attempt, until));
@@ -456,6 +474,9 @@ impl Rules {
         let reached = row.connected_ms.is_some();
         let fits = match outcome {
             Outcome::Connected | Outcome::AgentLost => call.answered_us.is_some() && reached,
+            Outcome::MessagePlayed | Outcome::MessageCut => {
+                call.answered_us.is_some() && !row.abandoned && !reached
+            }
             Outcome::Abandoned => call.answered_us.is_some() && row.abandoned,
             Outcome::Unknown => reached || row.abandoned,
             Outcome::NotPlaced => false,

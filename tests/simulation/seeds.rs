@@ -40,7 +40,11 @@ fn world_of(seed: u64, minutes: u64) -> Builder {
         let windows: Vec<(u16, u16)> = (0..480).map(|turn| (turn * 3, turn * 3 + 2)).collect();
         world = world.open_only(&windows);
     }
-    world
+    match dice.below(6) {
+        0 => world.agentless(),
+        1 | 2 => world.second_agentless(),
+        _ => world,
+    }
 }
 
 fn run(seed: u64, minutes: u64) -> Report {

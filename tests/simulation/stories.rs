@@ -32,6 +32,42 @@ fn in_preview_everybody_is_called_by_an_agent_who_saw_him_and_nobody_is_abandone
 }
 
 #[test]
+fn a_message_is_played_without_agents_and_nine_stops_every_campaign_of_the_seller() {
+    let report = World::seeded(28)
+        .contacts(200)
+        .agents(0)
+        .second_campaign((0, 200))
+        .agentless()
+        .run_until_idle();
+    assert!(report.count("message_played") >= 80, "{:?}", report.outcomes());
+    assert!(report.count("message_cut") >= 20, "{:?}", report.outcomes());
+    assert_eq!(report.count("connected") + report.count("abandoned"), 0, "{:?}", report.outcomes());
+    // The rules have checked that each of these was durable before it was confirmed, and called by nobody after it.
+    assert!(report.refusals >= 60, "{}", report.refusals);
+    assert!(report.leads[5] >= 60, "blocked in both campaigns: {:?}", report.leads);
+}
+
+#[test]
+fn a_message_survives_crashes_and_a_database_that_fails() {
+    let faults = Faults {
+        batch_not_run_ppm: 50_000,
+        reply_lost_ppm: 50_000,
+        slow_ppm: 20_000,
+        hung_ppm: 5_000,
+        ..Faults::NONE
+    };
+    let report = World::seeded(29)
+        .contacts(200)
+        .agents(0)
+        .agentless()
+        .faults(faults)
+        .crash_node_at(CrashPoint::AfterCommit { nth: 30 })
+        .crash_node_at(CrashPoint::BeforeCommit { nth: 60 })
+        .run_until_idle();
+    assert!(report.count("message_played") >= 20, "{:?}", report.outcomes());
+}
+
+#[test]
 fn a_challenge_is_answered_and_the_nonce_used_again() {
     let report = World::seeded(8).contacts(40).agents(6).trunk(3, 10).digest().run_until_idle();
     assert!(report.count("connected") >= 5, "{:?}", report.outcomes());

@@ -331,7 +331,7 @@ impl World {
         DispositionRecord {
             attempt: intent.attempt,
             lead: intent.lead,
-            agent: AGENT,
+            agent: Some(AGENT),
             code: code.to_owned(),
             memo: None,
             at: self.now,

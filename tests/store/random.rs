@@ -530,7 +530,8 @@ impl Author {
         Some(DispositionRecord {
             attempt: intent.attempt,
             lead: intent.lead,
-            agent: AGENT,
+            // Without one, a key of a message says it.
+            agent: (self.dice.below(4) > 0).then_some(AGENT),
             code: code.to_owned(),
             memo: None,
             at: self.now,

@@ -104,8 +104,9 @@ impl Keys {
                 self.stage = Stage::Sure { question, wish };
             }
             Key::Char('p') => return (self.pause(picture), None),
-            Key::Char('m') => return (self.mode(picture, false, words), None),
-            Key::Char('f') => return (self.mode(picture, true, words), None),
+            Key::Char('m') => return (self.mode(picture, "ratio", words), None),
+            Key::Char('f') => return (self.mode(picture, "predictive", words), None),
+            Key::Char('a') => return (self.mode(picture, "agentless", words), None),
             Key::Char('>' | '.') => return self.ratio(picture, true, words),
             Key::Char('<' | ',') => return self.ratio(picture, false, words),
             Key::Char('+' | '=') => return self.pace(picture, true, words),
@@ -130,15 +131,19 @@ impl Keys {
         }))
     }
 
-    /// Back to one line per free agent at once; to more lines, by ratio or by prediction, after a question.
-    fn mode(&mut self, picture: &Picture, predict: bool, words: &Words) -> Option<Wish> {
+    /// Back to one line per free agent at once; to more lines, by ratio or by prediction, or to a message without agents,
+    /// after a question.
+    fn mode(&mut self, picture: &Picture, wanted: &str, words: &Words) -> Option<Wish> {
         let campaign = picture.campaigns.get(self.chosen_campaign(picture))?;
-        let (question, wish) = match (campaign.mode.as_str(), predict) {
-            ("predictive", _) | ("ratio", false) => {
+        let (question, wish) = match (campaign.mode.as_str(), wanted) {
+            ("predictive", "predictive" | "ratio")
+            | ("ratio", "ratio")
+            | ("agentless", "agentless" | "ratio") => {
                 return Some(mode_of(campaign, "progressive", None));
             }
-            (_, true) => (words.sure_predictive, mode_of(campaign, "predictive", None)),
-            (_, false) => (words.sure_ratio, mode_of(campaign, "ratio", Some(FIRST_RATIO))),
+            (_, "predictive") => (words.sure_predictive, mode_of(campaign, wanted, None)),
+            (_, "agentless") => (words.sure_agentless, mode_of(campaign, wanted, None)),
+            (_, _) => (words.sure_ratio, mode_of(campaign, "ratio", Some(FIRST_RATIO))),
         };
         self.stage = Stage::Sure { question: question.to_owned(), wish };
         None

@@ -27,6 +27,7 @@ pub(super) struct Words {
     pub(super) owes: fn(u64, u32) -> String,
     pub(super) pacing: &'static str,
     pub(super) sure_drain: &'static str,
+    pub(super) sure_agentless: &'static str,
     pub(super) sure_predictive: &'static str,
     pub(super) sure_ratio: &'static str,
     pub(super) uncovered: &'static str,
@@ -76,7 +77,9 @@ const SAID_EN: [(&str, &str); 10] = [
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 30] = [
+const SAID_JA: [(&str, &str); 32] = [
+    ("agentless", "自動案内"),
+    ("preview", "プレビュー"),
     ("campaign_rate", "業務の発信/秒の上限"),
     ("prefix_rate", "番号帯の発信/秒の上限"),
     ("carrier", "通信事業者の障害(試験発信のみ)"),
@@ -118,7 +121,7 @@ const EN: Words = Words {
     help: [
         "pause or resume the campaign; calls in progress go on",
         "more or fewer calls per second, up to the trunk's limit",
-        "m ratio, f predictive, and back; in ratio fewer or more lines",
+        "m ratio, f predictive, a a message without agents, and back; in ratio fewer or more lines",
         "drain: no new calls; the dialer ends when those in progress are over",
         "next campaign, next trunk: the one that the keys are about has a >",
         "leave `outdial view`; in `run` and `demo` the same as d",
@@ -140,6 +143,7 @@ const EN: Words = Words {
     owes: |owed, may| format!("owes {owed} (may {may})"),
     pacing: "pacing",
     sure_drain: "No new calls, and the dialer ends when those in progress are over?",
+    sure_agentless: "No agents: whoever answers hears the campaign's message?",
     sure_predictive: "More lines than free agents, as the prediction says and the ledger has credit?",
     sure_ratio: "More lines than free agents, as far as the ledger has credit?",
     uncovered: "uncovered",
@@ -157,7 +161,7 @@ const JA: Words = Words {
     help: [
         "業務の一時停止・再開(通話中の呼は続きます)",
         "発信/秒を増減(回線の上限まで)",
-        "m レシオ、f プレディクティブ(戻すのも同じ)、レシオの倍率を増減",
+        "m レシオ、f プレディクティブ、a 自動案内(戻すのも同じ)、レシオの倍率を増減",
         "新規発信をやめ、進行中の呼が終わりしだい終了",
         "次の業務、次の回線(操作の対象に > が付きます)",
         "outdial view を閉じる(run と demo では d と同じ)",
@@ -179,6 +183,7 @@ const JA: Words = Words {
     owes: |owed, may| format!("超過 {owed} 件 (許容 {may} 件)"),
     pacing: "発信予測",
     sure_drain: "新規発信をやめ、進行中の呼が終わりしだい終了しますか?",
+    sure_agentless: "担当者なしで、応答した方に業務の案内を流しますか?",
     sure_predictive: "予測に従い、台帳の余裕の範囲で、待機中の担当者より多く発信しますか?",
     sure_ratio: "台帳の余裕の範囲で、待機中の担当者より多く発信しますか?",
     uncovered: "担当者未確保",

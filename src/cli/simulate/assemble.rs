@@ -360,6 +360,9 @@ fn people(parts: &Parts<'_>, campaign: &CampaignSettings, told: &mut Vec<Told>) 
         wrap,
         machine_talk,
         machine_wrap,
+        message,
+        message_cut,
+        message_key,
         said,
         said_of_machine,
     } = parts.scenario.people.clone();
@@ -394,6 +397,9 @@ fn people(parts: &Parts<'_>, campaign: &CampaignSettings, told: &mut Vec<Told>) 
             .or_else(|| fitted.machine_talk.map(|fit| fit.value))
             .unwrap_or(usual.machine_talk),
         machine_wrap: machine_wrap.unwrap_or(usual.machine_wrap),
+        message: message.unwrap_or(usual.message),
+        message_cut: message_cut.unwrap_or(usual.message_cut),
+        message_key: message_key.unwrap_or(usual.message_key),
         said_of_machine: said_of_machine
             .or_else(|| fitted.said_of_machine.map(|fit| fit.value))
             .unwrap_or(usual.said_of_machine),

@@ -107,7 +107,10 @@ fn past_call(
         settings.dispositions.iter().any(|one| one.code == *said && one.live == Some(false))
     });
     let end = match call.outcome {
-        Outcome::Abandoned | Outcome::AgentLost => PastEnd::Person,
+        // Of a message nobody knows who listened; somebody picked up.
+        Outcome::Abandoned | Outcome::AgentLost | Outcome::MessagePlayed | Outcome::MessageCut => {
+            PastEnd::Person
+        }
         Outcome::Connected if call.live && !said_machine => PastEnd::Person,
         Outcome::Connected => PastEnd::Machine,
         Outcome::Busy => PastEnd::Busy,

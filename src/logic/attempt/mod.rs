@@ -8,12 +8,16 @@
 //!    ▼                   ▼                 ▼                     ▼                  ▼ nobody else
 //!  Ended ◀─────────── Ended ◀──final── Cancelling ─answered─▶ (Waiting)         Message ──▶ Ended
 //! ```
+//!
+//! An attempt with a [`Menu`] has no agent: its answer goes to `Menu` instead of `Waiting`.
 
 mod end;
+mod menu;
 
 use std::time::Duration;
 
 pub use end::{End, Failure, is_short_ring, outcome_of_failure};
+pub use menu::{Menu, MenuLimits, Part};
 
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::CallLimits;
@@ -26,6 +30,8 @@ pub struct Attempt {
     simulated: bool,
     state: State,
     facts: Facts,
+    /// Agentless: what the person hears.
+    menu: Option<Menu>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,8 @@ enum State {
     Talking { end_at: Tick },
     /// Hears an announcement.
     Message { kind: MessageKind, end_at: Tick },
+    /// Hears the campaign's message.
+    Menu,
     /// Its outcome is recorded.
     Ended,
 }
@@ -64,6 +72,8 @@ pub enum MessageKind {
     SafeHarbour,
     /// The agent's phone died in mid-talk.
     CallLost,
+    /// The campaign's own, in agentless mode.
+    Campaign,
 }
 
 impl MessageKind {
@@ -73,6 +83,7 @@ impl MessageKind {
         match self {
             Self::SafeHarbour => "safe_harbour",
             Self::CallLost => "call_lost",
+            Self::Campaign => "campaign",
         }
     }
 }
@@ -105,8 +116,12 @@ pub enum Event {
     AgentJoined,
     /// The agent is gone and no other is free.
     AgentLost,
-    /// The announcement came to its end.
+    /// What was being played came to its end.
     MessageDone,
+    /// The person pressed a key.
+    Key(char),
+    /// What a key said is durable.
+    ChoiceStored(char),
     /// The agent hangs up, or the process ends: no new person is to be kept.
     Stop,
     /// A deadline passed.
@@ -126,6 +141,12 @@ pub enum Action {
     WantAgent,
     /// Plays the announcement.
     Play(MessageKind),
+    /// Plays a part of the campaign's message.
+    Say(Part),
+    /// Plays nothing any more.
+    Hush,
+    /// A key of the menu: what it says is to be written, then `ChoiceStored`.
+    Chosen(char),
     /// The one outcome.
     Record(Box<End>),
 }
@@ -143,12 +164,12 @@ struct Facts {
 }
 
 impl Attempt {
-    /// A new attempt whose intent is being stored. `simulated`: short rings are no offence.
+    /// A new attempt whose intent is being stored. `simulated`: short rings are no offence. With a menu it needs no agent.
     #[must_use]
-    pub fn new(now: Now, limits: CallLimits, simulated: bool) -> Self {
+    pub fn new(now: Now, limits: CallLimits, simulated: bool, menu: Option<Menu>) -> Self {
         let state =
             State::Storing { give_up_at: now.tick + INTENT_LIMIT, drop_at: now.tick + INTENT_AGE };
-        Self { limits, simulated, state, facts: Facts::default() }
+        Self { limits, simulated, state, facts: Facts::default(), menu }
     }
 
     /// Takes one event.
@@ -174,7 +195,9 @@ impl Attempt {
                 | Event::LegEnded { .. }
                 | Event::AgentJoined
                 | Event::AgentLost
-                | Event::MessageDone => {}
+                | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_) => {}
             },
             State::Queued { .. } => match event {
                 Event::Granted => {
@@ -197,7 +220,9 @@ impl Attempt {
                 | Event::LegEnded { .. }
                 | Event::AgentJoined
                 | Event::AgentLost
-                | Event::MessageDone => {}
+                | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_) => {}
             },
             State::Dialing { set_up_at, stage_at, ringing } => match event {
                 Event::Ringing | Event::Progress => {
@@ -221,7 +246,9 @@ impl Attempt {
                 | Event::Granted
                 | Event::AgentJoined
                 | Event::AgentLost
-                | Event::MessageDone => {}
+                | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_) => {}
             },
             State::Cancelling { why, late_answer } => match event {
                 // The answer crossed our CANCEL (RFC 3261 §9.1): a person is listening.
@@ -254,6 +281,8 @@ impl Attempt {
                 | Event::AgentJoined
                 | Event::AgentLost
                 | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_)
                 | Event::Timeout => {}
             },
             State::Waiting { .. } => match event {
@@ -284,7 +313,9 @@ impl Attempt {
                 | Event::Answered
                 | Event::Failed(_)
                 | Event::AgentLost
-                | Event::MessageDone => {}
+                | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_) => {}
             },
             State::Talking { .. } => match event {
                 // Another agent within the same limit as after the answer, else the message.
@@ -306,7 +337,9 @@ impl Attempt {
                 | Event::Answered
                 | Event::Failed(_)
                 | Event::AgentJoined
-                | Event::MessageDone => {}
+                | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_) => {}
             },
             State::Message { .. } => match event {
                 Event::MessageDone | Event::Timeout | Event::Stop => {
@@ -314,6 +347,27 @@ impl Attempt {
                     self.end_answered(now, None, out);
                 }
                 Event::LegEnded { q850, .. } => self.end_answered(now, q850, out),
+                Event::Saved
+                | Event::Withdrawn
+                | Event::Granted
+                | Event::Ringing
+                | Event::Progress
+                | Event::Answered
+                | Event::Failed(_)
+                | Event::AgentJoined
+                | Event::AgentLost
+                | Event::Key(_)
+                | Event::ChoiceStored(_) => {}
+            },
+            State::Menu => match event {
+                Event::Key(_) | Event::MessageDone | Event::ChoiceStored(_) | Event::Timeout => {
+                    self.turn_menu(now, event, out)
+                }
+                Event::LegEnded { q850, .. } => self.end_answered(now, q850, out),
+                Event::Stop => {
+                    out.push(Action::HangUp);
+                    self.end_answered(now, None, out);
+                }
                 Event::Saved
                 | Event::Withdrawn
                 | Event::Granted
@@ -337,6 +391,8 @@ impl Attempt {
                 | Event::AgentJoined
                 | Event::AgentLost
                 | Event::MessageDone
+                | Event::Key(_)
+                | Event::ChoiceStored(_)
                 | Event::Stop
                 | Event::Timeout => {}
             },
@@ -351,6 +407,7 @@ impl Attempt {
             State::Queued { drop_at } => Some(drop_at),
             State::Dialing { set_up_at, stage_at, .. } => Some(set_up_at.min(stage_at)),
             State::Cancelling { .. } | State::Ended => None,
+            State::Menu => self.menu.as_ref().and_then(Menu::next_timeout),
             State::Waiting { abandon_at } => Some(abandon_at),
             State::Talking { end_at } | State::Message { end_at, .. } => Some(end_at),
         }
@@ -366,7 +423,7 @@ impl Attempt {
             State::Cancelling { .. } => Stage::Cancelling,
             State::Waiting { .. } => Stage::Waiting,
             State::Talking { .. } => Stage::Talking,
-            State::Message { .. } => Stage::Message,
+            State::Message { .. } | State::Menu => Stage::Message,
             State::Ended => Stage::Ended,
         }
     }
@@ -375,6 +432,12 @@ impl Attempt {
     #[must_use]
     pub const fn answered_at(&self) -> Option<UtcMs> {
         self.facts.answered_at
+    }
+
+    /// Whether a message is for the person, and no agent.
+    #[must_use]
+    pub const fn is_agentless(&self) -> bool {
+        self.menu.is_some()
     }
 
     fn early(&mut self, now: Now, is_180: bool, set_up_at: Tick, ringing: bool) {
@@ -391,8 +454,30 @@ impl Attempt {
 
     fn answered(&mut self, now: Now, out: &mut Vec<Action>) {
         self.facts.answered_at = Some(now.utc);
-        self.state = State::Waiting { abandon_at: now.tick + self.limits.connect };
-        out.push(Action::WantAgent);
+        if let Some(menu) = &mut self.menu {
+            self.state = State::Menu;
+            menu.begin(now, out);
+        } else {
+            self.state = State::Waiting { abandon_at: now.tick + self.limits.connect };
+            out.push(Action::WantAgent);
+        }
+    }
+
+    fn turn_menu(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
+        let Some(menu) = &mut self.menu else { return };
+        if let Event::Key(key) = event {
+            menu.key(now, key, out);
+        } else if let Event::ChoiceStored(key) = event {
+            menu.stored(now, key, out);
+        } else if event == Event::MessageDone {
+            menu.played(now);
+        } else {
+            menu.timeout(now, out);
+        }
+        if menu.is_over() {
+            out.push(Action::HangUp);
+            self.end_answered(now, None, out);
+        }
     }
 
     fn cancel(&mut self, why: Outcome, late_answer: LateAnswer, out: &mut Vec<Action>) {
@@ -419,6 +504,8 @@ impl Attempt {
     fn end_answered(&mut self, now: Now, q850: Option<u8>, out: &mut Vec<Action>) {
         let outcome = match self.state {
             State::Talking { .. } => Outcome::Connected,
+            State::Menu if self.menu.as_ref().is_some_and(Menu::heard) => Outcome::MessagePlayed,
+            State::Menu => Outcome::MessageCut,
             State::Storing { .. }
             | State::Queued { .. }
             | State::Dialing { .. }

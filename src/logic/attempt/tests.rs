@@ -25,7 +25,7 @@ impl Run {
 
     fn within(limits: CallLimits) -> Self {
         let now = Now { tick: Tick::START, utc: UtcMs(1_000_000) };
-        Self { attempt: Attempt::new(now, limits, false), now }
+        Self { attempt: Attempt::new(now, limits, false, None), now }
     }
 
     fn dialing() -> Self {
@@ -59,7 +59,14 @@ impl Run {
 fn recorded(actions: &[Action]) -> Option<Outcome> {
     actions.iter().find_map(|action| match action {
         Action::Record(end) => Some(end.outcome),
-        Action::Queue | Action::Dial | Action::HangUp | Action::WantAgent | Action::Play(_) => None,
+        Action::Queue
+        | Action::Dial
+        | Action::HangUp
+        | Action::WantAgent
+        | Action::Play(_)
+        | Action::Say(_)
+        | Action::Hush
+        | Action::Chosen(_) => None,
     })
 }
 
@@ -290,7 +297,13 @@ proptest! {
                         prop_assert!(saved, "no INVITE without a stored intent");
                         dials += 1;
                     }
-                    Action::Queue | Action::HangUp | Action::WantAgent | Action::Play(_) => {}
+                    Action::Queue
+                    | Action::HangUp
+                    | Action::WantAgent
+                    | Action::Play(_)
+                    | Action::Say(_)
+                    | Action::Hush
+                    | Action::Chosen(_) => {}
                 }
             }
         }

@@ -68,6 +68,8 @@ pub fn after(settings: &CampaignSettings, ended: Ended) -> (Next, NumberAfter) {
     let number = number_after(ended);
     let next = match ended.outcome {
         Outcome::Connected => Next::Held,
+        // What a key said of it, the menu has written.
+        Outcome::MessagePlayed => Next::Done,
         Outcome::Unwanted => Next::Refused,
         Outcome::Invalid => after_invalid(ended, number),
         // Sent, end not known: a person may have been rung. Never blindly again.
@@ -83,6 +85,7 @@ pub fn after(settings: &CampaignSettings, ended: Ended) -> (Next, NumberAfter) {
         }
         Outcome::Abandoned
         | Outcome::AgentLost
+        | Outcome::MessageCut
         | Outcome::NoAnswer
         | Outcome::Busy
         | Outcome::Rejected
@@ -130,6 +133,8 @@ const fn number_after(ended: Ended) -> NumberAfter {
         Outcome::Connected
         | Outcome::Abandoned
         | Outcome::AgentLost
+        | Outcome::MessagePlayed
+        | Outcome::MessageCut
         | Outcome::NoAnswer
         | Outcome::Busy
         | Outcome::Rejected

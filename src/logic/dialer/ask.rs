@@ -153,6 +153,7 @@ impl Dialer {
             Command::CampaignMode { campaign, mode, ratio } => {
                 let id = self.campaign_named(&campaign)?;
                 let mode = dial_mode(&mode, ratio)?;
+                self.may_be_mode(id, mode)?;
                 self.set_mode(now, id, mode, asker, out);
                 Ok(None)
             }
@@ -263,6 +264,15 @@ impl Dialer {
         self.store(command, Waiting::Told(asker), out);
     }
 
+    fn may_be_mode(&self, campaign: CampaignId, mode: DialMode) -> Result<(), Refusal> {
+        let recording = self.rooms.get(&campaign).and_then(|room| room.settings.recording.as_ref());
+        if mode == DialMode::Agentless && recording.is_none() {
+            let message = "the campaign has no [message] to play; write one and start again";
+            return Err(refuse("bad_mode", message.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Takes effect at once; a call that is under way stays what it is.
     fn set_mode(
         &mut self,
@@ -274,7 +284,10 @@ impl Dialer {
     ) {
         if let Some(room) = self.rooms.get_mut(&campaign) {
             room.settings.mode = mode;
+            room.dry = false;
+            self.deadlines.set(Timer::Room(campaign), Some(now.tick));
         }
+        self.free_promised(now, campaign, out);
         self.set_forecast(now, campaign, out);
         // The database takes an earlier change for a repeat.
         self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
@@ -337,13 +350,14 @@ fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
         ("preview", None) => Ok(DialMode::Preview),
         ("progressive", None) => Ok(DialMode::Progressive),
         ("predictive", None) => Ok(DialMode::Predictive),
+        ("agentless", None) => Ok(DialMode::Agentless),
         ("ratio", Some(thousandths)) => DialRatio::from_thousandths(thousandths)
             .map(DialMode::Ratio)
             .ok_or_else(|| refuse("bad_ratio", "lines per free agent are 1.0 to 10.0".to_owned())),
         ("ratio", None) => {
             Err(refuse("bad_ratio", "say how many lines per free agent: ratio 1.5".to_owned()))
         }
-        ("preview" | "progressive", Some(_)) => {
+        ("preview" | "progressive" | "agentless", Some(_)) => {
             Err(refuse("bad_mode", "only ratio has a number of lines per free agent".to_owned()))
         }
         ("predictive", Some(_)) => {
@@ -351,7 +365,7 @@ fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
         }
         (other, _) => {
             let message = format!(
-                "`{other}` is no dial mode; there are preview, progressive, ratio and predictive"
+                "`{other}` is no dial mode; there are preview, progressive, ratio, predictive and agentless"
             );
             Err(refuse("bad_mode", message))
         }

@@ -120,9 +120,9 @@ impl Dialer {
                     self.call_event(now, attempt, attempt::Event::MessageDone, out);
                 }
             }
-            // Neither a customer's keys nor his silence decide anything yet.
+            LegEvent::Digit(key) => self.call_event(now, attempt, attempt::Event::Key(key), out),
+            // A customer's silence decides nothing yet.
             LegEvent::Sent
-            | LegEvent::Digit(_)
             | LegEvent::Held(_)
             | LegEvent::Quiet
             | LegEvent::Dead
@@ -178,6 +178,9 @@ impl Dialer {
                 }
                 attempt::Action::WantAgent => self.find_agent(now, attempt, out),
                 attempt::Action::Play(kind) => self.announce(now, attempt, kind, out),
+                attempt::Action::Say(part) => self.say(now, attempt, part, out),
+                attempt::Action::Hush => self.hush(attempt, out),
+                attempt::Action::Chosen(key) => self.choose(now, attempt, key, out),
                 attempt::Action::Record(end) => {
                     self.unprepare(attempt, out);
                     self.tell_end(now, attempt, end.outcome);
@@ -307,6 +310,8 @@ impl Dialer {
         let messages = match kind {
             MessageKind::SafeHarbour => &room.settings.messages.safe_harbour,
             MessageKind::CallLost => &room.settings.messages.call_lost,
+            // Said in parts.
+            MessageKind::Campaign => return,
         };
         let path = messages.get(&language).or_else(|| messages.values().next());
         let leg = call.leg;

@@ -171,12 +171,14 @@ impl Dialer {
         self.grant(now, index, out);
     }
 
-    /// Whether a campaign of this process may call over the trunk, for agents who are here.
+    /// Whether a campaign of this process may call over the trunk, for agents who are here or without any.
     fn wants(&self, index: usize) -> bool {
+        let staffed = self.desks.values().any(|desk| desk.machine.kind() != Kind::Offline);
         !self.ending.starts_nothing()
-            && self.desks.values().any(|desk| desk.machine.kind() != Kind::Offline)
             && self.rooms.values().any(|room| {
-                room.state == CampaignState::Running && self.line_of(room.id) == Some(index)
+                room.state == CampaignState::Running
+                    && self.line_of(room.id) == Some(index)
+                    && (staffed || !room.needs_agents())
             })
     }
 

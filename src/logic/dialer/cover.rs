@@ -147,7 +147,7 @@ impl Room {
 
     const fn dials_uncovered(&self) -> bool {
         match self.settings.mode {
-            DialMode::Preview | DialMode::Progressive => false,
+            DialMode::Preview | DialMode::Progressive | DialMode::Agentless => false,
             DialMode::Ratio(_) | DialMode::Predictive => true,
         }
     }
@@ -165,9 +165,13 @@ impl Dialer {
             return Err("list");
         }
         match room.settings.mode {
-            DialMode::Preview | DialMode::Progressive => return Err("agents"),
+            DialMode::Preview | DialMode::Progressive | DialMode::Agentless => {
+                return Err("agents");
+            }
             DialMode::Ratio(ratio) => {
-                let rings = |call: &&Call| call.campaign == campaign && call.rings();
+                let rings = |call: &&Call| {
+                    call.campaign == campaign && call.rings() && !call.machine.is_agentless()
+                };
                 let lines = self.calls.values().filter(rings);
                 let (lines, agents) = lines.fold((0, 0), |(lines, agents), call| {
                     (lines + 1, agents + usize::from(call.agent.is_some()))
@@ -199,11 +203,13 @@ impl Dialer {
         Ok((place, UncoveredStart { cap_ppm, windows: room.span(now) }))
     }
 
-    /// Before an INVITE leaves: is the agent who was kept still there, or, for an uncovered call, anybody at all?
+    /// Before an INVITE leaves: is the agent who was kept still there, or, for an uncovered call, anybody at all? A message
+    /// needs nobody.
     pub(super) fn may_still_go(&self, attempt: AttemptId) -> bool {
         let Some(call) = self.calls.get(&attempt) else { return false };
         let kept = call.agent.and_then(|agent| self.desks.get(&agent));
-        kept.is_some_and(|desk| desk.machine.is_kept_for(attempt))
+        call.machine.is_agentless()
+            || kept.is_some_and(|desk| desk.machine.is_kept_for(attempt))
             || (self.is_uncovered(call)
                 && self.has_agent_for(call.campaign, &self.language_of(call)))
     }
@@ -223,7 +229,7 @@ impl Dialer {
         let alone: Vec<AttemptId> = self
             .calls
             .values()
-            .filter(|call| call.agent.is_none() && call.rings())
+            .filter(|call| call.agent.is_none() && call.rings() && !call.machine.is_agentless())
             .map(|call| call.attempt)
             .collect();
         for attempt in alone {

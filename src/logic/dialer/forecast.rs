@@ -302,7 +302,7 @@ impl Dialer {
     pub(super) fn tell_stage(&mut self, now: Now, attempt: AttemptId, before: Stage) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         let after = call.machine.stage();
-        if after == before {
+        if after == before || call.machine.is_agentless() {
             return;
         }
         call.stage_since = now.tick;
@@ -331,11 +331,17 @@ impl Dialer {
 
     /// Tells the engine how a call ended, unless that was clear before.
     pub(super) fn tell_end(&mut self, now: Now, attempt: AttemptId, outcome: Outcome) {
-        let Some(call) = self.calls.get(&attempt).filter(|call| !call.foretold) else { return };
+        let Some(call) =
+            self.calls.get(&attempt).filter(|call| !call.foretold && !call.machine.is_agentless())
+        else {
+            return;
+        };
         let id = engine_id(attempt);
         let what = match outcome {
             Outcome::Connected => Fact::Connected(id),
             Outcome::Abandoned | Outcome::AgentLost => Fact::Abandoned(id),
+            // Nobody wanted an agent.
+            Outcome::MessagePlayed | Outcome::MessageCut => return,
             Outcome::NoAnswer => Fact::NoAnswer(id),
             Outcome::Busy
             | Outcome::Rejected
@@ -413,6 +419,9 @@ impl Dialer {
 impl Call {
     /// As the engine sees it, while it has no agent yet.
     fn in_forecast(&self) -> Option<CallSince> {
+        if self.machine.is_agentless() {
+            return None;
+        }
         let begun = self.begun.micros_since_start();
         let since = self.stage_since.micros_since_start();
         match self.machine.stage() {

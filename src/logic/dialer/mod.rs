@@ -14,6 +14,7 @@
 //! | `clock` | whether this machine's clock and the database's are apart |
 //! | `desk` | one agent joined to a phone, a page and a disposition |
 //! | `gates` | the gates that need no database, for the dialer and for `why` |
+//! | `agentless` | what a person hears whom no agent speaks to, and what he answers by keys |
 //! | `preview` | whom an agent sees before a call, and what he decides |
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
@@ -21,6 +22,7 @@
 //! | `ending` | draining, hanging up, finishing |
 //! | `view` | the whole picture |
 
+mod agentless;
 mod ask;
 mod call;
 mod campaign_state;
@@ -131,6 +133,11 @@ enum Waiting {
         attempt: AttemptId,
         code: String,
         asker: Option<Asker>,
+    },
+    /// What a key of a message's menu says.
+    Choice {
+        attempt: AttemptId,
+        key: char,
     },
     /// Somebody is told once it is durable.
     Told(Asker),
@@ -303,6 +310,9 @@ impl Dialer {
                 if reply != StoreReply::Rejected {
                     self.disposition_stored(agent, attempt, &code, out);
                 }
+            }
+            Waiting::Choice { attempt, key } => {
+                self.choice_stored(now, attempt, key, &reply, out);
             }
             Waiting::Told(asker) => out.push(Action::Reply(asker, Box::new(ask::told(&reply)))),
             Waiting::Account { campaign, window, held } => {

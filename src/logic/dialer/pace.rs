@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::logic::agent;
 use crate::logic::attempt::{Attempt, Stage};
+use crate::logic::dialer::agentless::menu_of;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::cover::NO_CREDIT;
 use crate::logic::dialer::{
@@ -35,6 +36,8 @@ pub(super) struct Start {
 pub(super) enum Cover {
     /// An agent, kept for this call.
     Agent(AgentId),
+    /// The campaign's message: nobody is needed.
+    Message,
     /// Whoever is free or kept for another call; the ledger has credit for the case that nobody is.
     Credit(UncoveredStart),
 }
@@ -77,6 +80,14 @@ impl Dialer {
         }
         self.may_use(line)?;
         self.own_rate(campaign)?;
+        if self.rooms.get(&campaign).is_some_and(|room| room.settings.mode == DialMode::Agentless) {
+            let place = self.match_any(campaign)?;
+            if let Some((lead, phone)) = self.take_lead(now, campaign, place, out)? {
+                let cover = Cover::Message;
+                self.start_attempt(now, Start { campaign, line, lead, phone, cover }, out);
+            }
+            return Ok(());
+        }
         let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
         if forecast.is_some_and(|forecast| forecast.carrier_fails()) {
             return Err("carrier");
@@ -229,6 +240,7 @@ impl Dialer {
         let Start { campaign, line, lead, phone, cover } = start;
         let (agent, uncovered) = match cover {
             Cover::Agent(agent) => (Some(agent), None),
+            Cover::Message => (None, None),
             Cover::Credit(uncovered) => (None, Some(uncovered)),
         };
         let (Some(attempt), Some(leg)) =
@@ -242,6 +254,10 @@ impl Dialer {
         let settings = &room.settings;
         let Some(trunk) = self.lines.get_mut(line) else { return };
         trunk.in_use += 1;
+        let menu = match cover {
+            Cover::Message => menu_of(settings),
+            Cover::Agent(_) | Cover::Credit(_) => None,
+        };
         let public_ref = public_ref(self.boot, attempt);
         let intent = Intent {
             attempt,
@@ -266,7 +282,7 @@ impl Dialer {
             undelivered_per_hour: settings.caps.undelivered_per_hour,
         };
         let call = Call {
-            machine: Attempt::new(now, settings.limits, settings.simulated_only),
+            machine: Attempt::new(now, settings.limits, settings.simulated_only, menu),
             attempt,
             public_ref,
             campaign,

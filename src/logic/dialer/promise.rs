@@ -81,7 +81,12 @@ impl Room {
     pub(super) fn promised_claim(&self, now: Now, owners: Vec<AgentId>) -> PromisedClaim {
         let held = self.leads.iter().filter(|lead| lead.promise.is_some()).count();
         PromisedClaim {
-            most: PROMISED_AT_HAND.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX)),
+            // A message keeps no promise.
+            most: if self.needs_agents() {
+                PROMISED_AT_HAND.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX))
+            } else {
+                0
+            },
             owners,
             anybody_since: now.utc - OWNER_FIRST,
         }

@@ -18,7 +18,7 @@ use crate::logic::dialer::{
 use crate::logic::gate::Gate;
 use crate::logic::ids::{CampaignId, SellerId};
 use crate::logic::outcome::Outcome;
-use crate::logic::settings::{AbandonSettings, AbandonWindow, CampaignSettings};
+use crate::logic::settings::{AbandonSettings, AbandonWindow, CampaignSettings, DialMode};
 use crate::logic::time::{Now, UtcMs};
 
 /// One campaign of this run.
@@ -179,6 +179,17 @@ impl Room {
         self.settings.limits.ring
     }
 
+    /// Whether its calls are for agents.
+    pub(super) const fn needs_agents(&self) -> bool {
+        match self.settings.mode {
+            DialMode::Preview
+            | DialMode::Progressive
+            | DialMode::Ratio(_)
+            | DialMode::Predictive => true,
+            DialMode::Agentless => false,
+        }
+    }
+
     /// How long a count is good for: a longer list is counted less often.
     fn count_again(&self) -> Duration {
         let leads = u32::try_from(self.listed.total()).unwrap_or(u32::MAX);
@@ -223,7 +234,8 @@ impl Dialer {
             .and_then(|line| self.lines.get(line))
             .map(|l| l.settings.calls_per_second);
         let owners = self.agents_at_work();
-        let hoards = self.shared && !self.until_idle && owners.is_empty();
+        let needs_agents = self.rooms.get(&campaign).is_some_and(Room::needs_agents);
+        let hoards = self.shared && !self.until_idle && owners.is_empty() && needs_agents;
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         if room.state != CampaignState::Running || stopped || self.health != StoreHealth::Ok {
             return;
@@ -305,7 +317,7 @@ impl Dialer {
         room.promoting = false;
         if let StoreReply::Promoted { promoted, next_due, promises } = reply {
             room.promises = promises;
-            room.promise_due = promises.due > 0;
+            room.promise_due = promises.due > 0 && room.needs_agents();
             room.asked_due = true;
             room.next_due = next_due;
             // Some became ready; or an import may have added leads since the last look.

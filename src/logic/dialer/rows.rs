@@ -103,7 +103,9 @@ impl Dialer {
         };
         let (next, number) = retry::after(&room.settings, ended);
         let after = match &said {
-            Some(said) if end.outcome == Outcome::Connected => said.after.clone(),
+            Some(said) if matches!(end.outcome, Outcome::Connected | Outcome::MessagePlayed) => {
+                said.after.clone()
+            }
             Some(_) | None => lead_after(call, next, now.utc, next_day),
         };
         let live = match end.outcome {
@@ -111,8 +113,11 @@ impl Dialer {
             Outcome::Connected | Outcome::AgentLost => {
                 said.and_then(|said| said.live).or_else(|| end.long_talk.then_some(true))
             }
+            // Only a key shows that a person listened.
+            Outcome::MessagePlayed => said.and_then(|said| said.live),
             Outcome::Abandoned if end.answered_at.is_some() => Some(true),
             Outcome::Abandoned
+            | Outcome::MessageCut
             | Outcome::NoAnswer
             | Outcome::Busy
             | Outcome::Rejected
@@ -130,7 +135,8 @@ impl Dialer {
         let abandoned =
             end.outcome == Outcome::Abandoned || (end.outcome == Outcome::Unknown && uncovered);
         let window = room.window(end.answered_at.unwrap_or(end.ended_at));
-        let answered = live == Some(true) || abandoned;
+        // Who hears a message wants no agent: the call earns no credit for others.
+        let answered = (live == Some(true) && !call.machine.is_agentless()) || abandoned;
         let suppress = suppression.map(|suppression| Suppress {
             suppression,
             seller: room.seller,
@@ -200,49 +206,13 @@ impl Dialer {
         saying: Saying<'_>,
         out: &mut Vec<Action>,
     ) -> Option<()> {
-        let suppression = self.ids.make().map(SuppressionId)?;
-        let callback = self.ids.make().map(CallbackId)?;
         let last = self.last_of(agent, attempt).cloned()?;
         let room = self.rooms.get(&last.campaign)?;
         let chosen = room.settings.dispositions.iter().find(|d| d.code == saying.code).cloned()?;
-        let (today, _) = room.day(now.utc);
-        let answered_at = self
-            .calls
-            .get(&attempt)
-            .and_then(|call| call.machine.answered_at())
-            .or(last.answered_at);
-        let callback = room.promise(now, callback, agent, &chosen, &last, saying.callback);
-        let (after, phone) = after_disposition(&chosen, &last, now.utc, callback.as_ref());
-        let suppress = (chosen.effect == DispositionEffect::Refusal).then(|| Suppress {
-            suppression,
-            seller: last.seller,
-            contact: Some(last.contact),
-            phone_key: Some(last.phone.key.clone()),
-            reason: "refused".to_owned(),
-            proof: last.page.attempt.clone(),
-            at: now.utc,
-        });
-        // The database takes an earlier word for a repeat: a wall clock that was set back must not undo a correction.
-        self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
-        let record = DispositionRecord {
-            attempt,
-            lead: last.lead,
-            agent,
-            code: chosen.code.clone(),
-            memo: saying.memo,
-            at: self.said_at,
-            live: chosen.live,
-            window: room.window(answered_at.unwrap_or(now.utc)),
-            after: after.clone(),
-            phone: phone_after(phone, last.phone.phone, today),
-            suppress,
-            callback,
-        };
-        if let Some(room) = self.rooms.get_mut(&last.campaign) {
-            room.expect(&after);
-        }
+        let asker = saying.asker;
+        let record = self.disposition(now, &last, Some(agent), &chosen, saying)?;
         if let Some(call) = self.calls.get_mut(&attempt).filter(|call| !call.recorded) {
-            call.said = Some(Said { after, live: chosen.live });
+            call.said = Some(Said { after: record.after.clone(), live: chosen.live });
         }
         if let Some(desk) = self.desks.get_mut(&agent)
             && let Some(last) = desk.last.as_mut().filter(|last| last.attempt == attempt)
@@ -254,19 +224,82 @@ impl Dialer {
                 out.push(Action::Notice(Box::new(notice)));
             }
         }
-        let waiting =
-            Waiting::Disposition { agent, attempt, code: chosen.code, asker: saying.asker };
+        let waiting = Waiting::Disposition { agent, attempt, code: chosen.code, asker };
+        self.store_disposition(now, record, waiting, out);
+        Some(())
+    }
+
+    /// The row of a disposition: an agent's word, or, without one, what a key of a message's menu says. `None`: the ids
+    /// are used up.
+    pub(super) fn disposition(
+        &mut self,
+        now: Now,
+        last: &LastCall,
+        agent: Option<AgentId>,
+        chosen: &Disposition,
+        saying: Saying<'_>,
+    ) -> Option<DispositionRecord> {
+        let suppression = self.ids.make().map(SuppressionId)?;
+        let callback = self.ids.make().map(CallbackId)?;
+        let room = self.rooms.get(&last.campaign)?;
+        let (today, _) = room.day(now.utc);
+        let answered_at = self
+            .calls
+            .get(&last.attempt)
+            .and_then(|call| call.machine.answered_at())
+            .or(last.answered_at);
+        let callback =
+            agent.and_then(|by| room.promise(now, callback, by, chosen, last, saying.callback));
+        let (after, phone) = after_disposition(chosen, last, now.utc, callback.as_ref());
+        let suppress = (chosen.effect == DispositionEffect::Refusal).then(|| Suppress {
+            suppression,
+            seller: last.seller,
+            contact: Some(last.contact),
+            phone_key: Some(last.phone.key.clone()),
+            reason: "refused".to_owned(),
+            proof: last.page.attempt.clone(),
+            at: now.utc,
+        });
+        // The database takes an earlier word for a repeat: a wall clock that was set back must not undo a correction.
+        self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
+        Some(DispositionRecord {
+            attempt: last.attempt,
+            lead: last.lead,
+            agent,
+            code: chosen.code.clone(),
+            memo: saying.memo,
+            at: self.said_at,
+            // A key is a person's, and yet earns no credit.
+            live: chosen.live.filter(|_| agent.is_some()),
+            window: room.window(answered_at.unwrap_or(now.utc)),
+            after,
+            phone: phone_after(phone, last.phone.phone, today),
+            suppress,
+            callback,
+        })
+    }
+
+    /// Has a disposition written. A refusal takes back at once what would ring the person in any campaign of the seller.
+    pub(super) fn store_disposition(
+        &mut self,
+        now: Now,
+        record: DispositionRecord,
+        waiting: Waiting,
+        out: &mut Vec<Action>,
+    ) {
+        let campaign = record.window.campaign;
         let refused = record.suppress.clone();
-        if let Some(room) = self.rooms.get_mut(&last.campaign).filter(|_| record.live == Some(true))
-        {
-            room.credit.booked(record.window);
+        if let Some(room) = self.rooms.get_mut(&campaign) {
+            room.expect(&record.after);
+            if record.live == Some(true) {
+                room.credit.booked(record.window);
+            }
         }
         self.store(StoreCommand::Disposition(Box::new(record)), waiting, out);
-        self.read_ledger(now, last.campaign, out);
+        self.read_ledger(now, campaign, out);
         if let Some(refused) = refused {
             self.withdraw(now, refused.seller, refused.contact, refused.phone_key.as_deref(), out);
         }
-        Some(())
     }
 
     /// An attempt that an earlier process left open: sent, end not known. It counts, as abandoned, until proven

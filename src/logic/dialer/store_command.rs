@@ -525,8 +525,8 @@ pub struct DispositionRecord {
     pub attempt: AttemptId,
     /// Its lead.
     pub lead: LeadId,
-    /// By whom.
-    pub agent: AgentId,
+    /// By whom; `None`: the person, by a key of a message's menu.
+    pub agent: Option<AgentId>,
     /// The code.
     pub code: String,
     /// Free text.

@@ -1,5 +1,6 @@
 //! The dialer in virtual time, against a made-up database that keeps leads in memory and agents' phones that answer.
 
+mod agentless;
 mod cluster;
 mod predictive;
 mod preview;

@@ -81,7 +81,10 @@ impl Dialer {
                     state: room.state.as_str(),
                     mode: room.settings.mode.as_str(),
                     ratio: match room.settings.mode {
-                        DialMode::Preview | DialMode::Progressive | DialMode::Predictive => None,
+                        DialMode::Preview
+                        | DialMode::Progressive
+                        | DialMode::Predictive
+                        | DialMode::Agentless => None,
                         DialMode::Ratio(ratio) => Some(ratio.thousandths()),
                     },
                     ledger: ledger_line(room, now),

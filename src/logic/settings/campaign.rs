@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::logic::outcome::Outcome;
 use crate::logic::phone::PhoneNumber;
-use crate::logic::settings::DialMode;
+use crate::logic::settings::{DialMode, Recording};
 
 /// One campaign.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct CampaignSettings {
     pub hang_up_keys: String,
     /// Announcements.
     pub messages: Messages,
+    /// What is played in agentless mode.
+    pub recording: Option<Recording>,
     /// The cap on abandoned calls.
     pub abandon: AbandonSettings,
     /// Agents must have all of these.
@@ -60,6 +62,14 @@ pub struct CampaignSettings {
     pub script: String,
     /// Short limits and `hours = always` are allowed, and no real trunk is ever used.
     pub simulated_only: bool,
+}
+
+impl CampaignSettings {
+    /// Every file that can be played to a person.
+    pub fn sound_files(&self) -> impl Iterator<Item = &String> {
+        let recorded = self.recording.iter().flat_map(Recording::sound_files);
+        self.messages.safe_harbour.values().chain(self.messages.call_lost.values()).chain(recorded)
+    }
 }
 
 /// A campaign among others that share agents.

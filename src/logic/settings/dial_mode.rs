@@ -17,6 +17,8 @@ pub enum DialMode {
     /// As progressive, and beyond that as many lines as will find an agent by the time they are answered, as far as the
     /// abandonment ledger has credit.
     Predictive,
+    /// No agent: whoever answers hears a recorded message and may press keys. As fast as lines and calls per second allow.
+    Agentless,
 }
 
 impl DialMode {
@@ -28,6 +30,7 @@ impl DialMode {
             Self::Progressive => "progressive",
             Self::Ratio(_) => "ratio",
             Self::Predictive => "predictive",
+            Self::Agentless => "agentless",
         }
     }
 }

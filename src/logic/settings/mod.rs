@@ -6,6 +6,7 @@ mod agent;
 mod campaign;
 mod dial_mode;
 mod fixed_point;
+mod recording;
 mod trunk;
 
 pub use agent::{AgentSettings, AutoAnswer};
@@ -16,6 +17,7 @@ pub use campaign::{
 };
 pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
 pub use fixed_point::fixed_point;
+pub use recording::Recording;
 pub use trunk::{FromFormat, TrunkSettings};
 
 /// Limits of the whole process.
@@ -104,6 +106,7 @@ pub fn test_campaign() -> CampaignSettings {
         ],
         hang_up_keys: "##".to_owned(),
         messages: Messages::default(),
+        recording: None,
         abandon: AbandonSettings {
             cap_ppm: 30_000,
             window: AbandonWindow::Day,

@@ -8,7 +8,7 @@ use crate::logic::media::{MediaCommand, Sound};
 use crate::logic::sip::user_agent::RemoteDialog;
 use crate::logic::time::Tick;
 use crate::simulation::rehearsal::desk::Talk;
-use crate::simulation::rehearsal::people::{Answer, FateEnd};
+use crate::simulation::rehearsal::people::{Answer, FateEnd, Listens};
 use crate::simulation::rehearsal::world::{Due, World};
 
 /// One leg.
@@ -25,7 +25,7 @@ pub(super) struct Call {
     stage: Stage,
     answer: Option<Answer>,
     answered: Tick,
-    /// An agent was there.
+    /// An agent was there, or a message began.
     joined: bool,
 }
 
@@ -172,8 +172,12 @@ impl World<'_> {
     pub(super) fn media(&mut self, command: MediaCommand) {
         match command {
             MediaCommand::Bridge { a, b } => self.bridge(a, b),
-            MediaCommand::Play { leg, play, sound: Sound::Samples(_) } => {
-                self.later(MESSAGE, Due::Played(leg, play));
+            MediaCommand::Play { leg, play, sound: Sound::Samples(sound) } => {
+                if sound.len() == RECORDED {
+                    self.listens(leg, play);
+                } else {
+                    self.later(MESSAGE, Due::Played(leg, play));
+                }
             }
             MediaCommand::Play { .. }
             | MediaCommand::Open { .. }
@@ -183,6 +187,29 @@ impl World<'_> {
             | MediaCommand::SendDigits { .. }
             | MediaCommand::Tap { .. }
             | MediaCommand::Close { .. } => {}
+        }
+    }
+
+    /// The campaign's message begins: whoever hears it is no longer waiting for somebody.
+    fn listens(&mut self, leg: LegId, play: u64) {
+        let length = self.rehearsal.people.message;
+        let Some(Leg::Call(call)) = self.legs.get_mut(&leg) else { return };
+        call.joined = true;
+        let part = |thousandth: u32| length.saturating_mul(thousandth) / 1_000;
+        match call.answer.as_ref().map_or(Listens::ToTheEnd, |answer| answer.listens) {
+            Listens::ToTheEnd => self.later(length, Due::Played(leg, play)),
+            Listens::HangsUp(at) => self.later(part(at), Due::Ended(leg, true)),
+            Listens::Presses(at, which) => self.later(part(at), Due::Pressed(leg, which)),
+        }
+    }
+
+    pub(super) fn pressed(&mut self, leg: LegId, which: u64) {
+        let recording = self.rehearsal.campaign.recording.as_ref();
+        let Some(keys) = recording.map(|recording| &recording.keys) else { return };
+        let count = u64::try_from(keys.len()).unwrap_or(1).max(1);
+        let place = usize::try_from(which % count).unwrap_or(0);
+        if let Some(key) = keys.keys().nth(place).filter(|_| self.legs.contains_key(&leg)) {
+            self.input(Input::Leg(leg, LegEvent::Digit(*key)));
         }
     }
 
@@ -234,5 +261,7 @@ const PHONE_ANSWERS: Duration = Duration::from_secs(1);
 /// A way to the carrier and back.
 const FAR_END_CONFIRMS: Duration = Duration::from_millis(50);
 const REFUSED_AT_ONCE: Duration = Duration::from_millis(200);
-/// A safe-harbour message.
+/// How many samples stand for the message of agentless mode, and for any other: their sound does not matter.
+pub(super) const RECORDED: usize = 2;
+/// A safe-harbour message, or a confirmation.
 const MESSAGE: Duration = Duration::from_secs(8);

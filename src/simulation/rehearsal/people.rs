@@ -33,6 +33,12 @@ pub struct People {
     pub machine_talk: Times,
     /// After it.
     pub machine_wrap: Times,
+    /// How long a recorded message is, in agentless mode.
+    pub message: Duration,
+    /// Share of the persons who hang up before its end.
+    pub message_cut: f64,
+    /// Share who press a key of its menu, each key as likely.
+    pub message_key: f64,
     /// What agents say after a talk with a person: weight and code.
     pub said: Vec<(u32, String)>,
     /// And after a machine.
@@ -56,6 +62,10 @@ impl Default for People {
             wrap: Times::Law(Law::Gamma { mean_ms: 20_000, cv: 0.7 }),
             machine_talk: Times::fixed(8_000),
             machine_wrap: Times::fixed(3_000),
+            // Made up: no source was found that would hold for any campaign.
+            message: Duration::from_secs(20),
+            message_cut: 0.4,
+            message_key: 0.05,
             said: vec![],
             said_of_machine: vec![],
         }
@@ -87,6 +97,17 @@ pub(super) struct Answer {
     pub(super) talk: Duration,
     pub(super) wrap: Duration,
     pub(super) said: Option<String>,
+    pub(super) listens: Listens,
+}
+
+/// What somebody does who hears a recorded message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listens {
+    ToTheEnd,
+    /// Hangs up at this thousandth of it.
+    HangsUp(u32),
+    /// Presses a key at this thousandth of it: which one, by any number.
+    Presses(u32, u64),
 }
 
 impl People {
@@ -140,6 +161,7 @@ impl People {
                 talk: self.talk.draw(&mut own(4)),
                 wrap: self.wrap.draw(&mut own(5)),
                 said: chosen(&self.said, &mut own(6)),
+                listens: self.listens(&mut own(7)),
             }
         } else {
             Answer {
@@ -148,9 +170,22 @@ impl People {
                 talk: self.machine_talk.draw(&mut own(4)),
                 wrap: self.machine_wrap.draw(&mut own(5)),
                 said: chosen(&self.said_of_machine, &mut own(6)),
+                listens: Listens::ToTheEnd,
             }
         };
         Fate { post_dial, end: FateEnd::Answers(answer) }
+    }
+
+    fn listens(&self, dice: &mut Dice) -> Listens {
+        let throw = dice.unit();
+        let at = u32::try_from(dice.below(1_000)).unwrap_or(0);
+        if throw < self.message_cut {
+            Listens::HangsUp(at)
+        } else if throw < self.message_cut + self.message_key {
+            Listens::Presses(at, dice.next())
+        } else {
+            Listens::ToTheEnd
+        }
     }
 }
 

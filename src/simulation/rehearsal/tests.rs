@@ -13,7 +13,7 @@ use crate::logic::ids::ClassId;
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::{
     AgentSettings, AutoAnswer, Calendar, CallingHours, CampaignSettings, DialMode, DialRatio,
-    RetryRule, TimeRange, TrunkSettings, Weekly, test_campaign,
+    Recording, RetryRule, TimeRange, TrunkSettings, Weekly, test_campaign,
 };
 use crate::logic::time::UtcMs;
 
@@ -156,6 +156,31 @@ fn more_lines_than_agents_lose_people_and_never_more_than_the_cap_allows() {
         of(Figure::Occupancy, &alone)
     );
     assert!(of(Figure::Occupancy, &record) > of(Figure::Occupancy, &alone) + 3.0);
+}
+
+#[test]
+fn a_message_reaches_the_list_without_agents_and_costs_no_credit() {
+    let mut day = rehearsal(1, 2, 2_000, willing());
+    day.campaign.mode = DialMode::Agentless;
+    let file = |path: &str| [("ja".to_owned(), path.to_owned())].into();
+    day.campaign.recording = Some(Recording {
+        basis: String::new(),
+        files: file("message"),
+        removed: file("removed"),
+        thanks: [].into(),
+        keys: [('1', "SALE".to_owned()), ('9', "REFUSED".to_owned())].into(),
+        repeat: 0,
+        wait: Duration::from_secs(5),
+        wrong_keys: 3,
+        lines: None,
+    });
+    let record = day.run(1);
+    assert_eq!(record.breaches, []);
+    assert!(record.outcomes[&Outcome::MessagePlayed] > 300, "{:?}", record.outcomes);
+    assert!(record.outcomes[&Outcome::MessageCut] > 100, "{:?}", record.outcomes);
+    assert!(!record.outcomes.contains_key(&Outcome::Connected));
+    assert_eq!((record.ledger.answered, record.ledger.abandoned), (0, 0));
+    assert!(record.left.blocked >= 10, "{:?}", record.left);
 }
 
 #[test]

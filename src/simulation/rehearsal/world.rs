@@ -16,7 +16,7 @@ use crate::logic::outcome::Outcome;
 use crate::logic::time::{Now, Tick, UtcMs};
 use crate::simulation::rehearsal::Rehearsal;
 use crate::simulation::rehearsal::desk::Desk;
-use crate::simulation::rehearsal::legs::Leg;
+use crate::simulation::rehearsal::legs::{Leg, RECORDED};
 use crate::simulation::rehearsal::record::{Record, Recorder};
 use crate::simulation::rehearsal::watch::{Watch, latest};
 use crate::simulation::store_model::{ModelWindow, StoreModel};
@@ -33,6 +33,7 @@ pub(super) enum Due {
     GivesUp(LegId),
     Ended(LegId, bool),
     Played(LegId, u64),
+    Pressed(LegId, u64),
     LogIn(usize),
     Rest(usize, u64),
     Back(usize),
@@ -158,11 +159,13 @@ fn start(rehearsal: &Rehearsal) -> DialerStart {
     }
 }
 
-/// Messages whose sound does not matter: their length does.
+/// Sounds that nobody hears.
 fn sounds(rehearsal: &Rehearsal) -> BTreeMap<String, Arc<[i16]>> {
-    let messages = &rehearsal.campaign.messages;
-    let paths = messages.safe_harbour.values().chain(messages.call_lost.values());
-    paths.map(|path| (path.clone(), Arc::from([0_i16]))).collect()
+    let silence = |samples: usize| -> Arc<[i16]> { vec![0_i16; samples].into() };
+    let campaign = &rehearsal.campaign;
+    let recorded = campaign.recording.iter().flat_map(|recording| recording.files.values());
+    let all = campaign.sound_files().map(|path| (path.clone(), silence(1)));
+    all.chain(recorded.map(|path| (path.clone(), silence(RECORDED)))).collect()
 }
 
 impl World<'_> {
@@ -211,6 +214,7 @@ impl World<'_> {
             Due::GivesUp(leg) => self.gives_up(leg),
             Due::Ended(leg, by_peer) => self.ended(leg, by_peer),
             Due::Played(leg, play) => self.played(leg, play),
+            Due::Pressed(leg, which) => self.pressed(leg, which),
             Due::LogIn(agent) => self.log_in(agent),
             Due::Rest(agent, millis) => self.rest(agent, millis),
             Due::Back(agent) => self.back(agent),

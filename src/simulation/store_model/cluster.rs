@@ -218,7 +218,7 @@ impl StoreModel {
         for (id, attempt) in self.calls.open() {
             let taken = attempt.owner == epoch && attempt.maker != epoch;
             if taken && look.campaigns.contains(&attempt.campaign) {
-                let mut open = attempt.left_open(id);
+                let mut open = self.as_it_stands(attempt.left_open(id));
                 let of_it = legs.extract_if(.., |(of, _)| *of == Some(id));
                 open.legs = of_it.map(|(_, leg)| leg).collect();
                 attempts.push(open);

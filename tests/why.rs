@@ -149,6 +149,7 @@ fn paused_by_a_clock() -> View {
             faults: 0,
             messages: 0,
             promises: Promises::default(),
+            kept_for_return_calls: 0,
             held_by: Some("clock"),
             gates: vec![],
         }],

@@ -57,6 +57,8 @@ pub(crate) struct Campaign {
     #[serde(default)]
     pub(crate) promises: Promises,
     pub(crate) held_by: Option<String>,
+    #[serde(default)]
+    pub(crate) kept_for_return_calls: u64,
     pub(crate) gates: Vec<(String, u64)>,
     /// What agents said of the calls of this run: only the database knows, at the end.
     #[serde(default)]

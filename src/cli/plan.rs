@@ -122,6 +122,7 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
         hang_up_keys,
         messages,
         recording,
+        return_calls,
         abandon,
         skills,
         language,
@@ -200,6 +201,10 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
     put("hang_up_keys", hang_up_keys.clone());
     put("messages.safe_harbour", paths(&messages.safe_harbour));
     put("messages.call_lost", paths(&messages.call_lost));
+    if let Some(calls) = return_calls {
+        put("return_calls.per_hour", calls.per_hour.to_string());
+        put("return_calls.talk", time(calls.talk));
+    }
     if let Some(recording) = recording {
         put_recording(recording, &mut put);
     }

@@ -124,6 +124,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
         name: name?,
         seller: seller?,
         preview: limits::preview(root),
+        return_calls: limits::return_calls(root),
         sharing: sharing(root),
         rates: rates(root),
         mode: mode?,

@@ -9,6 +9,7 @@ use crate::config::file::Wrong;
 use crate::config::presets::Rules;
 use crate::logic::settings::CallLimits;
 use crate::logic::settings::PreviewSettings;
+use crate::logic::settings::ReturnCalls;
 
 /// The limits of a campaign, and the wrap-up time.
 pub(super) fn limits(root: &Section<'_>, rules: &Rules) -> (CallLimits, Duration) {
@@ -72,6 +73,19 @@ pub(super) fn preview(root: &Section<'_>) -> PreviewSettings {
     settings
 }
 
+/// `[return_calls]`: who calls back, and for how long.
+pub(super) fn return_calls(root: &Section<'_>) -> Option<ReturnCalls> {
+    let section = root.get("return_calls")?.section()?;
+    let per_hour = section.need("per_hour", "return calls expected in an hour");
+    let per_hour = per_hour.and_then(|field| field.whole(RETURN_CALLS));
+    let talk = section.need("talk", "how long an agent has to do with one, such as \"3m\"");
+    let talk = talk.and_then(|field| field.duration(RETURN_TALK));
+    section.finish();
+    Some(ReturnCalls { per_hour: per_hour?, talk: talk? })
+}
+
+const RETURN_CALLS: RangeInclusive<u32> = 1..=10_000;
+const RETURN_TALK: RangeInclusive<Duration> = seconds(10, 3_600);
 const PREVIEW_WITHIN: RangeInclusive<Duration> = seconds(5, 1800);
 const PREVIEW_SKIP: RangeInclusive<Duration> = seconds(1, 30 * 86_400);
 

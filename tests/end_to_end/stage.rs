@@ -349,6 +349,7 @@ fn campaign(ring: Duration) -> CampaignSettings {
         dispositions: vec![sale],
         hang_up_keys: "##".to_owned(),
         recording: None,
+        return_calls: None,
         messages: Messages::default(),
         abandon: AbandonSettings {
             cap_ppm: 30_000,

@@ -136,6 +136,7 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
         ],
         hang_up_keys: "##".to_owned(),
         messages: Messages { safe_harbour: file(HARBOUR), call_lost: file(LOST) },
+        return_calls: None,
         recording: Some(Recording {
             basis: String::new(),
             files: file(MESSAGE),

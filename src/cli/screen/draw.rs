@@ -154,6 +154,10 @@ impl Page {
         if let Some(eta) = model.eta(index, campaign) {
             list.push((format!("{} {}", words.eta, clock(eta)), PLAIN));
         }
+        if campaign.kept_for_return_calls > 0 {
+            let kept = campaign.kept_for_return_calls;
+            list.push((format!("{} {kept}", words.kept_for_return_calls), PLAIN));
+        }
         self.row(t.list, list);
 
         if let Some(promises) = t.promises(campaign.promises) {

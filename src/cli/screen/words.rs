@@ -27,6 +27,7 @@ pub(super) struct Words {
     pub(super) owes: fn(u64, u32) -> String,
     pub(super) pacing: &'static str,
     pub(super) sure_drain: &'static str,
+    pub(super) kept_for_return_calls: &'static str,
     pub(super) sure_agentless: &'static str,
     pub(super) sure_predictive: &'static str,
     pub(super) sure_ratio: &'static str,
@@ -64,7 +65,8 @@ impl Words {
     }
 }
 
-const SAID_EN: [(&str, &str); 10] = [
+const SAID_EN: [(&str, &str); 11] = [
+    ("return_calls", "people who call back: the free agents are kept for them"),
     ("campaign_rate", "the campaign's calls per second"),
     ("prefix_rate", "the calls per second to numbers like the next ones"),
     ("carrier", "the carrier, which fails: only probes go out"),
@@ -77,7 +79,8 @@ const SAID_EN: [(&str, &str); 10] = [
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 32] = [
+const SAID_JA: [(&str, &str); 33] = [
+    ("return_calls", "折返し着信(待機中の担当者を確保中)"),
     ("agentless", "自動案内"),
     ("preview", "プレビュー"),
     ("campaign_rate", "業務の発信/秒の上限"),
@@ -130,6 +133,7 @@ const EN: Words = Words {
     ],
     keys: " p pause  + - calls/s  m mode  d drain  ? help",
     keys_attached: " p pause  + - calls/s  m mode  d drain  q leave  ? help",
+    kept_for_return_calls: "agents kept for return calls",
     leads_held: "held",
     leads_ready: "ready",
     leads_waiting: "later",
@@ -170,6 +174,7 @@ const JA: Words = Words {
     ],
     keys: " p 一時停止  + - 発信/秒  m 方式  d 終了  ? 操作説明",
     keys_attached: " p 一時停止  + - 発信/秒  m 方式  d 終了  q 画面を閉じる  ? 操作説明",
+    kept_for_return_calls: "折返し着信のための担当者",
     leads_held: "保留",
     leads_ready: "発信可",
     leads_waiting: "後日",

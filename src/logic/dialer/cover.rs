@@ -233,6 +233,13 @@ impl Dialer {
             .map(|call| call.attempt)
             .collect();
         for attempt in alone {
+            let kept = self.skills_kept();
+            let call = self.calls.get(&attempt);
+            if !call.is_some_and(|call| {
+                self.spare_agent(call.campaign, &self.language_of(call), &kept).is_some()
+            }) {
+                continue;
+            }
             self.keep_agent(now, attempt, out);
             let Some(call) = self.calls.get(&attempt).filter(|call| call.agent.is_some()) else {
                 continue;

@@ -227,6 +227,15 @@ impl Dialer {
             .collect();
         let under_way = u64::try_from(calls.len()).unwrap_or(u64::MAX);
         let window = room.window(now.utc);
+        let mut agents: BTreeMap<i64, AgentSince> = self
+            .desks
+            .values()
+            .filter_map(|desk| Some((desk.id.0, self.agent_now(room, desk)?)))
+            .collect();
+        // The engine counts on those who are not kept for people who call back.
+        let kept = self.kept_for_return_calls(&room.settings.skills);
+        let idle = agents.values_mut().filter(|agent| agent.0 == AgentStage::Idle);
+        idle.take(kept).for_each(|agent| agent.0 = AgentStage::Paused);
         let scene = Scene {
             at: now.tick.micros_since_start(),
             window_left_ms: u64::try_from(window.ends.0.saturating_sub(now.utc.0)).unwrap_or(0),
@@ -237,11 +246,7 @@ impl Dialer {
             }),
             most_lines: under_way.saturating_add(lines.unwrap_or(u64::MAX).min(channels.into())),
             spare: room.credit.spare(now, room.span(now)),
-            agents: self
-                .desks
-                .values()
-                .filter_map(|desk| Some((desk.id.0, self.agent_now(room, desk)?)))
-                .collect(),
+            agents,
             calls,
             seen: vec![],
         };

@@ -16,6 +16,7 @@
 //! | `gates` | the gates that need no database, for the dialer and for `why` |
 //! | `agentless` | what a person hears whom no agent speaks to, and what he answers by keys |
 //! | `preview` | whom an agent sees before a call, and what he decides |
+//! | `inbound` | free agents who are kept for people who call back |
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
 //! | `ask` | what a person at the control socket wants |
@@ -34,6 +35,7 @@ mod desk;
 mod ending;
 mod forecast;
 mod gates;
+mod inbound;
 mod lease;
 mod line;
 mod own_rates;

@@ -11,6 +11,7 @@ use crate::logic::attempt::{Attempt, Stage};
 use crate::logic::dialer::agentless::menu_of;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::cover::NO_CREDIT;
+use crate::logic::dialer::desk::Desk;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
     StoreCommand, StoreHealth, Timer, UncoveredStart, Waiting, gates_in_memory, public_ref,
@@ -96,8 +97,9 @@ impl Dialer {
             Some((place, agent)) => (place, Cover::Agent(agent)),
             None => {
                 let found = self.match_uncovered(now, campaign);
-                let (place, uncovered) =
-                    found.map_err(|held_by| self.name_prefix(campaign, held_by))?;
+                let (place, uncovered) = found.map_err(|held_by| {
+                    self.name_return_calls(campaign, self.name_prefix(campaign, held_by))
+                })?;
                 (place, Cover::Credit(uncovered))
             }
         };
@@ -172,10 +174,11 @@ impl Dialer {
             return None;
         }
         let full = self.full_prefixes(room);
+        let kept = self.skills_kept();
         let mut leads = room.leads.iter().take(LOOK_PAST).enumerate();
         leads.find_map(|(place, lead)| {
             let agent =
-                (!room.is_under(lead, &full)).then(|| self.agent_for(now, campaign, lead))?;
+                (!room.is_under(lead, &full)).then(|| self.agent_for(now, campaign, lead, &kept))?;
             agent.map(|agent| (place, agent))
         })
     }
@@ -191,9 +194,20 @@ impl Dialer {
 
     /// The longest idle agent with the campaign's skills and this language.
     pub(super) fn free_agent(&self, campaign: CampaignId, language: &str) -> Option<AgentId> {
+        self.spare_agent(campaign, language, &[])
+    }
+
+    /// Likewise, of those who have none of these sets of skills: they are kept for return calls.
+    pub(super) fn spare_agent(
+        &self,
+        campaign: CampaignId,
+        language: &str,
+        kept: &[&[String]],
+    ) -> Option<AgentId> {
         let room = self.rooms.get(&campaign)?;
         let wanted = Wanted { skills: &room.settings.skills, language };
-        let ready = self.desks.values().filter(|desk| desk.machine.may_take_call()).map(|desk| {
+        let free = |desk: &&Desk| desk.machine.may_take_call() && self.is_spare(desk.id, kept);
+        let ready = self.desks.values().filter(free).map(|desk| {
             let offered =
                 Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
             (desk.machine.since().tick, desk.id, offered)

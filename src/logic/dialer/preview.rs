@@ -35,7 +35,9 @@ impl Dialer {
         if self.rooms.get(&campaign).is_none_or(|room| room.leads.is_empty()) {
             return Err("list");
         }
-        let (place, agent) = self.match_lead(now, campaign).ok_or("agents")?;
+        let (place, agent) = self
+            .match_lead(now, campaign)
+            .ok_or_else(|| self.name_return_calls(campaign, "agents"))?;
         let Some((lead, phone)) = self.take_lead(now, campaign, place, out)? else { return Ok(()) };
         let Some(room) = self.rooms.get(&campaign) else { return Err("state") };
         let (time, sharing) = (room.settings.preview.within, room.settings.sharing);

@@ -144,16 +144,19 @@ impl Dialer {
     }
 
     /// The agent for a lead: for a promised call the one who promised it, and after a while anybody who fits.
+    /// Nobody with one of the sets of skills that are `kept` for return calls.
     pub(super) fn agent_for(
         &self,
         now: Now,
         campaign: CampaignId,
         lead: &ClaimedLead,
+        kept: &[&[String]],
     ) -> Option<AgentId> {
         let room = self.rooms.get(&campaign)?;
         if let Some(promise) = lead.promise
             && let Some(owner) = promise.owner
         {
+            // A promise goes before what is only expected.
             if self.desks.get(&owner).is_some_and(|desk| desk.machine.may_take_call()) {
                 return Some(owner);
             }
@@ -162,7 +165,7 @@ impl Dialer {
             }
         }
         let language = lead.language.as_deref().unwrap_or(&room.settings.language);
-        self.free_agent(campaign, language)
+        self.spare_agent(campaign, language, kept)
     }
 
     /// Agents of this process who are free or will be: their promised calls may be claimed.

@@ -2,6 +2,7 @@
 
 mod agentless;
 mod cluster;
+mod inbound;
 mod predictive;
 mod preview;
 mod promises;

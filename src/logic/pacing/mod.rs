@@ -3,7 +3,8 @@
 //! [`call_rate`] says when the next INVITE may leave a trunk; [`longest_idle`] says which agent is next, [`fair_turns`] which
 //! campaign, where several share agents. In progressive mode one line is opened per free agent, who is kept for it: the
 //! dialer joins the two. [`predictive`] says how many lines to open beyond that; [`pacer`] asks it in whole numbers, and
-//! [`journal`] keeps what it was asked. [`answer_model`]: which leads are likely to answer. [`trunk_share`]: how much of a
+//! [`journal`] keeps what it was asked. [`return_calls`]: free agents who are kept for
+//! people who call back. [`answer_model`]: which leads are likely to answer. [`trunk_share`]: how much of a
 //! trunk is ours, where several processes use it.
 
 pub mod answer_model;
@@ -13,4 +14,5 @@ pub mod journal;
 pub mod longest_idle;
 pub mod pacer;
 pub mod predictive;
+pub mod return_calls;
 pub mod trunk_share;

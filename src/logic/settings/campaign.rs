@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::logic::outcome::Outcome;
 use crate::logic::phone::PhoneNumber;
-use crate::logic::settings::{DialMode, Recording};
+use crate::logic::settings::{DialMode, Recording, ReturnCalls};
 
 /// One campaign.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct CampaignSettings {
     pub messages: Messages,
     /// What is played in agentless mode.
     pub recording: Option<Recording>,
+    /// Who calls back.
+    pub return_calls: Option<ReturnCalls>,
     /// The cap on abandoned calls.
     pub abandon: AbandonSettings,
     /// Agents must have all of these.

@@ -6,6 +6,7 @@ mod agent;
 mod campaign;
 mod dial_mode;
 mod fixed_point;
+mod inbound;
 mod recording;
 mod trunk;
 
@@ -17,6 +18,7 @@ pub use campaign::{
 };
 pub use dial_mode::{DialMode, DialRatio, NotADialRatio};
 pub use fixed_point::fixed_point;
+pub use inbound::ReturnCalls;
 pub use recording::Recording;
 pub use trunk::{FromFormat, TrunkSettings};
 
@@ -107,6 +109,7 @@ pub fn test_campaign() -> CampaignSettings {
         hang_up_keys: "##".to_owned(),
         messages: Messages::default(),
         recording: None,
+        return_calls: None,
         abandon: AbandonSettings {
             cap_ppm: 30_000,
             window: AbandonWindow::Day,

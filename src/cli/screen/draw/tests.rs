@@ -94,6 +94,7 @@ fn campaign(name: &str) -> Campaign {
         messages: 1,
         promises: Promises::default(),
         dispositions: Vec::new(),
+        kept_for_return_calls: 0,
         held_by: Some("agents".to_owned()),
         gates: Vec::new(),
     }

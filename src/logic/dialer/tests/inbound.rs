@@ -1,0 +1,79 @@
+//! Free agents are kept for people who call back.
+
+use super::*;
+use crate::logic::settings::{DialMode, ReturnCalls};
+
+/// Twenty an hour, three minutes each: one agent.
+fn expecting(per_hour: u32) -> impl FnOnce(&mut CampaignSettings) {
+    move |campaign| {
+        campaign.return_calls =
+            Some(ReturnCalls { per_hour, talk: Duration::from_secs(180) });
+    }
+}
+
+#[test]
+fn new_calls_leave_as_many_agents_free_as_return_calls_keep_busy() {
+    let mut run = Run::new(50, &["a", "b", "c", "d"], expecting(20)).ready();
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 3);
+    let view = run.view();
+    assert_eq!(view.campaigns[0].kept_for_return_calls, 1);
+    assert_eq!(view.campaigns[0].held_by, Some("return_calls"));
+}
+
+#[test]
+fn whoever_is_on_a_return_call_is_the_one_who_was_kept() {
+    let mut run = Run::new(50, &["a", "b", "c", "d"], expecting(20));
+    run.dialer.until_idle = false;
+    let mut run = run.ready();
+    run.pass(Duration::from_secs(1));
+    let reserved: Vec<_> =
+        run.dialer.calls.values().filter_map(|call| call.agent).collect();
+    let free = run.dialer.desks.values().find(|desk| !reserved.contains(&desk.id)).unwrap();
+    let agent = free.settings.name.clone();
+    run.command(Command::AgentPause { agent, reason: Some("return call".to_owned()) });
+    assert_eq!(run.view().campaigns[0].kept_for_return_calls, 0);
+    let first = run.dialed()[0];
+    run.leg(first, failed(486));
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 4, "nobody else is kept");
+}
+
+#[test]
+fn a_person_who_has_answered_is_given_an_agent_who_was_kept() {
+    let mut run = Run::new(50, &["a", "b"], expecting(20)).ready();
+    run.pass(Duration::from_secs(1));
+    let [customer] = run.dialed()[..] else { panic!("{:?}", run.dialed()) };
+    run.leg(customer, LegEvent::Ringing);
+    let kept = run.dialer.calls.values().find_map(|call| call.agent).unwrap();
+    let phone = run.dialer.desks[&kept].leg.unwrap();
+    run.leg(phone, LegEvent::Dead);
+    run.leg(customer, LegEvent::Answered(dialog()));
+    assert_eq!(run.view().calls.talking, 1);
+}
+
+#[test]
+fn more_return_calls_than_agents_stop_new_calls_and_never_count_below_none() {
+    let mut run = Run::new(50, &["a", "b"], expecting(1_000)).ready();
+    run.pass(Duration::from_secs(3));
+    assert_eq!(run.dialed(), []);
+    assert_eq!(run.view().campaigns[0].kept_for_return_calls, 2);
+}
+
+#[test]
+fn the_engine_does_not_count_on_those_who_are_kept() {
+    let idle = |per_hour: Option<u32>| {
+        let mut run = Run::new(200, &["a", "b", "c", "d", "e", "f"], |campaign| {
+            campaign.mode = DialMode::Predictive;
+            if let Some(per_hour) = per_hour {
+                expecting(per_hour)(campaign);
+            }
+        });
+        run.dialer.keep_journal(1_000_000);
+        let mut run = run.ready();
+        run.pass(Duration::from_secs(1));
+        run.view().campaigns[0].pacing.unwrap().idle
+    };
+    assert_eq!(idle(None), 6);
+    assert_eq!(idle(Some(40)), 4);
+}

@@ -222,6 +222,7 @@ async fn yesterday(folder: &Path) {
         want: 2,
         open_classes: classes.into_iter().map(|(class, _)| class).collect(),
         promised: PromisedClaim::default(),
+        named: None,
         now: then,
     });
     let StoreReply::Claimed(leads) = run_batch(&mut db, &node, &[claim]).await.unwrap().remove(0)

@@ -139,6 +139,7 @@ pub(crate) async fn claim_ours(db: &mut Db, node: &NodeIdentity, number: i64) ->
         want: 100,
         open_classes: vec![ClassId(1), ClassId(3), ClassId(5)],
         promised: PromisedClaim::default(),
+        named: None,
         now: UtcMs(1_000),
     };
     let begun = Instant::now();

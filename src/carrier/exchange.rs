@@ -146,7 +146,9 @@ impl Exchange {
                 self.wishes.try_send(Command::AgentReady { agent: slot.name.clone() }).ok();
             }
             Some(agent_brain::Order::Dial) => {
-                self.wishes.try_send(Command::AgentDial { agent: slot.name.clone() }).ok();
+                self.wishes
+                    .try_send(Command::AgentDial { agent: slot.name.clone(), whom: None })
+                    .ok();
             }
             Some(agent_brain::Order::Press(keys)) => {
                 self.phone_input(phone, PhoneInput::Order(PhoneOrder::Press(keys)));

@@ -21,7 +21,9 @@ pub(crate) fn run(socket: &Path, lang: Lang, verb: &AgentVerb) -> Result<Exit, F
             Command::AgentPause { agent: name.clone(), reason: reason.clone() }
         }
         AgentVerb::Logout(agent) => Command::AgentLogout { agent: agent.name.clone() },
-        AgentVerb::Dial(agent) => Command::AgentDial { agent: agent.name.clone() },
+        AgentVerb::Dial { name, whom } => {
+            Command::AgentDial { agent: name.clone(), whom: whom.clone() }
+        }
         AgentVerb::Skip(agent) => Command::AgentSkip { agent: agent.name.clone() },
         AgentVerb::Hangup(agent) => Command::AgentHangUp { agent: agent.name.clone() },
         AgentVerb::Disposition { name, code, attempt, memo, callback } => {

@@ -382,8 +382,13 @@ pub(crate) enum AgentVerb {
         #[arg(long, value_name = "TIME")]
         callback: Option<String>,
     },
-    /// Have the person called who is shown before the call (preview)
-    Dial(AgentName),
+    /// Have the person called who is shown before the call (preview), or one that you name (manual)
+    Dial {
+        /// Agent by name
+        name: String,
+        /// Whom: a number such as +819012345678, or your own id of the person
+        whom: Option<String>,
+    },
     /// Pass by the person who is shown before the call (preview)
     Skip(AgentName),
     /// Hang up the customer
@@ -433,12 +438,12 @@ pub(crate) enum CampaignVerb {
         /// Campaign by name
         name: String,
     },
-    /// Change how calls are started, until the dialer ends: `preview`, `progressive`, `ratio 1.5`,
-    /// `predictive` or `agentless`
+    /// Change how calls are started, until the dialer ends: `manual`, `preview`, `progressive`,
+    /// `ratio 1.5`, `predictive` or `agentless`
     Mode {
         /// Campaign by name
         name: String,
-        /// preview, progressive, ratio, predictive or agentless
+        /// manual, preview, progressive, ratio, predictive or agentless
         mode: String,
         /// Lines per free agent, for ratio: 1.0 to 10.0
         ratio: Option<DialRatio>,

@@ -146,11 +146,8 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
 
 fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
     let ratio = root.get("dial_ratio").map(|field| (dial_ratio(&field), field));
-    if field.value().as_str() == Some("manual") {
-        field.unexpected(MODES_TEXT, "manual mode is not built yet");
-        return None;
-    }
     let modes = [
+        ("manual", DialMode::Manual),
         ("preview", DialMode::Preview),
         ("progressive", DialMode::Progressive),
         ("ratio", DialMode::Ratio(DEFAULT_RATIO)),
@@ -210,7 +207,8 @@ fn dial_ratio(field: &Field<'_>) -> Option<DialRatio> {
     field.thousandths("lines per free agent from 1.0 to 10.0", advice, DialRatio::from_thousandths)
 }
 
-const MODES_TEXT: &str = "\"preview\", \"progressive\", \"ratio\", \"predictive\" or \"agentless\"";
+const MODES_TEXT: &str =
+    "\"manual\", \"preview\", \"progressive\", \"ratio\", \"predictive\" or \"agentless\"";
 
 /// One and a half lines per free agent.
 const DEFAULT_RATIO: DialRatio = match DialRatio::from_thousandths(1_500) {

@@ -121,7 +121,11 @@ fn command(command: &Command) -> String {
         Command::AgentDisposition { agent, code, .. } => {
             format!("agent_disposition {agent} {code}")
         }
-        Command::AgentDial { agent } => format!("agent_dial {agent}"),
+        // Whom is a person's number.
+        Command::AgentDial { agent, whom: None } => format!("agent_dial {agent}"),
+        Command::AgentDial { agent, whom: Some(_) } => {
+            format!("agent_dial {agent}, somebody named")
+        }
         Command::AgentSkip { agent } => format!("agent_skip {agent}"),
         Command::AgentHangUp { agent } => format!("agent_hang_up {agent}"),
         Command::AgentPage { agent } => format!("agent_page {agent}"),

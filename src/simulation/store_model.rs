@@ -351,6 +351,9 @@ impl StoreModel {
         if !held.is_empty() {
             return held;
         }
+        if let Some(named) = &claim.named {
+            return self.claim_named(epoch, claim, named);
+        }
         let want = usize::try_from(claim.want).unwrap_or(usize::MAX);
         let mut taken = self.next_promised(claim);
         let kept_back = |lead| self.promised.keeps_back(lead) || taken.contains(&lead);
@@ -364,6 +367,32 @@ impl StoreModel {
                 row.claimed_by = Some((epoch, claim.claim));
             });
         }
+        self.claimed(epoch, claim)
+    }
+
+    fn claim_named(&mut self, epoch: u32, claim: &Claim, named: &str) -> Vec<ClaimedLead> {
+        let number = |row: &Lead| {
+            let phones = self.contacts.get(&row.contact).map(|contact| &contact.phones);
+            let phones = phones.into_iter().flatten();
+            let mut rows = phones.filter_map(|phone| self.phones.get(&phone.phone));
+            rows.find(|row| !row.invalid && row.phone.key == named).map(|row| row.phone.phone)
+        };
+        let classes = &claim.open_classes;
+        let ready = self.leads.next_ready(claim.campaign, classes, usize::MAX, |_| false);
+        let found = ready.into_iter().find_map(|id| {
+            let row = self.leads.get(id)?;
+            let own = self.contacts.get(&row.contact)?.external_id.as_deref() == Some(named);
+            let number = number(row);
+            (own || number.is_some()).then_some((id, number))
+        });
+        let Some((id, next_phone)) = found else { return vec![] };
+        self.leads.change(id, |row| {
+            row.seen.state = LeadState::Claimed;
+            row.seen.gate = None;
+            row.seen.fence += 1;
+            row.next_phone = next_phone.or(row.next_phone);
+            row.claimed_by = Some((epoch, claim.claim));
+        });
         self.claimed(epoch, claim)
     }
 

@@ -52,9 +52,11 @@ pub(crate) async fn set_mode(
         "update campaign set mode = $2, mode_ms = $3 where id = $1 and coalesce(mode_ms, 0) < $3",
     );
     let mode = match change.mode {
-        DialMode::Preview | DialMode::Progressive | DialMode::Predictive | DialMode::Agentless => {
-            change.mode.as_str().to_owned()
-        }
+        DialMode::Manual
+        | DialMode::Preview
+        | DialMode::Progressive
+        | DialMode::Predictive
+        | DialMode::Agentless => change.mode.as_str().to_owned(),
         DialMode::Ratio(ratio) => format!("{} {ratio}", change.mode.as_str()),
     };
     let by = change.by;

@@ -28,12 +28,48 @@ pub(crate) async fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<StoreR
         const LOCK: Sql = Sql::both("select id from campaign where id = $1 for no key update");
         batch.db.rows("waiting for another claim", &LOCK, &[Bind::Int(claim.campaign.0)]).await?;
     }
-    let promised = claim_promised(batch, claim).await?;
-    let ready = claim_ready(batch, claim).await?;
-    if promised + ready == 0 {
+    let taken = match &claim.named {
+        Some(named) => claim_named(batch, claim, named).await?,
+        None => claim_promised(batch, claim).await? + claim_ready(batch, claim).await?,
+    };
+    if taken == 0 {
         return Ok(StoreReply::Claimed(vec![]));
     }
     Ok(StoreReply::Claimed(claimed(batch, claim).await?))
+}
+
+/// The ready lead of this number or this id, promised or not. A number that is named is the one to dial.
+async fn claim_named(batch: &mut Batch<'_>, claim: &Claim, named: &str) -> Result<u64, StoreError> {
+    const CLAIM: Sql = Sql {
+        sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null, \
+               next_phone_id = coalesce((select p.id from phone p where p.contact_id = lead.contact_id and p.key = $3 \
+                 and p.invalid = 0 order by p.position, p.id limit 1), next_phone_id) \
+             where id = (select l.id from lead l join contact c on c.id = l.contact_id \
+               where l.campaign_id = $1 and l.state = 0 and l.class_id in (select value from json_each($2)) \
+                 and c.id in (select p.contact_id from phone p where p.key = $3 and p.invalid = 0 \
+                   union select e.id from contact e join campaign g on g.id = $1 and g.seller_id = e.seller_id \
+                     where e.external_id = $3) \
+               order by l.rank, l.id limit 1)",
+        postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null, \
+               next_phone_id = coalesce((select p.id from phone p where p.contact_id = lead.contact_id and p.key = $3 \
+                 and p.invalid = 0 order by p.position, p.id limit 1), next_phone_id) \
+             where state = 0 and id = (select l.id from lead l join contact c on c.id = l.contact_id \
+               where l.campaign_id = $1 and l.state = 0 \
+                 and l.class_id in (select cast(value as bigint) from jsonb_array_elements_text($2::jsonb)) \
+                 and c.id in (select p.contact_id from phone p where p.key = $3 and p.invalid = 0 \
+                   union select e.id from contact e join campaign g on g.id = $1 and g.seller_id = e.seller_id \
+                     where e.external_id = $3) \
+               order by l.rank, l.id limit 1 for update of l skip locked)",
+    };
+    let classes = class_list(claim);
+    let binds = [
+        Bind::Int(claim.campaign.0),
+        Bind::Text(&classes),
+        Bind::Text(named),
+        Bind::Int(batch.epoch()),
+        Bind::Int(claim_no(claim)),
+    ];
+    batch.db.run("claiming a lead that was named", &CLAIM, &binds).await
 }
 
 /// Promised calls whose time has come. There are few at any time, whatever the length of the list.

@@ -311,7 +311,7 @@ impl World {
                     self.command(Command::AgentReady { agent: plan::agent_name(at) });
                 }
                 Order::Dial => {
-                    self.command(Command::AgentDial { agent: plan::agent_name(at) });
+                    self.command(Command::AgentDial { agent: plan::agent_name(at), whom: None });
                 }
                 Order::Press(keys) => {
                     self.tell_phone(at, PhoneInput::Order(PhoneOrder::Press(keys)));

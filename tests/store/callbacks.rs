@@ -45,8 +45,15 @@ async fn promote(world: &mut World) -> Promises {
 /// Contacts of a claim for `most` promised and `want` other leads.
 async fn claim(world: &mut World, n: u64, want: u32, promised: PromisedClaim) -> Vec<i64> {
     let (campaign, now, open_classes) = (world.campaign, world.now, vec![CLASS]);
-    let command =
-        StoreCommand::Claim(Claim { campaign, claim: n, want, open_classes, promised, now });
+    let command = StoreCommand::Claim(Claim {
+        campaign,
+        claim: n,
+        want,
+        open_classes,
+        promised,
+        named: None,
+        now,
+    });
     let reply = world.twice(&[command]).await.remove(0);
     let StoreReply::Claimed(leads) = reply else { panic!("{reply:?}") };
     leads.iter().map(|lead| lead.contact.0).collect()

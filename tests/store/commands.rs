@@ -170,7 +170,7 @@ async fn claims_follow_rank_and_leave_closed_classes(world: &mut World) {
     let (campaign, now) = (world.campaign, world.now);
     let open_classes = vec![CLASS, ClassId(78)];
     let promised = PromisedClaim::default();
-    let both = Claim { campaign, claim: 2, want: 2, open_classes, promised, now };
+    let both = Claim { campaign, claim: 2, want: 2, open_classes, promised, named: None, now };
     let StoreReply::Claimed(leads) = world.one(StoreCommand::Claim(both)).await else { panic!() };
     assert_eq!(leads.iter().map(|lead| lead.contact.0).collect::<Vec<_>>(), [5, 2]);
 }

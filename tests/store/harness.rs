@@ -255,7 +255,15 @@ impl World {
         let (campaign, now) = (self.campaign, self.now);
         let promised = PromisedClaim::default();
         let open_classes = vec![CLASS];
-        StoreCommand::Claim(Claim { campaign, claim, want, open_classes, promised, now })
+        StoreCommand::Claim(Claim {
+            campaign,
+            claim,
+            want,
+            open_classes,
+            promised,
+            named: None,
+            now,
+        })
     }
 
     /// An intent that every gate lets through, for `lead` as claimed.

@@ -73,7 +73,7 @@ async fn the_same_file_twice_adds_nothing(world: &mut World) {
     );
     let open_classes = classes.iter().map(|(id, _)| *id).collect();
     let promised = PromisedClaim::default();
-    let claim = Claim { campaign, claim: 1, want: 2, open_classes, promised, now: T0 };
+    let claim = Claim { campaign, claim: 1, want: 2, open_classes, promised, named: None, now: T0 };
     let StoreReply::Claimed(leads) = world.one(StoreCommand::Claim(claim)).await else { panic!() };
     assert_eq!(leads[1].external_id.as_deref(), Some("X2"));
     assert_eq!(leads[0].fields, row(1).fields, "in the order of the file");

@@ -27,7 +27,7 @@ fn both_databases_and_the_model_agree_on_random_commands() {
         return;
     }
     let mut seen = BTreeMap::new();
-    for seed in 1..=16 {
+    for seed in 1..=20 {
         println!("OUTDIAL_SEED={seed}");
         block_on(run(seed, &mut seen));
     }
@@ -307,7 +307,22 @@ impl Author {
                     owners: if self.dice.below(2) == 0 { vec![AGENT] } else { vec![] },
                     anybody_since: now - HOUR,
                 };
-                StoreCommand::Claim(Claim { campaign, claim, want, open_classes, promised, now })
+                // Now and then one lead by its number or its id.
+                let whom = i64::try_from(claim % 15 + 1).unwrap();
+                let named = match claim % 7 {
+                    3 => Some(number(whom)),
+                    5 => Some(format!("X{whom}")),
+                    _ => None,
+                };
+                StoreCommand::Claim(Claim {
+                    campaign,
+                    claim,
+                    want,
+                    open_classes,
+                    promised,
+                    named,
+                    now,
+                })
             }
             3..=7 => StoreCommand::Intent(Box::new(self.intent()?)),
             8..=12 => StoreCommand::Outcome(Box::new(self.outcome()?)),

@@ -79,7 +79,8 @@ const SAID_EN: [(&str, &str); 11] = [
     ("gone", "GONE: no new calls; calls go on, their facts wait in memory"),
 ];
 
-const SAID_JA: [(&str, &str); 33] = [
+const SAID_JA: [(&str, &str); 34] = [
+    ("manual", "マニュアル(担当者が相手を指定)"),
     ("return_calls", "折返し着信(待機中の担当者を確保中)"),
     ("agentless", "自動案内"),
     ("preview", "プレビュー"),

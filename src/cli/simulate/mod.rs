@@ -258,9 +258,11 @@ impl Outlook {
 /// `progressive`, `ratio 1.5`.
 pub(crate) fn mode_text(mode: DialMode) -> String {
     match mode {
-        DialMode::Preview | DialMode::Progressive | DialMode::Predictive | DialMode::Agentless => {
-            mode.as_str().to_owned()
-        }
+        DialMode::Manual
+        | DialMode::Preview
+        | DialMode::Progressive
+        | DialMode::Predictive
+        | DialMode::Agentless => mode.as_str().to_owned(),
         DialMode::Ratio(ratio) => format!("{} {ratio}", mode.as_str()),
     }
 }

@@ -22,9 +22,7 @@ impl Dialer {
         match self.try_ask(now, asker, command, out) {
             Ok(Some(reply)) => out.push(Action::Reply(asker, Box::new(reply))),
             Ok(None) => {}
-            Err(Refusal { code, message }) => {
-                out.push(Action::Reply(asker, Box::new(Reply::Refused { code, message })));
-            }
+            Err(refusal) => out.push(Action::Reply(asker, Box::new(refusal.into_reply()))),
         }
     }
 
@@ -95,9 +93,13 @@ impl Dialer {
                 self.dispose(now, id, attempt, saying, out).ok_or_else(used_up)?;
                 Ok(None)
             }
-            Command::AgentDial { agent } => {
+            Command::AgentDial { agent, whom } => {
                 let (id, _) = self.agent_named(&agent)?;
                 self.not_ending()?;
+                if let Some(whom) = whom {
+                    self.dial_named(now, asker, id, whom, out)?;
+                    return Ok(None);
+                }
                 self.dial_offer(now, id, out)?;
                 Ok(Some(Reply::Ok))
             }
@@ -288,6 +290,9 @@ impl Dialer {
             self.deadlines.set(Timer::Room(campaign), Some(now.tick));
         }
         self.free_promised(now, campaign, out);
+        if mode == DialMode::Manual {
+            self.release_all(now, campaign, out);
+        }
         self.set_forecast(now, campaign, out);
         // The database takes an earlier change for a repeat.
         self.said_at = now.utc.max(self.said_at + Duration::from_millis(1));
@@ -347,6 +352,7 @@ pub(super) fn told(reply: &StoreReply) -> Reply {
 
 fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
     match (word, ratio) {
+        ("manual", None) => Ok(DialMode::Manual),
         ("preview", None) => Ok(DialMode::Preview),
         ("progressive", None) => Ok(DialMode::Progressive),
         ("predictive", None) => Ok(DialMode::Predictive),
@@ -357,7 +363,7 @@ fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
         ("ratio", None) => {
             Err(refuse("bad_ratio", "say how many lines per free agent: ratio 1.5".to_owned()))
         }
-        ("preview" | "progressive" | "agentless", Some(_)) => {
+        ("manual" | "preview" | "progressive" | "agentless", Some(_)) => {
             Err(refuse("bad_mode", "only ratio has a number of lines per free agent".to_owned()))
         }
         ("predictive", Some(_)) => {
@@ -365,7 +371,7 @@ fn dial_mode(word: &str, ratio: Option<u32>) -> Result<DialMode, Refusal> {
         }
         (other, _) => {
             let message = format!(
-                "`{other}` is no dial mode; there are preview, progressive, ratio, predictive and agentless"
+                "`{other}` is no dial mode; there are manual, preview, progressive, ratio, predictive and agentless"
             );
             Err(refuse("bad_mode", message))
         }
@@ -380,6 +386,13 @@ fn not_in(agent: &str) -> Refusal {
 pub(super) struct Refusal {
     code: &'static str,
     message: String,
+}
+
+impl Refusal {
+    pub(super) fn into_reply(self) -> Reply {
+        let Self { code, message } = self;
+        Reply::Refused { code, message }
+    }
 }
 
 fn used_up() -> Refusal {

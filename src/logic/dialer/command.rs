@@ -52,10 +52,13 @@ pub enum Command {
         /// Agent by name.
         agent: String,
     },
-    /// The agent has the person called who is shown to him (preview).
+    /// The agent has the person called who is shown to him (preview), or one whom he names (manual).
     AgentDial {
         /// Agent by name.
         agent: String,
+        /// Whom: a number in E.164, or the customer's own id of the person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whom: Option<String>,
     },
     /// The agent passes by the person who is shown to him (preview).
     AgentSkip {

@@ -147,7 +147,9 @@ impl Room {
 
     const fn dials_uncovered(&self) -> bool {
         match self.settings.mode {
-            DialMode::Preview | DialMode::Progressive | DialMode::Agentless => false,
+            DialMode::Manual | DialMode::Preview | DialMode::Progressive | DialMode::Agentless => {
+                false
+            }
             DialMode::Ratio(_) | DialMode::Predictive => true,
         }
     }
@@ -165,7 +167,7 @@ impl Dialer {
             return Err("list");
         }
         match room.settings.mode {
-            DialMode::Preview | DialMode::Progressive | DialMode::Agentless => {
+            DialMode::Manual | DialMode::Preview | DialMode::Progressive | DialMode::Agentless => {
                 return Err("agents");
             }
             DialMode::Ratio(ratio) => {

@@ -24,8 +24,7 @@ impl Dialer {
         }
         let skilled = || self.desks.values().filter(|desk| has(desk, skills));
         let paused = |desk: &&Desk| {
-            desk.machine.kind() == Kind::Paused
-                && desk.machine.pause_reason() == Some(RETURN_CALL)
+            desk.machine.kind() == Kind::Paused && desk.machine.pause_reason() == Some(RETURN_CALL)
         };
         let free = skilled().filter(|desk| desk.machine.may_take_call()).count();
         to_keep(wanted, skilled().filter(paused).count(), free)

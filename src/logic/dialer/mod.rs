@@ -17,6 +17,7 @@
 //! | `agentless` | what a person hears whom no agent speaks to, and what he answers by keys |
 //! | `preview` | whom an agent sees before a call, and what he decides |
 //! | `inbound` | free agents who are kept for people who call back |
+//! | `manual` | whom an agent names to be called |
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
 //! | `ask` | what a person at the control socket wants |
@@ -38,6 +39,7 @@ mod gates;
 mod inbound;
 mod lease;
 mod line;
+mod manual;
 mod own_rates;
 mod pace;
 mod preview;
@@ -73,6 +75,7 @@ use ending::Ending;
 use forecast::Journals;
 use lease::Lease;
 use line::Line;
+use manual::Named;
 use room::Room;
 
 /// One process's dialer.
@@ -124,6 +127,8 @@ enum LegOwner {
 enum Waiting {
     Intent(AttemptId),
     Claim(CampaignId),
+    /// A lead that an agent has named.
+    Named(Named),
     Promote(CampaignId),
     Count(CampaignId),
     AgentLeg {
@@ -300,6 +305,7 @@ impl Dialer {
         match waiting {
             Waiting::Intent(attempt) => self.intent_stored(now, attempt, reply, out),
             Waiting::Claim(campaign) => self.claimed(now, campaign, reply, out),
+            Waiting::Named(named) => self.named_claimed(now, named, reply, out),
             Waiting::Promote(campaign) => self.promoted(now, campaign, reply),
             Waiting::Count(campaign) => self.counted(campaign, reply),
             Waiting::AgentLeg { agent, leg } => {

@@ -76,6 +76,9 @@ impl Dialer {
         out: &mut Vec<Action>,
     ) -> Result<(), &'static str> {
         let line = self.may_start(now, campaign)?;
+        if self.rooms.get(&campaign).is_some_and(|room| !room.dials_itself()) {
+            return Err("manual");
+        }
         if self.rooms.get(&campaign).is_some_and(|room| room.settings.mode == DialMode::Preview) {
             return self.offer_one(now, campaign, out);
         }
@@ -177,8 +180,8 @@ impl Dialer {
         let kept = self.skills_kept();
         let mut leads = room.leads.iter().take(LOOK_PAST).enumerate();
         leads.find_map(|(place, lead)| {
-            let agent =
-                (!room.is_under(lead, &full)).then(|| self.agent_for(now, campaign, lead, &kept))?;
+            let agent = (!room.is_under(lead, &full))
+                .then(|| self.agent_for(now, campaign, lead, &kept))?;
             agent.map(|agent| (place, agent))
         })
     }

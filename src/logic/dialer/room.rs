@@ -182,12 +182,24 @@ impl Room {
     /// Whether its calls are for agents.
     pub(super) const fn needs_agents(&self) -> bool {
         match self.settings.mode {
-            DialMode::Preview
+            DialMode::Manual
+            | DialMode::Preview
             | DialMode::Progressive
             | DialMode::Ratio(_)
             | DialMode::Predictive => true,
             DialMode::Agentless => false,
         }
+    }
+
+    /// Whether its leads are dialed, or shown, by themselves.
+    pub(super) fn dials_itself(&self) -> bool {
+        self.settings.mode != DialMode::Manual
+    }
+
+    /// The number of the next claim.
+    pub(super) const fn next_claim(&mut self) -> u64 {
+        self.claims += 1;
+        self.claims
     }
 
     /// How long a count is good for: a longer list is counted less often.
@@ -266,7 +278,7 @@ impl Dialer {
         }
         let wanted = room.wanted(rate.unwrap_or(1));
         let runs_low = !room.dry && room.leads.len() * 2 < wanted;
-        if !room.claiming && (runs_low || room.promise_due) {
+        if !room.claiming && room.dials_itself() && (runs_low || room.promise_due) {
             let open_classes = room.hours.open(now.utc, room.longest_ring());
             if open_classes.is_empty() {
                 // Outside all hours: what is ready stays where it is.
@@ -276,12 +288,13 @@ impl Dialer {
                 room.claiming = true;
                 room.claiming_ready = runs_low;
                 room.promise_due = false;
-                room.claims += 1;
+                let claim = room.next_claim();
                 let lacking = if runs_low { wanted - room.leads.len() } else { 0 };
                 let want = u32::try_from(lacking).unwrap_or(u32::MAX);
                 let promised = room.promised_claim(now, owners);
-                let (claim, now) = (room.claims, now.utc);
-                let claim = Claim { campaign, claim, want, open_classes, promised, now };
+                let now = now.utc;
+                let named = None;
+                let claim = Claim { campaign, claim, want, open_classes, promised, named, now };
                 commands.push((StoreCommand::Claim(claim), Waiting::Claim(campaign)));
             }
         }
@@ -307,7 +320,7 @@ impl Dialer {
             }
             room.line_up(leads);
         }
-        if room.state != CampaignState::Running || starts_nothing {
+        if room.state != CampaignState::Running || starts_nothing || !room.dials_itself() {
             self.release_all(now, campaign, out);
         }
     }

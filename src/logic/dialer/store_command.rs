@@ -157,6 +157,8 @@ pub struct Claim {
     pub open_classes: Vec<ClassId>,
     /// Which promised calls.
     pub promised: PromisedClaim,
+    /// This one and no other: the key of one of its numbers, which is then dialed, or the customer's own id.
+    pub named: Option<String>,
     /// When.
     pub now: UtcMs,
 }

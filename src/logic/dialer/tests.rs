@@ -3,6 +3,7 @@
 mod agentless;
 mod cluster;
 mod inbound;
+mod manual;
 mod predictive;
 mod preview;
 mod promises;

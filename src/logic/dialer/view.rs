@@ -81,7 +81,8 @@ impl Dialer {
                     state: room.state.as_str(),
                     mode: room.settings.mode.as_str(),
                     ratio: match room.settings.mode {
-                        DialMode::Preview
+                        DialMode::Manual
+                        | DialMode::Preview
                         | DialMode::Progressive
                         | DialMode::Predictive
                         | DialMode::Agentless => None,

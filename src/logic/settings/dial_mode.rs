@@ -8,6 +8,8 @@ use crate::logic::settings::fixed_point;
 /// How calls are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DialMode {
+    /// Nothing is dialed by itself: an agent names whom to call.
+    Manual,
     /// An agent sees the person first, and then has the call made or passes it by.
     Preview,
     /// One line per free agent, who is reserved first.
@@ -26,6 +28,7 @@ impl DialMode {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Manual => "manual",
             Self::Preview => "preview",
             Self::Progressive => "progressive",
             Self::Ratio(_) => "ratio",

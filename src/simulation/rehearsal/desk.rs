@@ -130,7 +130,7 @@ impl World<'_> {
         if let Some(desk) =
             self.desks.get(agent).filter(|desk| desk.state == AgentState::Previewing)
         {
-            let dial = Command::AgentDial { agent: desk.name.clone() };
+            let dial = Command::AgentDial { agent: desk.name.clone(), whom: None };
             self.command(dial);
         }
     }

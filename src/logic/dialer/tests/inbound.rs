@@ -6,8 +6,7 @@ use crate::logic::settings::{DialMode, ReturnCalls};
 /// Twenty an hour, three minutes each: one agent.
 fn expecting(per_hour: u32) -> impl FnOnce(&mut CampaignSettings) {
     move |campaign| {
-        campaign.return_calls =
-            Some(ReturnCalls { per_hour, talk: Duration::from_secs(180) });
+        campaign.return_calls = Some(ReturnCalls { per_hour, talk: Duration::from_secs(180) });
     }
 }
 
@@ -27,8 +26,7 @@ fn whoever_is_on_a_return_call_is_the_one_who_was_kept() {
     run.dialer.until_idle = false;
     let mut run = run.ready();
     run.pass(Duration::from_secs(1));
-    let reserved: Vec<_> =
-        run.dialer.calls.values().filter_map(|call| call.agent).collect();
+    let reserved: Vec<_> = run.dialer.calls.values().filter_map(|call| call.agent).collect();
     let free = run.dialer.desks.values().find(|desk| !reserved.contains(&desk.id)).unwrap();
     let agent = free.settings.name.clone();
     run.command(Command::AgentPause { agent, reason: Some("return call".to_owned()) });

@@ -16,7 +16,7 @@ fn ask(run: &mut Run, command: Command) -> Reply {
 }
 
 fn dial(run: &mut Run, agent: &str) -> Reply {
-    ask(run, Command::AgentDial { agent: agent.to_owned() })
+    ask(run, Command::AgentDial { agent: agent.to_owned(), whom: None })
 }
 
 fn skip(run: &mut Run, agent: &str) -> Reply {

@@ -237,6 +237,12 @@ impl Run {
         let reply = if let StoreCommand::Claim(claim) = &command {
             let want = usize::try_from(claim.want).unwrap().min(self.leads.len());
             let mut leads: Vec<_> = self.leads.drain(..want).collect();
+            if let Some(named) = &claim.named {
+                let place = self.leads.iter().position(|lead| {
+                    lead.external_id.as_ref() == Some(named) || lead.phones[0].key == *named
+                });
+                leads.extend(place.map(|place| self.leads.remove(place)));
+            }
             if claim.promised.most > 0 {
                 leads.append(&mut self.promised);
             }

@@ -21,7 +21,9 @@ pub(crate) fn is_child() -> bool {
             insert_prepared(path, rows.parse().unwrap(), *commits == "one commit");
         }
         ("claim", []) => in_turns(path, claim),
-        ("outcomes", []) => in_turns(path, outcomes),
+        ("outcomes-alone", []) => in_turns(path, |db, first| outcomes(db, first, 1)),
+        ("outcomes-grouped", []) => in_turns(path, |db, first| outcomes(db, first, 10)),
+        ("updates-grouped", []) => in_turns(path, updates),
         other => panic!("unknown anchor {other:?}"),
     }
     true
@@ -58,8 +60,27 @@ fn claim(db: &Connection, turn: i64) {
     assert!(read > 0);
 }
 
-/// A hundred attempts and their leads from `first` on, ten of each a commit: the least that an outcome is.
-fn outcomes(db: &Connection, first: i64) {
+/// A hundred outcomes from `first` on, so many of each a commit: the rows that an outcome changes and adds, and no question.
+fn outcomes(db: &Connection, first: i64, group: usize) {
+    for first in (first..first + 100).step_by(group) {
+        db.execute_batch("begin immediate").unwrap();
+        let last = first + i64::try_from(group).unwrap();
+        db.prepare_cached(COUNTER).unwrap().execute([last - first]).unwrap();
+        for id in first..last {
+            db.prepare_cached(ENDED).unwrap().execute([id]).unwrap();
+            db.prepare_cached(CLOSED).unwrap().execute([id]).unwrap();
+            db.prepare_cached(DONE).unwrap().execute([id]).unwrap();
+            db.prepare_cached(EVENT)
+                .unwrap()
+                .execute((last - 1 - id, id.to_string(), BODY))
+                .unwrap();
+        }
+        db.execute_batch("commit").unwrap();
+    }
+}
+
+/// A hundred attempts and their leads from `first` on, ten of each a commit: less than an outcome is.
+fn updates(db: &Connection, first: i64) {
     for first in (first..first + 100).step_by(10) {
         db.execute_batch("begin immediate").unwrap();
         for id in first..first + 10 {
@@ -135,6 +156,18 @@ const PHONES: &str = "select l.id, p.id, p.key, p.number, p.zones, p.suspect_day
      from lead l join phone p on p.contact_id = l.contact_id \
      where l.claimed_by = -1 and l.campaign_id = 1 and l.claim_no = ?1 and l.state = 2 and p.invalid = 0 \
      order by l.id, p.position, p.id";
+const ENDED: &str = "update attempt set first_outcome = outcome, outcome = 'busy', ended_ms = 2000, sip_status = 486, \
+     q850 = 17, counted = 1, undelivered = 0, abandoned = 0, window_ms = 0, booked_answered = 0, booked_abandoned = 0, \
+     booked_fault = 0 where id = ?";
+const CLOSED: &str = "update leg set ended_ms = 2000, sip_status = 486, q850 = 17 where attempt_id = ? and ended_ms is null";
+const DONE: &str = "update lead set attempts = attempts + 1, same_outcome = 1, last_outcome = 'busy', state = 3, \
+     gate = null, due_ms = 0, claimed_by = null, claim_no = null where id = ?";
+const EVENT: &str = "insert into event (seq, at_ms, kind, ref, body) values \
+     ((select value from counter where name = 'event') - ?, 2000, 'attempt_ended', ?, ?)";
+const BODY: &str = "{\"abandoned\":false,\"agent\":null,\"attempt\":\"1000\",\"campaign\":\"1\",\"fault\":false,\
+     \"lead\":\"1000\",\"live\":null,\"number\":null,\"outcome\":\"busy\",\"q850\":17,\"refused\":false,\
+     \"sip_status\":486,\"was\":null}";
+const COUNTER: &str = "update counter set value = value + ? where name = 'event'";
 const ATTEMPT: &str = "update attempt set outcome = 'busy', ended_ms = 2, counted = 1 where id = ?";
 const LEAD: &str =
     "update lead set state = 3, attempts = attempts + 1, last_outcome = 'busy' where id = ?";

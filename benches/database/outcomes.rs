@@ -1,4 +1,4 @@
-//! Durable outcomes a second, one a commit and ten, beside what the disk and bare statements do in the same moments.
+//! Durable outcomes a second, one a commit and ten, beside what bare statements and the disk do in the same moments.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -26,23 +26,27 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
     let turns = asked.times(20);
     fill(&path, turns);
     let mut bench = block_on(Bench::new(&url, &path));
-    let (mut alone, mut sync, mut grouped, mut bare) = (vec![], vec![], vec![], vec![]);
+    let (mut alone, mut grouped) = (vec![], vec![]);
+    let (mut bare_alone, mut bare_grouped, mut updates) = (vec![], vec![], vec![]);
+    let (mut sync, mut bare_to_sync) = (vec![], vec![]);
     for _ in 0..turns {
         alone.push(bench.ours(1));
+        bare_alone.push(bench.anchor(|bench| &mut bench.bare_alone));
         sync.push(fdatasyncs(folder.path()));
+        bare_to_sync.push(bare_alone[bare_alone.len() - 1]);
         grouped.push(bench.ours(GROUP));
-        bare.push(bench.bare());
+        bare_grouped.push(bench.anchor(|bench| &mut bench.bare_grouped));
+        updates.push(bench.anchor(|bench| &mut bench.updates));
     }
-    table.pair(
-        ("outcomes a second, one a commit", &alone),
-        ("  fdatasync of 4 KiB a second", &sync),
-        Gate::Least(0.8),
-    );
-    table.pair(
-        ("outcomes a second, ten a commit", &grouped),
-        ("  bare statements, ten a commit", &bare),
-        Gate::Least(0.8),
-    );
+    let bare = ("  bare statements, the same rows, one a commit", &bare_alone[..]);
+    table.pair(("outcomes a second, one a commit", &alone), bare, Gate::Least(0.8));
+    let disk = ("  fdatasync of 4 KiB a second", &sync[..]);
+    table.pair(("outcomes a second, one a commit", &alone), disk, Gate::Least(0.8));
+    table.pair(("bare statements, the same rows, one a commit", &bare_to_sync), disk, Gate::None);
+    let bare = ("  bare statements, the same rows, ten a commit", &bare_grouped[..]);
+    table.pair(("outcomes a second, ten a commit", &grouped), bare, Gate::Least(0.8));
+    let least = ("  two bare updates an outcome, ten outcomes a commit", &updates[..]);
+    table.pair(("outcomes a second, ten a commit", &grouped), least, Gate::None);
 }
 
 struct Bench {
@@ -50,7 +54,9 @@ struct Bench {
     db: Db,
     checkpoints: Db,
     node: NodeIdentity,
-    bare: Anchor,
+    bare_alone: Anchor,
+    bare_grouped: Anchor,
+    updates: Anchor,
     next: i64,
 }
 
@@ -58,10 +64,12 @@ impl Bench {
     async fn new(url: &str, path: &Path) -> Self {
         let mut db = Db::open_writer(url).await.unwrap();
         let node = node(&mut db, "bench").await;
-        let bare = Anchor::start("outcomes", path);
+        let [bare_alone, bare_grouped, updates] =
+            ["outcomes-alone", "outcomes-grouped", "updates-grouped"]
+                .map(|work| Anchor::start(work, path));
         let checkpoints = Db::open(url).await.unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, db, checkpoints, node, bare, next: 1 }
+        Self { runtime, db, checkpoints, node, bare_alone, bare_grouped, updates, next: 1 }
     }
 
     fn ours(&mut self, group: i64) -> f64 {
@@ -77,8 +85,9 @@ impl Bench {
         rate
     }
 
-    fn bare(&mut self) -> f64 {
-        let rate = BLOCK as f64 * 1_000.0 / self.bare.work(self.next);
+    fn anchor(&mut self, which: fn(&mut Self) -> &mut Anchor) -> f64 {
+        let next = self.next;
+        let rate = BLOCK as f64 * 1_000.0 / which(self).work(next);
         self.next += BLOCK;
         self.runtime.block_on(self.checkpoints.checkpoint()).unwrap();
         rate
@@ -118,7 +127,7 @@ pub(crate) fn outcome(id: i64) -> StoreCommand {
 
 /// Attempts under way, each with its leg and its lead.
 fn fill(path: &Path, turns: usize) {
-    let rows = u64::try_from(turns).unwrap() * BLOCK.unsigned_abs() * 3 + BLOCK.unsigned_abs();
+    let rows = u64::try_from(turns).unwrap() * BLOCK.unsigned_abs() * 5 + BLOCK.unsigned_abs();
     let leads = format!(
         "with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) \
          insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, fence, claimed_by) \

@@ -8,6 +8,7 @@ use crate::logic::ids::{CampaignId, LeadId};
 use crate::logic::time::UtcMs;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::rows::{RowSql, Rows, row, row_sql};
 use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
 
 /// Writes the promises of dispositions. A corrected disposition takes back the one before; who has refused is promised
@@ -36,21 +37,30 @@ pub(crate) async fn promise(db: &mut Db, dispositions: &str) -> Result<(), Store
     Ok(())
 }
 
-/// A call that counts was made: what was promised before it is kept, whatever came of it.
-pub(crate) async fn keep(db: &mut Db, outcomes: &str) -> Result<(), StoreError> {
-    const KEEP: Sql = sql_rows!(
-        [attempt int, lead int, counted int],
+row! {
+    /// A call that counts was made with this lead.
+    pub(crate) struct Kept {
+        pub(crate) attempt: i64,
+        pub(crate) lead: i64,
+    }
+}
+
+/// What was promised before a call that counts is kept, whatever came of it.
+pub(crate) async fn keep(db: &mut Db, calls: Vec<Kept>) -> Result<(), StoreError> {
+    static KEEP: RowSql = row_sql!(
+        Kept,
         "update callback set state = 2 from r where callback.lead_id = r.lead and callback.state = 0 \
-           and callback.attempt_id <> r.attempt and r.counted = 1"
+           and callback.attempt_id <> r.attempt"
     );
-    const FREE: Sql = sql_rows!(
-        [lead int, counted int],
+    static FREE: RowSql = row_sql!(
+        Kept,
         "update lead set owner_agent_id = null, promised = 0 from r \
-         where lead.id = r.lead and r.counted = 1 and (lead.promised = 1 or lead.owner_agent_id is not null) \
+         where lead.id = r.lead and (lead.promised = 1 or lead.owner_agent_id is not null) \
            and not exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0)"
     );
+    let calls = Rows::new(calls);
     for sql in [&KEEP, &FREE] {
-        db.run("keeping promised calls", sql, &[Bind::Text(outcomes)]).await?;
+        calls.run(db, "keeping promised calls", sql).await?;
     }
     Ok(())
 }

@@ -373,22 +373,34 @@ impl Db {
     }
 
     /// Runs a statement of SQLite once for each of `rows`; its parameters are `?`, in their order.
-    pub(crate) fn run_each<'b, const N: usize>(
+    pub(crate) fn run_each<'b>(
         &mut self,
         doing: &'static str,
         text: &'static str,
-        rows: impl Iterator<Item = [Bind<'b>; N]>,
+        rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
+    ) -> Result<(), StoreError> {
+        self.run_each_counting(doing, text, rows, |_, _| {})
+    }
+
+    /// Likewise; `ran` hears of the place of each, and how many rows it changed.
+    pub(crate) fn run_each_counting<'b>(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
+        ran: impl FnMut(usize, u64),
     ) -> Result<(), StoreError> {
         let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
-        file.run_each(text, rows).map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
+        let done = file.run_each(text, rows, ran);
+        done.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
     }
 
     /// Asks SQLite once for each of `rows`; `found` hears of every row of the answers, with the place of its question.
-    pub(crate) fn ask_each<'b, const N: usize>(
+    pub(crate) fn ask_each<'b>(
         &mut self,
         doing: &'static str,
         text: &'static str,
-        rows: impl Iterator<Item = [Bind<'b>; N]>,
+        rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
         mut found: impl FnMut(usize, DbRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };

@@ -4,15 +4,15 @@
 //! locked from there on, so that numbers follow the order of commits on both databases. A reader who has seen `n` has
 //! seen everything up to `n`, and nothing below `n` will ever appear. A repeated batch changes nothing and so writes none.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::logic::phone::PhoneNumber;
 use crate::logic::time::UtcMs;
 use crate::store::batch::Batch;
-use crate::store::db::Db;
+use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, Sql, json_rows, sql_rows};
+use crate::store::rows::{RowSql, Rows, row, row_sql};
+use crate::store::sql::{Bind, Sql};
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:ident = $text:literal;)*) => {
@@ -104,39 +104,48 @@ pub(crate) async fn append(batch: &mut Batch<'_>) -> Result<(), StoreError> {
 
 /// Likewise, for a transaction that is no batch.
 pub(crate) async fn append_to(db: &mut Db, events: &[Event]) -> Result<(), StoreError> {
-    #[derive(Serialize)]
-    struct EventRow<'a> {
-        seq: i64,
-        at: i64,
-        kind: &'a str,
-        reference: String,
-        body: String,
+    row! {
+        struct EventRow {
+            seq: i64,
+            at: i64,
+            kind: &'static str,
+            reference: String,
+            body: String,
+        }
     }
     if events.is_empty() {
         return Ok(());
     }
-    const TAKE: Sql =
-        Sql::both("update counter set value = value + $1 where name = 'event' returning value");
     let doing = "writing the event log";
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let last = db.rows(doing, &TAKE, &[Bind::Int(count)]).await?;
-    let last = last.first().map_or(Ok(0), |row| row.int(0))?;
-    let rows: Vec<_> = (last - count + 1..)
-        .zip(events)
-        .map(|(seq, event)| EventRow {
-            seq,
-            at: event.at.0,
-            kind: event.kind.as_str(),
-            reference: event.row.to_string(),
-            body: event.body.to_string(),
-        })
-        .collect();
-    const APPEND: Sql = sql_rows!(
-        [seq int, at int, kind text, reference text, body text],
-        "insert into event (seq, at_ms, kind, ref, body) select seq, at, kind, reference, body from r"
+    let last = take_numbers(db, doing, count).await?;
+    let rows = (last - count + 1..).zip(events).map(|(seq, event)| EventRow {
+        seq,
+        at: event.at.0,
+        kind: event.kind.as_str(),
+        reference: event.row.to_string(),
+        body: event.body.to_string(),
+    });
+    static APPEND: RowSql = row_sql!(
+        EventRow,
+        "insert into event (seq, at_ms, kind, ref, body) select r.seq, r.at, r.kind, r.reference, r.body from r"
     );
-    db.run(doing, &APPEND, &[Bind::Text(&json_rows(&rows))]).await?;
-    Ok(())
+    Rows::new(rows.collect()).run(db, doing, &APPEND).await
+}
+
+/// The last of so many new numbers.
+async fn take_numbers(db: &mut Db, doing: &'static str, count: i64) -> Result<i64, StoreError> {
+    const TAKE: Sql = Sql {
+        sqlite: "update counter set value = value + $1 where name = 'event'",
+        postgres: "update counter set value = value + $1 where name = 'event' returning value",
+    };
+    if db.engine() == Engine::Sqlite {
+        // Its `returning` costs more than a question.
+        db.run(doing, &TAKE, &[Bind::Int(count)]).await?;
+        return events_end(db).await;
+    }
+    let last = db.rows(doing, &TAKE, &[Bind::Int(count)]).await?;
+    last.first().map_or(Ok(0), |row| row.int(0))
 }
 
 /// The next events after a cursor, at most [`EVENTS_PAGE`]. Fewer: there are no more for now.

@@ -9,6 +9,7 @@ use crate::logic::dialer::LedgerWindow;
 use crate::logic::dialer::StoreReply;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::rows::{RowSql, Rows, row, row_sql};
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
 
 /// One window to be read, by place in the batch.
@@ -59,16 +60,18 @@ pub(crate) struct Booked {
 #[derive(Debug, Default)]
 pub(crate) struct Changes(BTreeMap<(i64, i64), ChangeRow>);
 
-#[derive(Clone, Copy, Debug, Serialize)]
-struct ChangeRow {
-    campaign: i64,
-    starts: i64,
-    ends: i64,
-    cap_ppm: i64,
-    debt: i64,
-    answered: i64,
-    abandoned: i64,
-    fault: i64,
+row! {
+    #[derive(Clone, Copy, Debug)]
+    struct ChangeRow {
+        campaign: i64,
+        starts: i64,
+        ends: i64,
+        cap_ppm: i64,
+        debt: i64,
+        answered: i64,
+        abandoned: i64,
+        fault: i64,
+    }
 }
 
 impl Changes {
@@ -105,28 +108,21 @@ impl Changes {
 
     /// Writes them.
     pub(crate) async fn book(self, db: &mut Db) -> Result<(), StoreError> {
-        let rows: Vec<_> = self
-            .0
-            .into_values()
-            .filter(|row| (row.answered, row.abandoned, row.fault) != (0, 0, 0))
-            .collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        // A row made by a subtraction alone exists already, so its empty `ends` is never inserted.
-        const BOOK: Sql = sql_rows!(
-            [campaign int, starts int, ends int, cap_ppm int, debt int, answered int, abandoned int, fault int],
+        let rows = self.0.into_values();
+        let rows = rows.filter(|row| (row.answered, row.abandoned, row.fault) != (0, 0, 0));
+        // In the order of the map, whichever process books. A row made by a subtraction alone exists already, so its empty
+        // `ends` is never inserted.
+        static BOOK: RowSql = row_sql!(
+            ChangeRow,
             "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, debt, answered, abandoned, fault) \
-             select campaign, starts, ends, cap_ppm, debt, answered, abandoned, fault from r where true \
-             order by campaign, starts \
-             on conflict (campaign_id, starts_ms) do update set \
+             select r.campaign, r.starts, r.ends, r.cap_ppm, r.debt, r.answered, r.abandoned, r.fault \
+             from r where true on conflict (campaign_id, starts_ms) do update set \
                debt = case when abandon_window.debt > excluded.debt then abandon_window.debt else excluded.debt end, \
                answered = abandon_window.answered + excluded.answered, \
                abandoned = abandon_window.abandoned + excluded.abandoned, \
                fault = abandon_window.fault + excluded.fault"
         );
-        db.run("booking in the ledger", &BOOK, &[Bind::Text(&json_rows(&rows))]).await?;
-        Ok(())
+        Rows::new(rows.collect()).run(db, "booking in the ledger", &BOOK).await
     }
 }
 

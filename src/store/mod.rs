@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `db`, `sqlite`, `sql`, `copy`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
+//! | `db`, `sqlite`, `sql`, `rows`, `copy`, `error`, `migrations` | connections, statements, what to do about a failure, the schema |
 //! | `batch` | many commands in one transaction |
 //! | `leads`, `intents`, `legs`, `outcomes`, `dispositions`, `callbacks`, `suppressions`, `campaigns`, `agents`, `nodes` | the commands, by the rows they are about |
 //! | `ledger`, `events`, `audit` | what follows from them in the same transaction |
@@ -47,6 +47,7 @@ mod outcomes;
 mod plans;
 mod recovery;
 mod reports;
+mod rows;
 mod shares;
 mod sql;
 mod sqlite;

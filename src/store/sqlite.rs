@@ -51,34 +51,33 @@ impl SqliteFile {
         Ok(self.conn.changes())
     }
 
-    /// Runs a statement once for each of `rows`, whose parameters stand in the order of the text (`?`).
-    pub(super) fn run_each<'b, const N: usize>(
+    /// Runs a statement once for each of `rows`, whose parameters stand in the order of the text (`?`, or `?1` and so on: one
+    /// behind the last is the place of the row). `ran` hears of the place of each, and how many rows of tables it changed.
+    pub(super) fn run_each<'b>(
         &self,
         text: &str,
-        rows: impl Iterator<Item = [Bind<'b>; N]>,
+        rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
+        mut ran: impl FnMut(usize, u64),
     ) -> Result<(), Error> {
         let mut statement = self.conn.prepare_cached(text)?;
-        for row in rows {
-            for (at, bind) in (1..).zip(&row) {
-                statement.raw_bind_parameter(at, bind)?;
-            }
+        for (place, row) in rows.enumerate() {
+            bind_row(&mut statement, row.as_ref(), place)?;
             finish(&mut statement)?;
+            ran(place, self.conn.changes());
         }
         Ok(())
     }
 
     /// Likewise a question: `found` hears of each row of each answer, with the place of its question.
-    pub(super) fn ask_each<'b, const N: usize>(
+    pub(super) fn ask_each<'b>(
         &self,
         text: &str,
-        rows: impl Iterator<Item = [Bind<'b>; N]>,
+        rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
         mut found: impl FnMut(usize, SqliteRow),
     ) -> Result<(), Error> {
         let mut statement = self.conn.prepare_cached(text)?;
         for (place, row) in rows.enumerate() {
-            for (at, bind) in (1..).zip(&row) {
-                statement.raw_bind_parameter(at, bind)?;
-            }
+            bind_row(&mut statement, row.as_ref(), place)?;
             let columns = statement.column_count();
             let mut answer = statement.raw_query();
             while let Some(row) = answer.next()? {
@@ -189,6 +188,23 @@ fn bind(statement: &mut CachedStatement<'_>, binds: &[Bind<'_>]) -> Result<(), E
     Ok(())
 }
 
+/// Those of a row that the statement has; behind them the row's place.
+fn bind_row(
+    statement: &mut CachedStatement<'_>,
+    row: &[Bind<'_>],
+    place: usize,
+) -> Result<(), Error> {
+    let count = statement.parameter_count();
+    for (at, bind) in (1..=count).zip(row) {
+        statement.raw_bind_parameter(at, bind)?;
+    }
+    if count > row.len() {
+        let place = i64::try_from(place).unwrap_or(i64::MAX);
+        statement.raw_bind_parameter(row.len() + 1, place)?;
+    }
+    Ok(())
+}
+
 /// To the last row: a statement that returns some has done everything only then.
 fn finish(statement: &mut CachedStatement<'_>) -> Result<(), Error> {
     let mut rows = statement.raw_query();
@@ -239,7 +255,7 @@ mod tests {
         file.script("create table t (a integer primary key, b text); create index i on t (b)")
             .unwrap();
         let rows = [1, 2, 3].map(|n| [Bind::Int(n), Bind::Text("b")]);
-        file.run_each("insert into t (a, b) values (?, ?)", rows.into_iter()).unwrap();
+        file.run_each("insert into t (a, b) values (?, ?)", rows.into_iter(), |_, _| {}).unwrap();
         assert_eq!(file.run("update t set b = 'c' where a >= $1", &[Bind::Int(2)]).unwrap(), 2);
         let asked = [1, 9, 3].map(|n| [Bind::Int(n)]);
         let mut found = vec![];

@@ -1,5 +1,5 @@
-//! A way to the database that can be cut (bytes stay where they are, and nobody is told), or end as at a restart (every
-//! connection is lost, and no new one is made).
+//! A way to the database that can be cut (bytes stay where they are, and nobody is told), be slow, or end as at a restart
+//! (every connection is lost, and no new one is made).
 
 use std::io::ErrorKind;
 use std::io::Read;
@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) struct Proxy {
     server: Arc<Mutex<SocketAddr>>,
     cut: Arc<AtomicBool>,
     away: Arc<AtomicBool>,
+    delay_ms: Arc<AtomicU64>,
     done: Arc<AtomicBool>,
 }
 
@@ -35,8 +37,10 @@ impl Proxy {
             server: Arc::new(Mutex::new(server)),
             cut: Arc::default(),
             away: Arc::default(),
+            delay_ms: Arc::default(),
             done: Arc::default(),
         };
+        let delay_ms = Arc::clone(&proxy.delay_ms);
         let (cut, done) = (Arc::clone(&proxy.cut), Arc::clone(&proxy.done));
         let (away, server) = (Arc::clone(&proxy.away), Arc::clone(&proxy.server));
         std::thread::spawn(move || {
@@ -50,7 +54,8 @@ impl Proxy {
                         let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
                         for (from, to) in [(near, far), back] {
                             let flags = [&cut, &away, &done].map(Arc::clone);
-                            std::thread::spawn(move || carry(from, to, &flags));
+                            let delay_ms = Arc::clone(&delay_ms);
+                            std::thread::spawn(move || carry(from, to, &flags, &delay_ms));
                         }
                     }
                     Err(_) => rest(Duration::from_millis(5)),
@@ -72,6 +77,11 @@ impl Proxy {
     /// As a server that restarts: all connections end, and nobody gets a new one.
     pub(crate) fn go_away(&self) {
         self.away.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on a question takes so long to the server, and its answer so long back.
+    pub(crate) fn slow_down(&self, each_way: Duration) {
+        self.delay_ms.store(each_way.as_millis().try_into().unwrap(), Ordering::Relaxed);
     }
 
     /// New connections go to another server.
@@ -96,7 +106,12 @@ impl Drop for Proxy {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, [cut, away, done]: &[Arc<AtomicBool>; 3]) {
+fn carry(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    [cut, away, done]: &[Arc<AtomicBool>; 3],
+    delay_ms: &AtomicU64,
+) {
     from.set_nonblocking(false).unwrap();
     from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut bytes = vec![0; 65_536];
@@ -108,6 +123,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, [cut, away, done]: &[Arc<Atomic
         match read {
             Ok(0) => break,
             Ok(size) => {
+                rest(Duration::from_millis(delay_ms.load(Ordering::Relaxed)));
                 if to.write_all(&bytes[..size]).is_err() {
                     break;
                 }

@@ -1,9 +1,10 @@
-//! A PostgreSQL that has trouble of its own: it restarts, it crashes, a standby takes its place, it has no connection left. No
-//! outcome is lost, nobody is called twice, and what was confirmed is kept.
+//! A PostgreSQL that has trouble of its own: it restarts, it crashes, a standby takes its place, it has no connection left, it
+//! is slow. No outcome is lost, nobody is called twice, and what was confirmed is kept.
 
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::cluster::Size;
@@ -17,6 +18,8 @@ use crate::postgres::Schema;
 use crate::proxy::Proxy;
 use crate::site::Plan;
 use crate::site::Site;
+use crate::site::agent_state;
+use crate::site::ask;
 use crate::site::eventually;
 use crate::site::rest;
 use crate::staff::Staff;
@@ -108,6 +111,58 @@ fn a_dialer_that_gets_no_connection_starts_no_call_and_goes_on_when_it_has_one()
     assert_eq!(schema.number(UNKNOWN), 0);
     check(&schema, &carrier, &SIZE);
     schema.script(&format!("drop owned by {user}; drop role {user}"));
+}
+
+#[test]
+fn a_slow_server_starts_no_call_and_has_every_outcome_in_the_end() {
+    let _alone = crate::alone();
+    let schema = Schema::new();
+    let carrier = world(3, TRUNK);
+    let direct = plan(&schema, &carrier, CONTACTS);
+    let first = Site::new(&direct);
+    let proxy = Proxy::to(server_of(&schema.url));
+    let behind = Plan { database: through(&schema.url, &proxy), ..direct };
+    let east = first.colleague(&behind, "east", TRUNK);
+    let mut dialers = [east.run_for_ever()];
+    let (staff, carrier) = Staff::hire_at(carrier, vec![east.socket()]);
+    let attempts = || schema.number("select count(*) from attempt where ended_ms is not null");
+    let talking = || {
+        let agents = ["agent1", "agent2", "agent3"];
+        agents.iter().any(|agent| agent_state(&east.socket(), agent) == "on_call")
+    };
+    eventually("somebody talks", Duration::from_secs(60), || attempts() >= 15 && talking());
+    // Ten statements are a second and a half: a row of an attempt that is longer under way than one is given up.
+    proxy.slow_down(Duration::from_millis(80));
+    let status = || ask(&east.socket(), &json!({ "op": "status" })).unwrap();
+    eventually("it says so", Duration::from_secs(30), || status()["store"] == "slow");
+    let given_up = || schema.number("select count(*) from attempt where outcome = 'not_placed'");
+    eventually("an attempt was given up", Duration::from_secs(60), || given_up() > 0);
+    let totals = || carrier.report().unwrap().totals;
+    eventually("talks and calls came to their ends", Duration::from_secs(60), || {
+        totals().open == 0
+    });
+    let (calls, before) = (totals().calls, given_up());
+    let called = "select count(*) from attempt where outcome <> 'not_placed'";
+    let all = i64::try_from(calls).unwrap();
+    eventually("their outcomes are written", Duration::from_secs(60), || {
+        schema.number(called) == all
+    });
+    eventually("others are given up", Duration::from_secs(60), || given_up() > before);
+    assert_eq!(totals().calls, calls, "no call starts on a row that came late");
+    let dead = "select count(*) from node where ended_ms is not null";
+    assert_eq!(schema.number(dead), 0, "slow is not dead");
+    let placed = "select count(distinct lead_id) from attempt where outcome <> 'not_placed'";
+    let everybody = i64::try_from(CONTACTS).unwrap();
+    assert!(schema.number(placed) < everybody, "there is work, and it waits");
+    proxy.slow_down(Duration::ZERO);
+    eventually("everybody is called after all", Duration::from_secs(120), || {
+        schema.number(placed) == everybody
+    });
+    finish(&schema, std::slice::from_ref(&east), &mut dialers);
+    staff.dismiss();
+    assert_eq!(schema.number(UNKNOWN), 0);
+    assert_eq!(schema.number("select count(*) from attempt where abandoned = 1"), 0);
+    check(&schema, &carrier, &SIZE);
 }
 
 /// A cluster of this test's own.

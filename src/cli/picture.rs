@@ -66,7 +66,7 @@ pub(crate) struct Campaign {
 }
 
 /// What was last predicted.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Pacing {
     #[serde(default)]
     pub(crate) launch: u64,
@@ -78,6 +78,41 @@ pub(crate) struct Pacing {
     pub(crate) risk: f64,
     pub(crate) credit: f64,
     pub(crate) small_team: bool,
+    #[serde(default)]
+    pub(crate) answers: Option<Answers>,
+}
+
+/// What was told about who answers, beside what came.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Answers {
+    pub(crate) calls: f64,
+    pub(crate) brier: f64,
+    pub(crate) base: f64,
+    pub(crate) slope: f64,
+    pub(crate) tenths: Vec<Tenth>,
+}
+
+/// Calls for which about the same chance was told.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Tenth {
+    pub(crate) calls: f64,
+    pub(crate) told: f64,
+    pub(crate) answers: f64,
+}
+
+impl Answers {
+    /// Its error beside that of whoever knows only the mean, the slope, and of how many calls; none before the first.
+    pub(crate) fn text(&self, lang: Lang) -> Option<String> {
+        let Self { calls, brier, base, slope, .. } = self;
+        (*calls > 0.0).then(|| match lang {
+            Lang::En => format!(
+                "error {brier:.3} (mean alone {base:.3}), slope {slope:.2}, {calls:.0} calls"
+            ),
+            Lang::Ja => {
+                format!("誤差 {brier:.3}(平均のみ {base:.3})、傾き {slope:.2}、{calls:.0}件")
+            }
+        })
+    }
 }
 
 impl Pacing {
@@ -102,6 +137,8 @@ impl Pacing {
             format!("{} {}", word("lines", "発信中"), self.lines),
             format!("{} {}", word("free agents", "待機中の担当者"), self.idle),
         ];
+        let told = self.answers.as_ref().and_then(|answers| answers.text(lang));
+        texts.extend(told.map(|told| format!("{}: {told}", word("who answers", "応答予測"))));
         if self.small_team {
             texts.push(
                 word(

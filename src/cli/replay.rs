@@ -84,7 +84,7 @@ const SHOWN: usize = 20;
 mod tests {
     use super::*;
     use crate::logic::pacing::journal::Journal;
-    use crate::logic::pacing::pacer::{AgentSince, CallSince, Fact, Pacer, Scene};
+    use crate::logic::pacing::pacer::{AgentSince, CallSince, Fact, OddsNow, Pacer, Scene};
     use crate::logic::pacing::predictive::{AgentStage, CallStage};
 
     /// A made-up hour of six agents, as the dialer would write it, in parts of so many bytes.
@@ -100,7 +100,9 @@ mod tests {
             let stages = [AgentStage::Idle, AgentStage::Talking, AgentStage::Wrapping];
             let stage = stages[usize::try_from(step / 7 % 3).unwrap()];
             scene.agents.insert(agent, AgentSince(stage, scene.at, step % 50 == 0));
-            scene.calls.insert(step, CallSince(CallStage::Ringing, scene.at, scene.at));
+            scene
+                .calls
+                .insert(step, CallSince(CallStage::Ringing, scene.at, scene.at, OddsNow::EVEN));
             let over = step.saturating_sub(11);
             scene.seen = vec![(scene.at, Fact::Ringback(step))];
             if scene.calls.remove(&over).is_some() {
@@ -164,7 +166,7 @@ mod tests {
         assert!(wrong(&[]).contains("no decision"));
         assert!(wrong(&lines[1..]).contains("line 1 cannot be replayed: it comes before"));
         assert!(wrong(&[lines[0].clone(), "{".to_owned()]).contains("line 2 is no line of"));
-        let newer = lines[0].replace("\"version\":1", "\"version\":9");
+        let newer = lines[0].replace("\"version\":2", "\"version\":9");
         assert!(wrong(&[newer]).contains("version 9"));
         let torn = lines[0].replace("outdial pacing 1", "outdial pacing 0");
         assert!(wrong(&[torn]).contains("cannot be read"));

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::cli::figures::{cap, per_second, percent};
 use crate::cli::page::plain;
-use crate::cli::picture::{Campaign, Picture};
-use crate::cli::text::{Lang, pad, texts};
+use crate::cli::picture::{Answers, Campaign, Picture, Tenth};
+use crate::cli::text::{Lang, either, pad, texts};
 use crate::logic::settings::Disposition;
 
 /// What a campaign's file says.
@@ -77,6 +77,9 @@ pub(crate) struct CampaignFigures {
     pub(crate) dispositions: Vec<SaidFigures>,
     /// What held leads back.
     pub(crate) gates: Vec<(String, u64)>,
+    /// What was told about who answers, since the campaign began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answers: Option<Answers>,
 }
 
 /// Calls by the agents' last word.
@@ -114,6 +117,7 @@ impl Report {
                 outcomes: campaign.outcomes.iter().filter(|(_, n)| *n > 0).cloned().collect(),
                 dispositions: said(campaign, known.map_or(&[], |known| &known.dispositions)),
                 gates: campaign.gates.iter().filter(|(_, n)| *n > 0).cloned().collect(),
+                answers: campaign.pacing.as_ref().and_then(|pacing| pacing.answers.clone()),
             }
         });
         Self {
@@ -227,9 +231,31 @@ impl Report {
                     campaign.gates.iter().map(|(text, count)| format!("{text} {count}")).collect();
                 writeln!(out, "{}{}", label(t.gates), gates.join(", "))?;
             }
+            if let Some(answers) = &campaign.answers {
+                who_answers(out, answers, lang)?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether what was told came true, by tenths of the chance.
+fn who_answers(out: &mut String, answers: &Answers, lang: Lang) -> std::fmt::Result {
+    let Some(text) = answers.text(lang) else { return Ok(()) };
+    writeln!(out, "{}{text}", label(either(lang, "who answers", "応答予測")))?;
+    for (Tenth { calls, told, answers }, from) in answers.tenths.iter().zip((0..).step_by(10)) {
+        if *calls < 1.0 {
+            continue;
+        }
+        let share = |of: f64| format!("{:.1} %", 100.0 * of / calls);
+        let (told, came) = (share(*told), share(*answers));
+        let tenth = pad(&format!("{from}-{} %", from + 10), 20);
+        match lang {
+            Lang::En => writeln!(out, "  {tenth}{calls:>6.0}   told {told}, answered {came}")?,
+            Lang::Ja => writeln!(out, "  {tenth}{calls:>6.0}   予測 {told}、応答 {came}")?,
+        }
+    }
+    Ok(())
 }
 
 /// In the order of the file; a code that is not in it any more comes last, under its own name.
@@ -260,6 +286,7 @@ fn label(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::picture::Pacing;
     use crate::logic::settings::test_campaign;
 
     fn picture() -> Picture {
@@ -293,6 +320,42 @@ mod tests {
         assert_eq!(report.campaigns[0].leads_over, 9);
         insta::assert_snapshot!(report.text(Lang::En));
         insta::assert_snapshot!(report.text(Lang::Ja));
+    }
+
+    #[test]
+    fn what_was_told_about_who_answers_stands_beside_what_came() {
+        let mut picture = picture();
+        let tenth = |calls, told, answers| Tenth { calls, told, answers };
+        picture.campaigns[0].pacing = Some(Pacing {
+            answers: Some(Answers {
+                calls: 400.0,
+                brier: 0.1512,
+                base: 0.1873,
+                slope: 0.96,
+                tenths: vec![
+                    tenth(0.0, 0.0, 0.0),
+                    tenth(300.0, 45.0, 48.0),
+                    tenth(100.0, 25.0, 24.0),
+                ],
+            }),
+            ..Pacing::default()
+        });
+        let report = Report::of(1_000, &picture, &[]);
+        let told = |lang| {
+            let text = report.text(lang);
+            let last = text.lines().rev().take(3);
+            let words = last.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            words.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(Lang::En),
+            [
+                "20-30 % 100 told 25.0 %, answered 24.0 %",
+                "10-20 % 300 told 15.0 %, answered 16.0 %",
+                "who answers error 0.151 (mean alone 0.187), slope 0.96, 400 calls",
+            ]
+        );
+        assert_eq!(told(Lang::Ja)[0], "20-30 % 100 予測 25.0 %、応答 24.0 %");
     }
 
     #[test]

@@ -104,6 +104,7 @@ fn check(root: &Section<'_>, text: &str, base: &Path) -> Option<CampaignFile> {
     let lists = lists::lists(root, base);
     let word = |field: &Field<'_>| field.line(64);
     let settings = CampaignSettings {
+        learn_who_answers: root.get("learn_who_answers").and_then(|f| f.flag()).unwrap_or(true),
         skills: root.get("skills").map(|field| field.list(word)).unwrap_or_default(),
         trunk: root.get("trunk").and_then(|field| field.line(64)),
         hang_up_keys: dispositions::hang_up_keys(root),

@@ -96,7 +96,8 @@ pub(super) fn milestone(command: &StoreCommand) {
         | StoreCommand::Count { .. } => {}
         StoreCommand::Learned(learned) => {
             if let Some(wrong) = &learned.unreadable {
-                tracing::warn!(campaign = %learned.campaign, wrong, "what was learned cannot be read: pacing begins cold");
+                let part = learned.part.as_str();
+                tracing::warn!(campaign = %learned.campaign, part, wrong, "what was learned cannot be read: pacing begins cold");
             }
         }
     }
@@ -189,7 +190,9 @@ fn store_command(command: &StoreCommand) -> String {
             format!("campaign_mode {campaign:?} {mode:?}")
         }
         StoreCommand::Heartbeat { .. } => "heartbeat".to_owned(),
-        StoreCommand::Learned(learned) => format!("learned {:?}", learned.campaign),
+        StoreCommand::Learned(learned) => {
+            format!("learned {} {:?}", learned.part.as_str(), learned.campaign)
+        }
         StoreCommand::Count { campaign } => format!("count {campaign:?}"),
         StoreCommand::Account { campaign, window } => format!("account {campaign:?} {window:?}"),
         StoreCommand::Look(look) => format!("look take_lapsed={}", look.take_lapsed),

@@ -83,6 +83,7 @@ const LINES_WAITING: usize = 1_024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logic::pacing::journal::VERSION;
 
     #[test]
     fn a_journal_that_begins_anew_keeps_the_part_before_and_no_more() {
@@ -90,7 +91,7 @@ mod tests {
         let path = folder.path().join("deep/journal");
         let writer = JournalWriter::start(&path).unwrap();
         let begins = |learned: &str| Line::Begins {
-            version: 1,
+            version: VERSION,
             cap_ppm: 30_000,
             window: None,
             learned: learned.to_owned(),

@@ -441,6 +441,8 @@ impl StoreModel {
             fields: contact.fields.clone(),
             phones,
             class: row.class,
+            rank: row.rank,
+            rang: self.calls.rang(id),
             attempts: u32::try_from(row.seen.attempts).unwrap_or(0),
             same_outcome: row.seen.same_outcome,
             last_outcome: row.seen.last_outcome,
@@ -505,6 +507,8 @@ impl StoreModel {
         self.calls.change(record.attempt, |attempt| {
             attempt.outcome = Some(record.outcome);
             attempt.ended = Some(record.ended_at);
+            attempt.early = record.early_at.or(attempt.early);
+            attempt.answered = record.answered_at.or(attempt.answered);
             attempt.counted = counted;
             attempt.undelivered = record.outcome.is_undelivered();
             attempt.booked = Some(record.booking);

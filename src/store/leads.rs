@@ -1,6 +1,7 @@
 //! Leads: claimed, given back, promoted when due, counted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use crate::logic::dialer::{
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{AgentId, CampaignId, ClassId, ContactId, LeadId, PhoneId, SellerId};
+use crate::logic::phone::PhoneKind;
 use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Key, Placed, Promote, rounds};
 use crate::store::callbacks;
@@ -135,7 +137,9 @@ fn agent_list(agents: &[AgentId]) -> String {
 async fn claimed(batch: &mut Batch<'_>, claim: &Claim) -> Result<Vec<ClaimedLead>, StoreError> {
     const LEADS: Sql = Sql::both(
         "select l.id, l.fence, c.seller_id, c.id, c.external_id, c.name, c.language, c.custom, l.class_id, l.attempts, \
-           l.same_outcome, l.last_outcome, l.next_phone_id, b.due_ms, b.owner_agent_id \
+           l.same_outcome, l.last_outcome, l.next_phone_id, b.due_ms, b.owner_agent_id, l.rank, \
+           (select coalesce(a.answered_ms, a.ended_ms) - a.early_ms from attempt a where a.lead_id = l.id \
+             order by a.fence desc limit 1) \
          from lead l join contact c on c.id = l.contact_id \
            left join callback b on b.id = (select p.id from callback p where p.lead_id = l.id and p.state = 0 \
              order by p.due_ms, p.id limit 1) \
@@ -148,7 +152,7 @@ async fn claimed(batch: &mut Batch<'_>, claim: &Claim) -> Result<Vec<ClaimedLead
         return Ok(vec![]);
     }
     const PHONES: Sql = Sql::both(
-        "select l.id, p.id, p.key, p.number, p.zones, p.suspect_day \
+        "select l.id, p.id, p.key, p.number, p.zones, p.suspect_day, p.kind \
          from lead l join phone p on p.contact_id = l.contact_id \
          where l.claimed_by = $1 and l.campaign_id = $2 and l.claim_no = $3 and l.state = 2 and p.invalid = 0 \
          order by l.id, p.position, p.id",
@@ -168,7 +172,7 @@ async fn claimed(batch: &mut Batch<'_>, claim: &Claim) -> Result<Vec<ClaimedLead
         .collect()
 }
 
-/// Reads `id, key, number, zones, suspect_day` from column `at` on.
+/// Reads `id, key, number, zones, suspect_day, kind` from column `at` on.
 pub(crate) fn phone(row: &DbRow, at: usize) -> Result<LeadPhone, StoreError> {
     Ok(LeadPhone {
         phone: PhoneId(row.int(at)?),
@@ -176,6 +180,7 @@ pub(crate) fn phone(row: &DbRow, at: usize) -> Result<LeadPhone, StoreError> {
         number: row.word(at + 2)?,
         zones: row.json(at + 3)?,
         suspect_day: row.opt_int(at + 4)?.and_then(|day| i32::try_from(day).ok()),
+        kind: row.opt_text(at + 5)?.and_then(|word| PhoneKind::of(&word)),
     })
 }
 
@@ -196,7 +201,9 @@ fn lead(
         fields: row.json(7)?,
         phones,
         class: ClassId(row.int(8)?),
+        rank: row.int(15)?,
         attempts: small(row.int(9)?),
+        rang: Duration::from_millis(row.opt_int(16)?.unwrap_or(0).try_into().unwrap_or(0)),
         same_outcome: small(row.int(10)?),
         last_outcome: match row.opt_text(11)? {
             Some(_) => Some(row.word(11)?),

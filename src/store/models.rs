@@ -1,8 +1,8 @@
-//! What pacing has learned per campaign: one text, replaced as a whole.
+//! What pacing has learned per campaign: one text of each part, replaced as a whole.
 
 use serde_json::json;
 
-use crate::logic::dialer::Learned;
+use crate::logic::dialer::{Learned, LearnedBefore, LearnedPart};
 use crate::logic::ids::CampaignId;
 use crate::store::batch::Batch;
 use crate::store::db::Db;
@@ -16,27 +16,32 @@ pub(crate) async fn write(batch: &mut Batch<'_>, learned: &Learned) -> Result<()
         "insert into model_state (campaign_id, name, body) values ($1, $2, $3) \
          on conflict (campaign_id, name) do update set body = excluded.body where model_state.body <> excluded.body",
     );
-    let binds = [Bind::Int(learned.campaign.0), Bind::Text(NAME), Bind::Text(&learned.body)];
+    let name = learned.part.as_str();
+    let binds = [Bind::Int(learned.campaign.0), Bind::Text(name), Bind::Text(&learned.body)];
     let changed = batch.db.run("writing what pacing has learned", &WRITE, &binds).await?;
     if let Some(wrong) = learned.unreadable.as_ref().filter(|_| changed > 0) {
-        let body = json!({ "campaign": learned.campaign, "name": NAME, "wrong": wrong });
+        let body = json!({ "campaign": learned.campaign, "name": name, "wrong": wrong });
         let kind = EventKind::ModelUnreadable;
         batch.events.push(Event { at: learned.at, kind, row: learned.campaign.0, body });
     }
     Ok(())
 }
 
-/// What the pacing engine of a campaign had learned when it was last written.
+/// What was learned of a campaign when it was last written.
 ///
 /// # Errors
 /// As every statement.
-pub async fn learned(db: &mut Db, campaign: CampaignId) -> Result<Option<String>, StoreError> {
-    const READ: Sql =
-        Sql::both("select body from model_state where campaign_id = $1 and name = $2");
-    let binds = [Bind::Int(campaign.0), Bind::Text(NAME)];
-    let rows = db.rows("reading what pacing has learned", &READ, &binds).await?;
-    rows.first().map(|row| row.text(0)).transpose()
+pub async fn learned(db: &mut Db, campaign: CampaignId) -> Result<LearnedBefore, StoreError> {
+    const READ: Sql = Sql::both("select name, body from model_state where campaign_id = $1");
+    let doing = "reading what pacing has learned";
+    let mut learned = LearnedBefore::default();
+    for row in db.rows(doing, &READ, &[Bind::Int(campaign.0)]).await? {
+        let name = row.text(0)?;
+        if name == LearnedPart::Pacing.as_str() {
+            learned.pacing = Some(row.text(1)?);
+        } else if name == LearnedPart::Answers.as_str() {
+            learned.answers = Some(row.text(1)?);
+        }
+    }
+    Ok(learned)
 }
-
-/// Of the row that the predictive engine has.
-const NAME: &str = "pacing";

@@ -148,12 +148,12 @@ async fn open_work(
     }
     const ATTEMPTS: Sql = Sql {
         sqlite: "select t.id, t.campaign_id, t.lead_id, t.fence, t.contact_id, t.uncovered, t.started_ms, \
-               t.answered_ms, t.connected_ms, t.phone_id, t.phone_key, t.number, coalesce(p.zones, '[]'), p.suspect_day \
+               t.answered_ms, t.connected_ms, t.phone_id, t.phone_key, t.number, coalesce(p.zones, '[]'), p.suspect_day, p.kind \
              from attempt t left join phone p on p.id = t.phone_id \
              where t.ended_ms is null and t.node_epoch = $1 and (t.id >> 32) <> $1 \
                and t.campaign_id in (select value from json_each($2)) order by +t.id",
         postgres: "select t.id, t.campaign_id, t.lead_id, t.fence, t.contact_id, t.uncovered, t.started_ms, \
-               t.answered_ms, t.connected_ms, t.phone_id, t.phone_key, t.number, coalesce(p.zones, '[]'), p.suspect_day \
+               t.answered_ms, t.connected_ms, t.phone_id, t.phone_key, t.number, coalesce(p.zones, '[]'), p.suspect_day, p.kind \
              from attempt t left join phone p on p.id = t.phone_id \
              where t.ended_ms is null and t.node_epoch = $1 and (t.id >> 32) <> $1 and t.campaign_id in \
                (select cast(value as bigint) from jsonb_array_elements_text($2::jsonb)) order by t.id",

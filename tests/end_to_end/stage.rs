@@ -317,6 +317,7 @@ fn campaign(ring: Duration) -> CampaignSettings {
         live: Some(true),
     };
     CampaignSettings {
+        learn_who_answers: true,
         name: "proof".to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,

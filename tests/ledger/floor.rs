@@ -144,6 +144,7 @@ impl Floor {
                 key: number,
                 zones: vec!["Asia/Tokyo".to_owned()],
                 suspect_day: None,
+                kind: None,
             };
             model.add_contact(ModelContact {
                 contact: ContactId(n),
@@ -325,7 +326,7 @@ impl Floor {
                 first_run: self.style.begins,
                 classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
                 paused: false,
-                learned: None,
+                learned: LearnedBefore::default(),
             }],
             agents: (1..).map(AgentId).zip(plan::agents(self.style.agents)).collect(),
             trunks: vec![outdial::logic::settings::TrunkSettings {

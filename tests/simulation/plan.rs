@@ -74,6 +74,7 @@ pub(crate) fn campaign(name: &str) -> CampaignSettings {
     let rule = |secs, max| RetryRule { delay: Duration::from_secs(secs), max };
     let file = |path: &str| BTreeMap::from([("ja".to_owned(), path.to_owned())]);
     CampaignSettings {
+        learn_who_answers: true,
         name: name.to_owned(),
         seller: "ACME".to_owned(),
         mode: DialMode::Progressive,

@@ -92,12 +92,21 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     world
         .twice(&[StoreCommand::CampaignMode { campaign, mode: DialMode::Progressive, at, by }])
         .await;
-    let mut learned =
-        Learned { campaign, body: "one".to_owned(), unreadable: Some("torn".to_owned()), at };
+    let mut learned = Learned {
+        campaign,
+        part: LearnedPart::Pacing,
+        body: "one".to_owned(),
+        unreadable: Some("torn".to_owned()),
+        at,
+    };
     world.twice(&[StoreCommand::Learned(Box::new(learned.clone()))]).await;
     learned = Learned { body: "two".to_owned(), unreadable: None, ..learned };
+    world.twice(&[StoreCommand::Learned(Box::new(learned.clone()))]).await;
+    learned = Learned { part: LearnedPart::Answers, body: "three".to_owned(), ..learned };
     world.twice(&[StoreCommand::Learned(Box::new(learned))]).await;
-    assert_eq!(outdial::store::learned(&mut world.db, campaign).await.unwrap().unwrap(), "two");
+    let known = outdial::store::learned(&mut world.db, campaign).await.unwrap();
+    let [pacing, answers] = ["two", "three"].map(|text| Some(text.to_owned()));
+    assert_eq!(known, LearnedBefore { pacing, answers });
     world.twice(&[StoreCommand::NodeEnded { at }]).await;
 
     let events = all(world).await;

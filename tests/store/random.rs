@@ -254,6 +254,7 @@ impl Author {
                 key,
                 zones: vec!["Asia/Tokyo".to_owned()],
                 suspect_day: None,
+                kind: None,
             };
             model.add_contact(ModelContact {
                 contact: ContactId(*n),

@@ -140,7 +140,7 @@ pub(crate) fn assemble(parts: &Parts<'_>) -> Result<(Rehearsal, Vec<Told>), Fail
             .map(|history| history.first_run)
             .filter(|at| at.0 > 0)
             .unwrap_or_else(|| begin.map_or(parts.now, |day| day.starts)),
-        learned: parts.history.and_then(|history| history.learned.clone()),
+        learned: parts.history.map(|history| history.learned.clone()).unwrap_or_default(),
         booked: parts.history.map(|history| history.booked.clone()).unwrap_or_default(),
         campaign,
         classes,

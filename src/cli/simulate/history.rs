@@ -7,7 +7,7 @@ use crate::cli::exit::Failure;
 use crate::cli::setup;
 use crate::config::{CampaignFile, Database, OutdialFile};
 use crate::logic::compliance::local_time::LocalClock;
-use crate::logic::dialer::{LeadState, home_zone};
+use crate::logic::dialer::{LeadState, LearnedBefore, home_zone};
 use crate::logic::ids::ClassId;
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::CampaignSettings;
@@ -23,7 +23,7 @@ use crate::store::{self, CampaignRow, Db, HistoryCall};
 pub(crate) struct History {
     pub(crate) first_run: UtcMs,
     /// What predictive pacing has learned.
-    pub(crate) learned: Option<String>,
+    pub(crate) learned: LearnedBefore,
     pub(crate) people: Fitted,
     /// Milliseconds since midnight.
     pub(crate) shifts: Vec<Vec<Presence>>,

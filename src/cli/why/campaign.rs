@@ -188,7 +188,7 @@ fn dialer(live: &Picture, name: &str) -> Option<DialerLine> {
         mode: campaign.mode.clone(),
         uncovered: campaign.ledger.uncovered,
         uncovered_allowed: campaign.ledger.uncovered_allowed,
-        pacing: campaign.pacing,
+        pacing: campaign.pacing.clone(),
     })
 }
 

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::logic::attempt::{self, Menu, MenuLimits, MessageKind, Part, Stage};
+use crate::logic::dialer::answers::AtHand;
 use crate::logic::dialer::desk::page_of;
 use crate::logic::dialer::pace::LOOK_PAST;
 use crate::logic::dialer::rows::{LastCall, Said, Saying};
@@ -49,9 +50,9 @@ impl Dialer {
         let full = self.full_prefixes(room);
         let unpromised = || {
             let leads = room.leads.iter().enumerate();
-            leads.filter(|(_, lead)| lead.promise.is_none()).take(LOOK_PAST)
+            leads.filter(|(_, next)| next.lead.promise.is_none()).take(LOOK_PAST)
         };
-        let found = unpromised().find(|(_, lead)| !room.is_under(lead, &full));
+        let found = unpromised().find(|(_, next)| !room.is_under(&next.lead, &full));
         match found {
             Some((place, _)) => Ok(place),
             None if unpromised().next().is_some() => Err("prefix_rate"),
@@ -65,9 +66,9 @@ impl Dialer {
             return;
         };
         let (promised, others) =
-            room.leads.drain(..).partition::<Vec<_>, _>(|lead| lead.promise.is_some());
+            room.leads.drain(..).partition::<Vec<_>, _>(|next| next.lead.promise.is_some());
         room.leads.extend(others);
-        for lead in promised {
+        for AtHand { lead, .. } in promised {
             self.free_lead(now, campaign, &lead, out);
         }
     }

@@ -2,6 +2,8 @@
 
 use crate::logic::agent;
 use crate::logic::attempt::{self, Attempt, End, Failure, MessageKind, Stage};
+use crate::logic::dialer::answers::Known;
+use crate::logic::dialer::order::Watched;
 use crate::logic::dialer::rows::Said;
 use crate::logic::dialer::{
     Action, ClaimedLead, Dialer, LeadAfter, LeadPhone, LeadState, LegAnswered, LegCall, LegCommand,
@@ -17,7 +19,7 @@ use crate::logic::time::{Now, Tick, UtcMs};
 /// One attempt, from its intent until its outcome is recorded and its leg is closed.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) machine: Attempt,
+    pub(super) machine: Watched<Attempt>,
     pub(super) attempt: AttemptId,
     pub(super) public_ref: String,
     pub(super) campaign: CampaignId,
@@ -28,12 +30,14 @@ pub(super) struct Call {
     pub(super) started: UtcMs,
     pub(super) begun: Tick,
     pub(super) stage_since: Tick,
+    /// What was known of the lead, where who answers is learned.
+    pub(super) known: Option<Known>,
     /// The engine of predictive mode knows how it went.
     pub(super) foretold: bool,
     pub(super) leg: LegId,
     pub(super) line: usize,
     /// Kept for it, or speaking with the person.
-    pub(super) agent: Option<AgentId>,
+    pub(super) agent: Watched<Option<AgentId>>,
     /// Its ports are asked for, and it is not dialed yet.
     pub(super) prepared: bool,
     /// Dialed, and not closed yet.
@@ -66,7 +70,7 @@ impl Dialer {
                 let Some(call) = self.drop_call(attempt) else { return };
                 self.tell_undone(now, &call);
                 self.release_credit(call.campaign, attempt);
-                if let Some(agent) = call.agent {
+                if let Some(agent) = *call.agent {
                     self.desk_event(now, agent, agent::Event::Release(attempt), out);
                 }
                 self.give_back(now, call.campaign, &call.lead, gate, until, out);
@@ -156,10 +160,8 @@ impl Dialer {
         event: attempt::Event,
         out: &mut Vec<Action>,
     ) {
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
         let mut actions = vec![];
-        let stage = call.machine.stage();
-        call.machine.handle(now, event, &mut actions);
+        let Some(stage) = self.calls.handle(now, attempt, event, &mut actions) else { return };
         self.tell_stage(now, attempt, stage);
         self.arm_call(attempt);
         for action in actions {
@@ -184,6 +186,7 @@ impl Dialer {
                 attempt::Action::Record(end) => {
                     self.unprepare(attempt, out);
                     self.tell_end(now, attempt, end.outcome);
+                    self.learn_answer(attempt, end.outcome);
                     self.record(now, attempt, stage, &end, out);
                 }
             }
@@ -252,14 +255,7 @@ impl Dialer {
 
     /// An agent became free: whoever answered first comes first, and before any new call.
     pub(super) fn serve_waiting(&mut self, now: Now, out: &mut Vec<Action>) {
-        let mut waiting: Vec<(Option<UtcMs>, AttemptId)> = self
-            .calls
-            .values()
-            .filter(|call| call.machine.stage() == Stage::Waiting)
-            .map(|call| (call.machine.answered_at(), call.attempt))
-            .collect();
-        waiting.sort_unstable();
-        for (_, attempt) in waiting {
+        for attempt in self.calls.waiting() {
             self.find_agent(now, attempt, out);
         }
     }
@@ -272,8 +268,8 @@ impl Dialer {
         given_up: Option<AttemptId>,
         out: &mut Vec<Action>,
     ) {
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let before = call.agent.replace(agent);
+        let before = self.calls.give(attempt, Some(agent));
+        let Some(call) = self.calls.get(&attempt) else { return };
         let (customer, campaign) = (call.leg, call.campaign);
         let Some(room) = self.rooms.get(&call.campaign) else { return };
         let join = agent::Event::Join {
@@ -342,7 +338,7 @@ impl Dialer {
     ) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.recorded = true;
-        let (agent, leg_up, leg) = (call.agent, call.leg_up, call.leg);
+        let (agent, leg_up, leg) = (*call.agent, call.leg_up, call.leg);
         let record = self.outcome_row(now, attempt, end);
         if let Some(record) = record {
             let (campaign, after) =

@@ -335,7 +335,7 @@ pub struct CampaignLine {
 }
 
 /// The last word of a campaign's predictive engine in the [`View`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PacingLine {
     /// Calls to start.
     pub launch: u64,
@@ -357,6 +357,34 @@ pub struct PacingLine {
     pub held_by: &'static str,
     /// Too few agents for prediction to help: progressive, and one line more while credit bears its loss.
     pub small_team: bool,
+    /// What was told about who answers, beside what came; none where it is not learned.
+    pub answers: Option<AnswersLine>,
+}
+
+/// How well it was told who answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnswersLine {
+    /// Calls learned from.
+    pub calls: f64,
+    /// Mean squared error of the chances told (Brier).
+    pub brier: f64,
+    /// The same for telling, each time, the share that was answered until then.
+    pub base: f64,
+    /// By how much more often people answered where so much more was told: 1 as told.
+    pub slope: f64,
+    /// The calls by tenths of the chance told, the least likely first.
+    pub tenths: Vec<TenthLine>,
+}
+
+/// Calls for which about the same chance was told.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TenthLine {
+    /// How many.
+    pub calls: f64,
+    /// How many answers were told of them.
+    pub told: f64,
+    /// How many were answered.
+    pub answers: f64,
 }
 
 /// A window of the abandonment ledger in the [`View`].

@@ -10,14 +10,17 @@ use std::time::Duration;
 use crate::logic::agent::Kind;
 use crate::logic::attempt::{self, INTENT_AGE, Stage};
 use crate::logic::compliance::abandon_ledger::{AbandonLedger, Account, WindowSpan};
+use crate::logic::dialer::answers::AtHand;
 use crate::logic::dialer::call::Call;
+use crate::logic::dialer::desk::Desk;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{
     Action, ClaimedLead, Dialer, LedgerWindow, StoreCommand, StoreReply, UncoveredStart, Waiting,
 };
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::outcome::Outcome;
-use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
+use crate::logic::pacing::fit::{Wanted, fits};
+use crate::logic::pacing::pacer::OddsNow;
 use crate::logic::settings::DialMode;
 use crate::logic::time::{Now, Tick, UtcMs};
 
@@ -109,6 +112,13 @@ impl Credit {
 }
 
 impl Room {
+    /// How likely those are to answer who could be called next without an agent of their own; none where all are usual.
+    pub(super) fn next_odds(&self) -> Vec<OddsNow> {
+        let next = self.leads.iter().filter(|next| !needs_own_agent(&next.lead));
+        let odds: Vec<OddsNow> = next.take(NEXT).map(AtHand::odds).collect();
+        if odds.iter().all(|odds| *odds == OddsNow::EVEN) { vec![] } else { odds }
+    }
+
     /// The windows in which a call started now can be answered.
     pub(super) fn span(&self, now: Now) -> WindowSpan {
         self.span_from(now.utc)
@@ -171,14 +181,8 @@ impl Dialer {
                 return Err("agents");
             }
             DialMode::Ratio(ratio) => {
-                let rings = |call: &&Call| {
-                    call.campaign == campaign && call.rings() && !call.machine.is_agentless()
-                };
-                let lines = self.calls.values().filter(rings);
-                let (lines, agents) = lines.fold((0, 0), |(lines, agents), call| {
-                    (lines + 1, agents + usize::from(call.agent.is_some()))
-                });
-                if lines >= ratio.lines(agents) {
+                let ringing = self.calls.ringing(campaign);
+                if ringing.lines >= ratio.lines(ringing.kept) {
                     return Err("agents");
                 }
             }
@@ -194,7 +198,7 @@ impl Dialer {
             .leads
             .iter()
             .take(super::pace::LOOK_PAST)
-            .position(|lead| {
+            .position(|AtHand { lead, .. }| {
                 let language = lead.language.as_deref().unwrap_or(&room.settings.language);
                 !needs_own_agent(lead)
                     && !room.is_under(lead, &full)
@@ -225,16 +229,10 @@ impl Dialer {
     /// Agents who became free are kept for calls that are under way without one, the oldest first: uncovered ones, and
     /// those whose own agent is gone.
     pub(super) fn cover(&mut self, now: Now, out: &mut Vec<Action>) {
-        if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
+        if !self.desks.has_free() {
             return;
         }
-        let alone: Vec<AttemptId> = self
-            .calls
-            .values()
-            .filter(|call| call.agent.is_none() && call.rings() && !call.machine.is_agentless())
-            .map(|call| call.attempt)
-            .collect();
-        for attempt in alone {
+        for attempt in self.calls.alone() {
             let kept = self.skills_kept();
             let call = self.calls.get(&attempt);
             if !call.is_some_and(|call| {
@@ -266,18 +264,18 @@ impl Dialer {
         let language = self.language_of(call);
         let given_up = self
             .calls
-            .values()
-            .filter(|other| other.attempt != attempt && other.rings())
+            .kept()
+            .filter(|other| other.attempt != attempt)
             .filter(|other| {
                 self.keeps_fit(other, call.campaign, &language)
                     && (other.machine.stage() == Stage::Starting
                         || self.may_give_up_agent(now, other, call))
             })
             .max_by_key(|other| (other.machine.stage() == Stage::Starting, other.attempt))?;
-        let (given_up, agent) = (given_up.attempt, given_up.agent?);
-        let other = self.calls.get_mut(&given_up)?;
+        let given_up = given_up.attempt;
         // The desk learns by the join: a pause that was asked for waits for the end of the talk.
-        other.agent = None;
+        let agent = self.calls.give(given_up, None)?;
+        let other = self.calls.get(&given_up)?;
         if other.machine.stage() == Stage::Starting {
             self.call_event(now, given_up, attempt::Event::Withdrawn, out);
             return Some((agent, None));
@@ -309,12 +307,9 @@ impl Dialer {
         let Some(room) = self.rooms.get(&campaign) else { return false };
         let wanted = Wanted { skills: &room.settings.skills, language };
         let desk = other.agent.and_then(|agent| self.desks.get(&agent));
-        let kept = desk.filter(|desk| desk.machine.is_kept_for(other.attempt)).map(|desk| {
-            let offered =
-                Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
-            (desk.machine.since().tick, desk.id, offered)
-        });
-        longest_idle(kept.into_iter(), wanted).is_some()
+        desk.is_some_and(|desk| {
+            desk.machine.is_kept_for(other.attempt) && fits(desk.offered(), wanted)
+        })
     }
 
     /// Whether anybody fits who is free or kept for a call, or, in predictive mode, may be free by the answer.
@@ -322,20 +317,18 @@ impl Dialer {
         let Some(room) = self.rooms.get(&campaign) else { return false };
         let wanted = Wanted { skills: &room.settings.skills, language };
         let predicts = matches!(room.settings.mode, DialMode::Predictive);
-        let waiting = self
-            .desks
-            .values()
-            .filter(|desk| match desk.machine.kind() {
-                Kind::Ready | Kind::Reserved => true,
-                Kind::OnCall | Kind::WrapUp => predicts && !desk.machine.is_leaving(),
-                Kind::Offline | Kind::LoggingIn | Kind::Paused | Kind::Previewing => false,
-            })
-            .map(|desk| {
-                let offered =
-                    Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
-                (desk.machine.since().tick, desk.id, offered)
-            });
-        longest_idle(waiting, wanted).is_some()
+        let suits = |desk: &Desk| fits(desk.offered(), wanted);
+        let may_be_free = |desk: &&Desk| match desk.machine.kind() {
+            Kind::OnCall | Kind::WrapUp => !desk.machine.is_leaving(),
+            Kind::Ready
+            | Kind::Reserved
+            | Kind::Offline
+            | Kind::LoggingIn
+            | Kind::Paused
+            | Kind::Previewing => false,
+        };
+        self.desks.near().any(suits)
+            || (predicts && self.desks.values().filter(may_be_free).any(suits))
     }
 
     pub(super) fn release_credit(&mut self, campaign: CampaignId, attempt: AttemptId) {
@@ -378,13 +371,8 @@ fn needs_own_agent(lead: &ClaimedLead) -> bool {
     lead.promise.is_some() || lead.last_outcome == Some(Outcome::Unknown)
 }
 
-impl Call {
-    /// Under way and not answered yet.
-    fn rings(&self) -> bool {
-        matches!(self.machine.stage(), Stage::Starting | Stage::Dialing | Stage::Ringing)
-    }
-}
-
+/// Leads of which the engine is told how likely they answer; those after them are as usual.
+const NEXT: usize = 32;
 /// Before the database is asked for credit again, and before the lead for which it had none is tried again.
 pub(super) const NO_CREDIT: Duration = Duration::from_secs(1);
 /// From our CANCEL until nothing can come of the call any more: 64·T1 (RFC 3261 §9.1), and a margin for clocks.

@@ -4,6 +4,7 @@ use crate::logic::agent::{self, Agent, Kind};
 use crate::logic::attempt;
 use crate::logic::dialer::command::{AgentNotice, AgentPage, AgentState, DispositionKey, Reply};
 use crate::logic::dialer::forecast::Doing;
+use crate::logic::dialer::order::Watched;
 use crate::logic::dialer::preview::Offer;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::rows::{LastCall, Saying};
@@ -14,6 +15,7 @@ use crate::logic::dialer::{
 };
 use crate::logic::ids::{AgentId, AttemptId, LegId};
 use crate::logic::media::{MediaCommand, Sound};
+use crate::logic::pacing::fit::Offered;
 use crate::logic::settings::AgentSettings;
 use crate::logic::time::Now;
 
@@ -22,7 +24,7 @@ use crate::logic::time::Now;
 pub(super) struct Desk {
     pub(super) id: AgentId,
     pub(super) settings: AgentSettings,
-    pub(super) machine: Agent,
+    pub(super) machine: Watched<Agent>,
     /// The phone's leg: being dialed or up.
     pub(super) leg: Option<LegId>,
     /// The customer on the page: from the reservation until the next one.
@@ -41,7 +43,7 @@ impl Desk {
         Self {
             id,
             settings,
-            machine: Agent::new(now),
+            machine: Watched::new(Agent::new(now)),
             leg: None,
             last: None,
             spoken: None,
@@ -49,6 +51,11 @@ impl Desk {
             asker: None,
             doing: Doing::new(now),
         }
+    }
+
+    /// What the agent may be asked for.
+    pub(super) fn offered(&self) -> Offered<'_> {
+        Offered { skills: &self.settings.skills, languages: &self.settings.languages }
     }
 
     pub(super) fn notice(&self) -> AgentNotice {
@@ -76,10 +83,8 @@ impl Dialer {
         event: agent::Event,
         out: &mut Vec<Action>,
     ) {
-        let Some(desk) = self.desks.get_mut(&agent) else { return };
         let mut actions = vec![];
-        desk.machine.handle(now, event, &mut actions);
-        let at = desk.machine.next_timeout();
+        let Some(at) = self.desks.handle(now, agent, event, &mut actions) else { return };
         self.deadlines.set(Timer::Desk(agent), at);
         for action in actions {
             self.do_for_desk(now, agent, action, out);
@@ -101,11 +106,9 @@ impl Dialer {
                 }
             }
             agent::Action::Lost(attempt) => {
-                if let Some(call) =
-                    self.calls.get_mut(&attempt).filter(|call| call.agent == Some(agent))
-                {
-                    call.agent = None;
-                    let leg = call.leg;
+                let call = self.calls.get(&attempt).filter(|call| *call.agent == Some(agent));
+                if let Some(leg) = call.map(|call| call.leg) {
+                    self.calls.give(attempt, None);
                     out.push(Action::Media(MediaCommand::Unbridge { leg }));
                     self.keep_agent(now, attempt, out);
                     self.call_event(now, attempt, attempt::Event::AgentLost, out);
@@ -151,9 +154,7 @@ impl Dialer {
         }
         let language = self.language_of(call);
         let Some(next) = self.free_agent(call.campaign, &language) else { return };
-        if let Some(call) = self.calls.get_mut(&attempt) {
-            call.agent = Some(next);
-        }
+        self.calls.give(attempt, Some(next));
         self.turn_page(attempt, next);
         self.desk_event(now, next, agent::Event::Reserve(attempt), out);
     }

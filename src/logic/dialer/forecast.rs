@@ -8,23 +8,30 @@ use std::time::Duration;
 
 use crate::logic::agent::Kind;
 use crate::logic::attempt::Stage;
+use crate::logic::dialer::answers::Answers;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::command::PacingLine;
 use crate::logic::dialer::desk::Desk;
 use crate::logic::dialer::room::Room;
-use crate::logic::dialer::{Action, Dialer, Learned, StoreCommand, StoreHealth, Timer, Waiting};
+use crate::logic::dialer::{
+    Action, Dialer, Learned, LearnedBefore, LearnedPart, StoreCommand, StoreHealth, Timer, Waiting,
+};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId};
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::journal::{Journal, Line};
-use crate::logic::pacing::pacer::{AgentSince, CallSince, Fact, Pacer, Said, Scene, WindowNow};
+use crate::logic::pacing::pacer::{
+    AgentSince, CallSince, Fact, OddsNow, Pacer, Said, Scene, WindowNow,
+};
 use crate::logic::pacing::predictive::{AgentStage, CallStage, HeldBy};
-use crate::logic::settings::DialMode;
+use crate::logic::settings::{CampaignSettings, DialMode};
 use crate::logic::time::{Now, Tick};
 
 /// The engine of a campaign in predictive mode, and its last word.
 #[derive(Debug)]
 pub(super) struct Forecast {
     pacer: Pacer,
+    /// What is learned of who answers, where the campaign wants it.
+    pub(super) answers: Option<Answers>,
     /// What happened since it was last asked.
     seen: Vec<(u64, Fact)>,
     /// It is to be asked before another call starts.
@@ -49,15 +56,29 @@ pub(super) struct Doing {
 }
 
 impl Forecast {
-    /// With what an earlier engine had learned; where that cannot be read, cold, and with the reason.
-    fn new(now: Now, cap_ppm: u32, learned: Option<&str>) -> (Self, Option<String>) {
-        let (pacer, unreadable) = match learned.map(|text| Pacer::recall(cap_ppm, text, None)) {
+    /// With what was learned earlier; what of it cannot be read begins cold, and the reason is given.
+    fn new(
+        now: Now,
+        settings: &CampaignSettings,
+        learned: &LearnedBefore,
+    ) -> (Self, Vec<(LearnedPart, String)>) {
+        let cap_ppm = settings.abandon.cap_ppm;
+        let earlier = learned.pacing.as_deref().map(|text| Pacer::recall(cap_ppm, text, None));
+        let (pacer, wrong) = match earlier {
             None => (Pacer::new(cap_ppm), None),
             Some(Ok(pacer)) => (pacer, None),
             Some(Err(wrong)) => (Pacer::new(cap_ppm), Some(wrong.to_string())),
         };
+        let mut unreadable: Vec<_> =
+            wrong.into_iter().map(|wrong| (LearnedPart::Pacing, wrong)).collect();
+        let answers = settings.learn_who_answers.then(|| {
+            let (answers, wrong) = Answers::new(learned.answers.as_deref());
+            unreadable.extend(wrong.map(|wrong| (LearnedPart::Answers, wrong)));
+            answers
+        });
         let forecast = Self {
             pacer,
+            answers,
             seen: vec![],
             due: true,
             left: 0,
@@ -142,6 +163,7 @@ impl Forecast {
             credit: said.credit,
             held_by: said.held_by,
             small_team: said.small_team,
+            answers: self.answers.as_ref().map(Answers::line),
         })
     }
 }
@@ -158,15 +180,14 @@ impl Dialer {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         let predicts = matches!(room.settings.mode, DialMode::Predictive);
         if predicts && room.forecast.is_none() {
-            let (cap_ppm, learned) = (room.settings.abandon.cap_ppm, room.learned.as_deref());
-            let (forecast, unreadable) = Forecast::new(now, cap_ppm, learned);
+            let (forecast, unreadable) = Forecast::new(now, &room.settings, &room.learned);
             room.forecast = Some(Box::new(forecast));
             self.deadlines.set(Timer::Forecast(campaign), Some(now.tick + EVERY));
-            if unreadable.is_some() {
-                self.save_forecast(now, campaign, unreadable, out);
+            if !unreadable.is_empty() {
+                self.save_forecast(now, campaign, &unreadable, out);
             }
         } else if !predicts && room.forecast.is_some() {
-            self.save_forecast(now, campaign, None, out);
+            self.save_forecast(now, campaign, &[], out);
             let Some(room) = self.rooms.get_mut(&campaign) else { return };
             room.forecast = None;
             self.deadlines.set(Timer::Forecast(campaign), None);
@@ -189,7 +210,7 @@ impl Dialer {
     pub(super) fn save_learned(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
         let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
         if forecast.is_some_and(|forecast| forecast.learned) {
-            self.save_forecast(now, campaign, None, out);
+            self.save_forecast(now, campaign, &[], out);
         }
     }
 
@@ -197,17 +218,25 @@ impl Dialer {
         &mut self,
         now: Now,
         campaign: CampaignId,
-        unreadable: Option<String>,
+        unreadable: &[(LearnedPart, String)],
         out: &mut Vec<Action>,
     ) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
         let Some(forecast) = &mut room.forecast else { return };
         forecast.saved = now.tick;
         forecast.learned = false;
-        let body = forecast.pacer.remember();
-        room.learned = Some(body.clone());
-        let learned = Learned { campaign, body, unreadable, at: now.utc };
-        self.store(StoreCommand::Learned(Box::new(learned)), Waiting::Fact, out);
+        room.learned.pacing = Some(forecast.pacer.remember());
+        if let Some(answers) = &forecast.answers {
+            room.learned.answers = Some(answers.remember());
+        }
+        let LearnedBefore { pacing, answers } = room.learned.clone();
+        let parts = [(LearnedPart::Pacing, pacing), (LearnedPart::Answers, answers)];
+        for (part, body) in parts.into_iter().filter_map(|(part, body)| Some((part, body?))) {
+            let wrong = unreadable.iter().find(|(of, _)| *of == part);
+            let unreadable = wrong.map(|(_, wrong)| wrong.clone());
+            let learned = Learned { campaign, part, body, unreadable, at: now.utc };
+            self.store(StoreCommand::Learned(Box::new(learned)), Waiting::Fact, out);
+        }
     }
 
     /// Asks the engine of a campaign, if it is to be asked now.
@@ -248,6 +277,7 @@ impl Dialer {
             spare: room.credit.spare(now, room.span(now)),
             agents,
             calls,
+            next: room.next_odds(),
             seen: vec![],
         };
         let part = self.journal.as_ref().map(|journal| journal.part);
@@ -277,12 +307,8 @@ impl Dialer {
     fn agent_now(&self, room: &Room, desk: &Desk) -> Option<AgentSince> {
         let skilled = room.settings.skills.iter().all(|skill| desk.settings.skills.contains(skill));
         let machine = &desk.machine;
-        let ours = || {
-            let kept = machine.attempt().and_then(|attempt| self.calls.get(&attempt));
-            kept.map(|call| call.campaign)
-                .or_else(|| desk.last.as_ref().map(|last| last.campaign))
-                .is_some_and(|campaign| campaign == room.id)
-        };
+        // Whoever is kept for a call has its page.
+        let ours = || desk.last.as_ref().is_some_and(|last| last.campaign == room.id);
         let stage = match machine.kind() {
             Kind::Ready if machine.may_take_call() => AgentStage::Idle,
             Kind::Reserved if ours() => AgentStage::Idle,
@@ -429,11 +455,14 @@ impl Call {
         }
         let begun = self.begun.micros_since_start();
         let since = self.stage_since.micros_since_start();
+        let odds = self.known.map_or(OddsNow::EVEN, |known| known.odds());
         match self.machine.stage() {
             // From the decision to the first ring, whatever part of it is spent before the INVITE.
-            Stage::Starting | Stage::Dialing => Some(CallSince(CallStage::Dialing, begun, begun)),
-            Stage::Ringing => Some(CallSince(CallStage::Ringing, begun, since)),
-            Stage::Waiting => Some(CallSince(CallStage::Waiting, begun, since)),
+            Stage::Starting | Stage::Dialing => {
+                Some(CallSince(CallStage::Dialing, begun, begun, odds))
+            }
+            Stage::Ringing => Some(CallSince(CallStage::Ringing, begun, since, odds)),
+            Stage::Waiting => Some(CallSince(CallStage::Waiting, begun, since, odds)),
             Stage::Cancelling | Stage::Talking | Stage::Message | Stage::Ended => None,
         }
     }

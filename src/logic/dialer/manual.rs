@@ -10,7 +10,7 @@ use crate::logic::dialer::{
     Action, Asker, Claim, ClaimedLead, Dialer, PromisedClaim, StoreCommand, StoreReply, Waiting,
 };
 use crate::logic::ids::{AgentId, CampaignId};
-use crate::logic::pacing::longest_idle::{Offered, Wanted, fits};
+use crate::logic::pacing::fit::{Wanted, fits};
 use crate::logic::phone::PhoneNumber;
 use crate::logic::settings::DialMode;
 use crate::logic::time::Now;
@@ -129,8 +129,7 @@ impl Dialer {
     /// The one campaign in manual mode whose people the agent may talk to.
     fn manual_campaign_of(&self, agent: AgentId) -> Result<CampaignId, Refusal> {
         let desk = self.desks.get(&agent).ok_or_else(no_campaign)?;
-        let offered =
-            Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
+        let offered = desk.offered();
         let mut fitting = self.rooms.values().filter(|room| {
             let (skills, language) = (&room.settings.skills, room.settings.language.as_str());
             room.settings.mode == DialMode::Manual && fits(offered, Wanted { skills, language })

@@ -7,6 +7,8 @@
 //! | `own_rates` | a campaign's own calls per second, and those to numbers that begin alike |
 //! | `pace` | which agent gets which lead now; the gates asked in memory |
 //! | `cover` | which call may do without an agent of its own; the credit for it |
+//! | `learned` | what outlives the process of what was learned |
+//! | `answers` | who is likely to answer: learned, reckoned with, called first |
 //! | `forecast` | predictive mode: what the engine is told, and what becomes of its answer |
 //! | `call` | one attempt joined to its leg, agent, announcement and rows |
 //! | `lease` | this process's lease: trusted until when, lost, and when others may be taken over |
@@ -21,10 +23,12 @@
 //! | `promise` | calls promised to a person: when, and who makes them |
 //! | `rows` | what an end or a disposition writes |
 //! | `ask` | what a person at the control socket wants |
+//! | `order` | the calls and agents that are looked for after every input, in order |
 //! | `ending` | draining, hanging up, finishing |
 //! | `view` | the whole picture |
 
 mod agentless;
+mod answers;
 mod ask;
 mod call;
 mod campaign_state;
@@ -37,9 +41,11 @@ mod ending;
 mod forecast;
 mod gates;
 mod inbound;
+mod learned;
 mod lease;
 mod line;
 mod manual;
+mod order;
 mod own_rates;
 mod pace;
 mod preview;
@@ -59,6 +65,7 @@ use std::sync::Arc;
 pub use campaign_state::{CampaignState, UnknownCampaignState};
 pub use clock::clocks_are_apart;
 pub use gates::{NextCall, gates_in_memory, next_call};
+pub use learned::*;
 pub use promise::{home_zone, zone_of};
 pub use start::*;
 pub use store_command::*;
@@ -69,13 +76,13 @@ pub use words::*;
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, IdMaker, LegId};
 use crate::logic::pacing::fair_turns::FairTurns;
 use crate::logic::time::{Deadlines, Now, Tick, UtcMs};
-use call::Call;
 use desk::Desk;
 use ending::Ending;
 use forecast::Journals;
 use lease::Lease;
 use line::Line;
 use manual::Named;
+use order::{Calls, Desks};
 use room::Room;
 
 /// One process's dialer.
@@ -88,9 +95,9 @@ pub struct Dialer {
     rooms: BTreeMap<CampaignId, Room>,
     /// Whose turn it is to have an agent.
     turns: FairTurns<CampaignId>,
-    desks: BTreeMap<AgentId, Desk>,
+    desks: Desks,
     lines: Vec<Line>,
-    calls: BTreeMap<AttemptId, Call>,
+    calls: Calls,
     legs: BTreeMap<LegId, LegOwner>,
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: u64,
@@ -203,7 +210,7 @@ impl Dialer {
                 .map(|(id, agent)| (id, Desk::new(now, id, agent)))
                 .collect(),
             lines: start.trunks.into_iter().map(|trunk| Line::new(trunk, start.shared)).collect(),
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             legs: BTreeMap::new(),
             waiting: BTreeMap::new(),
             last_ticket: 0,

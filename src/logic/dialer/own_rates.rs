@@ -1,6 +1,5 @@
 //! A campaign's own calls per second, and those to numbers that begin alike: besides the trunk's.
 
-use crate::logic::attempt::Stage;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{ClaimedLead, Dialer};
 use crate::logic::ids::CampaignId;
@@ -100,11 +99,7 @@ impl Dialer {
 
     /// Numbers of the campaign's calls that no INVITE has left for.
     fn waiting_to_leave(&self, campaign: CampaignId) -> impl Iterator<Item = &str> {
-        self.calls
-            .values()
-            .filter(move |call| call.campaign == campaign)
-            .filter(|call| call.machine.stage() == Stage::Starting)
-            .map(|call| call.phone.number.reveal())
+        self.calls.starting_of(campaign).map(|call| call.phone.number.reveal())
     }
 }
 

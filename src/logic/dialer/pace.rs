@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::logic::agent;
-use crate::logic::attempt::{Attempt, Stage};
+use crate::logic::attempt::Attempt;
 use crate::logic::dialer::agentless::menu_of;
+use crate::logic::dialer::answers::AtHand;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::cover::NO_CREDIT;
 use crate::logic::dialer::desk::Desk;
+use crate::logic::dialer::order::Watched;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
     StoreCommand, StoreHealth, Timer, UncoveredStart, Waiting, gates_in_memory, public_ref,
@@ -19,7 +21,7 @@ use crate::logic::dialer::{
 use crate::logic::gate::{Answer, Gate};
 use crate::logic::ids::{AgentId, AttemptId, CampaignId, ClassId, LegId};
 use crate::logic::outcome::Outcome;
-use crate::logic::pacing::longest_idle::{Offered, Wanted, longest_idle};
+use crate::logic::pacing::fit::{Wanted, fits};
 use crate::logic::settings::{DialMode, Sharing};
 use crate::logic::time::{Now, UtcMs};
 
@@ -136,11 +138,7 @@ impl Dialer {
         if self.calls.len() >= self.max_lines {
             return Err("lines");
         }
-        let starting = self
-            .calls
-            .values()
-            .filter(|c| c.line == line && c.machine.stage() == Stage::Starting)
-            .count();
+        let starting = self.calls.starting(line);
         self.lines.get(line).ok_or("trunk")?.refusal(starting).map_or(Ok(()), Err)
     }
 
@@ -152,10 +150,8 @@ impl Dialer {
         place: usize,
         out: &mut Vec<Action>,
     ) -> Result<Option<(ClaimedLead, LeadPhone)>, &'static str> {
-        let Some(lead) = self.rooms.get_mut(&campaign).and_then(|room| room.leads.remove(place))
-        else {
-            return Err("list");
-        };
+        let taken = self.rooms.get_mut(&campaign).and_then(|room| room.leads.remove(place));
+        let lead = taken.ok_or("list")?.lead;
         if self.rooms.get(&campaign).is_some_and(|room| room.leads.len() < 10 && !room.dry) {
             self.deadlines.set(Timer::Room(campaign), Some(now.tick));
         }
@@ -173,13 +169,13 @@ impl Dialer {
     /// The first lead, in order of rank, for which an agent is free; and that agent.
     pub(super) fn match_lead(&self, now: Now, campaign: CampaignId) -> Option<(usize, AgentId)> {
         let room = self.rooms.get(&campaign)?;
-        if !self.desks.values().any(|desk| desk.machine.may_take_call()) {
+        if !self.desks.has_free() {
             return None;
         }
         let full = self.full_prefixes(room);
         let kept = self.skills_kept();
         let mut leads = room.leads.iter().take(LOOK_PAST).enumerate();
-        leads.find_map(|(place, lead)| {
+        leads.find_map(|(place, AtHand { lead, .. })| {
             let agent = (!room.is_under(lead, &full))
                 .then(|| self.agent_for(now, campaign, lead, &kept))?;
             agent.map(|agent| (place, agent))
@@ -190,8 +186,11 @@ impl Dialer {
     fn name_prefix(&self, campaign: CampaignId, held_by: &'static str) -> &'static str {
         let Some(room) = self.rooms.get(&campaign) else { return held_by };
         let full = self.full_prefixes(room);
-        let under = room.leads.iter().take(LOOK_PAST).any(|lead| room.is_under(lead, &full));
-        let free = under && self.desks.values().any(|desk| desk.machine.may_take_call());
+        if full.is_empty() {
+            return held_by;
+        }
+        let under = room.leads.iter().take(LOOK_PAST).any(|next| room.is_under(&next.lead, &full));
+        let free = under && self.desks.has_free();
         if free { "prefix_rate" } else { held_by }
     }
 
@@ -209,13 +208,8 @@ impl Dialer {
     ) -> Option<AgentId> {
         let room = self.rooms.get(&campaign)?;
         let wanted = Wanted { skills: &room.settings.skills, language };
-        let free = |desk: &&Desk| desk.machine.may_take_call() && self.is_spare(desk.id, kept);
-        let ready = self.desks.values().filter(free).map(|desk| {
-            let offered =
-                Offered { skills: &desk.settings.skills, languages: &desk.settings.languages };
-            (desk.machine.since().tick, desk.id, offered)
-        });
-        longest_idle(ready, wanted)
+        let suits = |desk: &&Desk| self.is_spare(desk.id, kept) && fits(desk.offered(), wanted);
+        self.desks.free().find(suits).map(|desk| desk.id)
     }
 
     /// The campaign's trunk.
@@ -267,7 +261,8 @@ impl Dialer {
             self.drain(now, out);
             return;
         };
-        let Some(room) = self.rooms.get(&campaign) else { return };
+        let Some(room) = self.rooms.get_mut(&campaign) else { return };
+        let known = room.know(now, &lead, &phone);
         let settings = &room.settings;
         let Some(trunk) = self.lines.get_mut(line) else { return };
         trunk.in_use += 1;
@@ -299,7 +294,12 @@ impl Dialer {
             undelivered_per_hour: settings.caps.undelivered_per_hour,
         };
         let call = Call {
-            machine: Attempt::new(now, settings.limits, settings.simulated_only, menu),
+            machine: Watched::new(Attempt::new(
+                now,
+                settings.limits,
+                settings.simulated_only,
+                menu,
+            )),
             attempt,
             public_ref,
             campaign,
@@ -309,10 +309,11 @@ impl Dialer {
             started: now.utc,
             begun: now.tick,
             stage_since: now.tick,
+            known,
             foretold: false,
             leg,
             line,
-            agent,
+            agent: Watched::new(agent),
             prepared: false,
             leg_open: false,
             leg_up: false,
@@ -323,7 +324,7 @@ impl Dialer {
         };
         let sharing = settings.sharing;
         self.turns.take(campaign, sharing);
-        self.calls.insert(attempt, call);
+        self.calls.insert(call);
         self.legs.insert(leg, LegOwner::Call(attempt));
         if let Some(room) = self.rooms.get_mut(&campaign) {
             if let Some(uncovered) = uncovered {

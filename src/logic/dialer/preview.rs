@@ -112,7 +112,8 @@ impl Dialer {
         let keeps = !self.ending.starts_nothing() && self.health != StoreHealth::Gone;
         match self.rooms.get_mut(&campaign).filter(|_| keeps) {
             Some(room) => {
-                room.leads.push_front(lead);
+                let at_hand = room.at_hand(now, lead);
+                room.leads.push_front(at_hand);
                 self.deadlines.set(Timer::Room(campaign), Some(now.tick));
             }
             None => self.free_lead(now, campaign, &lead, out),

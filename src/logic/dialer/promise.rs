@@ -64,22 +64,24 @@ impl Room {
     }
 
     /// Puts claimed leads at hand: promised calls before all others, the longest due first.
-    pub(super) fn line_up(&mut self, leads: Vec<ClaimedLead>) {
+    pub(super) fn line_up(&mut self, now: Now, leads: Vec<ClaimedLead>) {
         for lead in leads {
             let place = match lead.promise {
                 Some(promise) => {
                     let before = |other: &ClaimedLead| other.promise.is_some_and(|p| p <= promise);
-                    self.leads.iter().take_while(|other| before(other)).count()
+                    self.leads.iter().take_while(|other| before(&other.lead)).count()
                 }
                 None => self.leads.len(),
             };
-            self.leads.insert(place, lead);
+            let at_hand = self.at_hand(now, lead);
+            self.leads.insert(place, at_hand);
         }
+        self.order_leads(now);
     }
 
     /// Which promised calls the next claim takes: so many at once that they never hide the list behind them.
     pub(super) fn promised_claim(&self, now: Now, owners: Vec<AgentId>) -> PromisedClaim {
-        let held = self.leads.iter().filter(|lead| lead.promise.is_some()).count();
+        let held = self.leads.iter().filter(|next| next.lead.promise.is_some()).count();
         PromisedClaim {
             // A message keeps no promise.
             most: if self.needs_agents() {

@@ -7,13 +7,14 @@ use crate::logic::compliance::abandon_debt::debt;
 use crate::logic::compliance::abandon_window::{AbandonWindows, WindowBounds};
 use crate::logic::compliance::calling_class::ClassHours;
 use crate::logic::compliance::local_time;
+use crate::logic::dialer::answers::AtHand;
 use crate::logic::dialer::cover::Credit;
 use crate::logic::dialer::forecast::Forecast;
 use crate::logic::dialer::own_rates::OwnRates;
 use crate::logic::dialer::{
     Action, CampaignStart, CampaignState, Claim, ClaimedLead, Dialer, LeadAfter, LeadCounts,
-    LeadPhone, LeadState, LedgerWindow, Promises, Release, StoreCommand, StoreHealth, StoreReply,
-    Timer, Waiting,
+    LeadPhone, LeadState, LearnedBefore, LedgerWindow, Promises, Release, StoreCommand,
+    StoreHealth, StoreReply, Timer, Waiting,
 };
 use crate::logic::gate::Gate;
 use crate::logic::ids::{CampaignId, SellerId};
@@ -36,11 +37,11 @@ pub(super) struct Room {
     pub(super) own_rates: OwnRates,
     /// In predictive mode.
     pub(super) forecast: Option<Box<Forecast>>,
-    /// What an earlier engine had learned.
-    pub(super) learned: Option<String>,
+    /// What was learned earlier.
+    pub(super) learned: LearnedBefore,
     days: Option<AbandonWindows>,
     /// Claimed and not yet dialed, in order.
-    pub(super) leads: VecDeque<ClaimedLead>,
+    pub(super) leads: VecDeque<AtHand>,
     claims: u64,
     claiming: bool,
     promoting: bool,
@@ -318,7 +319,7 @@ impl Dialer {
             if room.claiming_ready {
                 room.dry = leads.is_empty();
             }
-            room.line_up(leads);
+            room.line_up(now, leads);
         }
         if room.state != CampaignState::Running || starts_nothing || !room.dials_itself() {
             self.release_all(now, campaign, out);
@@ -352,7 +353,7 @@ impl Dialer {
     /// Gives back every lead at hand, and those before agents.
     pub(super) fn release_all(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
         let Some(room) = self.rooms.get_mut(&campaign) else { return };
-        for lead in std::mem::take(&mut room.leads) {
+        for AtHand { lead, .. } in std::mem::take(&mut room.leads) {
             self.free_lead(now, campaign, &lead, out);
         }
         self.withdraw_offers(now, campaign, out);

@@ -1,6 +1,6 @@
 //! What a dialer is told once, at its start: read from the database before the first input.
 
-use crate::logic::dialer::LeadPhone;
+use crate::logic::dialer::{LeadPhone, LearnedBefore};
 use crate::logic::ids::{
     AgentId, AttemptId, CampaignId, ClassId, ContactId, IdMaker, LeadId, LegId, SellerId,
 };
@@ -57,8 +57,8 @@ pub struct CampaignStart {
     pub classes: Vec<(ClassId, String)>,
     /// Whether it was paused when the last process ended.
     pub paused: bool,
-    /// What its engine had learned, in predictive mode.
-    pub learned: Option<String>,
+    /// What was learned of it, in predictive mode.
+    pub learned: LearnedBefore,
 }
 
 /// An attempt without an outcome, made by an earlier process.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::logic::attempt::MessageKind;
 use crate::logic::compliance::abandon_ledger::WindowSpan;
-use crate::logic::dialer::CampaignState;
+use crate::logic::dialer::{CampaignState, Learned};
 use crate::logic::gate::Gate;
 use crate::logic::ids::{
     AgentId, AttemptId, CallbackId, CampaignId, ClassId, ContactId, LeadId, LegId, PhoneId,
@@ -15,7 +15,7 @@ use crate::logic::ids::{
 };
 use crate::logic::outcome::Outcome;
 use crate::logic::pacing::trunk_share::ShareAsk;
-use crate::logic::phone::PhoneNumber;
+use crate::logic::phone::{PhoneKind, PhoneNumber};
 use crate::logic::settings::DialMode;
 use crate::logic::sip::user_agent::RemoteDialog;
 use crate::logic::time::UtcMs;
@@ -131,19 +131,6 @@ pub enum StoreCommand {
     },
 }
 
-/// See [`StoreCommand::Learned`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Learned {
-    /// The campaign.
-    pub campaign: CampaignId,
-    /// As [`crate::logic::pacing::predictive::Predictor::remember`] writes it.
-    pub body: String,
-    /// What was wrong with the text that this one replaces, where it could not be read.
-    pub unreadable: Option<String>,
-    /// When.
-    pub at: UtcMs,
-}
-
 /// See [`StoreCommand::Claim`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
@@ -199,8 +186,12 @@ pub struct ClaimedLead {
     pub phones: Vec<LeadPhone>,
     /// Its class.
     pub class: ClassId,
+    /// Its place in the list: lower ones come first.
+    pub rank: i64,
     /// Attempts so far that count.
     pub attempts: u32,
+    /// How long the last one rang; nothing where it did not.
+    pub rang: Duration,
     /// How many attempts ended with `last_outcome` in a row, that one included.
     pub same_outcome: u32,
     /// End of the last attempt.
@@ -227,6 +218,8 @@ pub struct LeadPhone {
     pub key: String,
     /// What is dialed.
     pub number: PhoneNumber,
+    /// What kind of line it is, where the list's import has said so.
+    pub kind: Option<PhoneKind>,
     /// IANA zones of this number where known.
     pub zones: Vec<String>,
     /// Local day (days since 1970-01-01) of the first "no such number"; a second one on another day makes it invalid.

@@ -1,6 +1,7 @@
 //! The dialer in virtual time, against a made-up database that keeps leads in memory and agents' phones that answer.
 
 mod agentless;
+mod answers;
 mod cluster;
 mod inbound;
 mod manual;
@@ -636,7 +637,7 @@ fn numbers_that_begin_alike_have_calls_per_second_of_their_own_and_others_go_fir
     });
     let at_hand = &mut run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().leads;
     for other in at_hand.iter_mut().skip(3) {
-        let phone = &mut other.phones[0];
+        let phone = &mut other.lead.phones[0];
         phone.number = phone.number.reveal().replace("+8190", "+8180").parse().unwrap();
     }
     let mut run = run.ready();

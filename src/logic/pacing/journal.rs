@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::logic::pacing::pacer::{AgentSince, CallSince, Fact, Pacer, Said, Scene, WindowNow};
+use crate::logic::pacing::pacer::{
+    AgentSince, CallSince, Fact, OddsNow, Pacer, Said, Scene, WindowNow,
+};
 use crate::logic::pacing::predictive::memory::Unreadable;
 
 /// One line. `S`: what was said, as it is written or as it is read.
@@ -50,6 +52,9 @@ pub enum Line<S> {
         /// Calls that are over, or with an agent.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         over: Vec<u64>,
+        /// See [`Scene::next`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        next: Vec<OddsNow>,
         /// See [`Scene::seen`].
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         seen: Vec<(u64, Fact)>,
@@ -94,10 +99,12 @@ impl Journal {
         let over = missing(&self.calls, &scene.calls);
         self.agents.clone_from(&scene.agents);
         self.calls.clone_from(&scene.calls);
-        let seen = scene.seen.clone();
+        let (seen, next) = (scene.seen.clone(), scene.next.clone());
+        let odds = u64::try_from(next.len()).unwrap_or(u64::MAX).saturating_mul(ODDS);
         let entries = agents.len() + calls.len() + gone.len() + over.len() + seen.len();
         let entries = u64::try_from(entries).unwrap_or(u64::MAX);
-        self.bytes = self.bytes.saturating_add(LINE).saturating_add(entries.saturating_mul(ENTRY));
+        self.bytes =
+            self.bytes.saturating_add(LINE + odds).saturating_add(entries.saturating_mul(ENTRY));
         let (at, left_ms, window) = (scene.at, scene.window_left_ms, scene.window);
         let (most_lines, spare) = (scene.most_lines, scene.spare);
         Line::Asked {
@@ -110,6 +117,7 @@ impl Journal {
             gone,
             calls,
             over,
+            next,
             seen,
             said,
         }
@@ -162,6 +170,7 @@ impl Replay {
                 gone,
                 calls,
                 over,
+                next,
                 seen,
                 said,
             } => {
@@ -176,6 +185,7 @@ impl Replay {
                 scene.calls.extend(calls);
                 scene.agents.retain(|agent, _| !gone.contains(agent));
                 scene.calls.retain(|call, _| !over.contains(call));
+                scene.next = next;
                 scene.seen = seen;
                 Ok(Some((pacer.ask(scene), said)))
             }
@@ -196,7 +206,8 @@ fn missing<K: Ord + Copy, V>(before: &BTreeMap<K, V>, now: &BTreeMap<K, V>) -> V
 }
 
 /// Of the lines above.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// About so many bytes has a line, and each of its entries.
 const LINE: u64 = 320;
 const ENTRY: u64 = 40;
+const ODDS: u64 = 5;

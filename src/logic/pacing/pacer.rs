@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::logic::pacing::predictive::memory::Unreadable;
 use crate::logic::pacing::predictive::{
-    AgentNow, AgentStage, CallNow, CallStage, Decision, Happened, HeldBy, Moment, Predictor, Seen,
+    AgentNow, AgentStage, CallNow, CallStage, Decision, Happened, HeldBy, Moment, Odds, Predictor,
+    Seen,
 };
 
 /// The engine, and the window whose balance it knows.
@@ -36,6 +37,8 @@ pub struct Scene {
     pub agents: BTreeMap<i64, AgentSince>,
     /// Every call that has no agent yet, by id.
     pub calls: BTreeMap<u64, CallSince>,
+    /// How likely the leads that would be called next are to answer, in order; missing ones are as usual.
+    pub next: Vec<OddsNow>,
     /// What happened since the moment before, and when.
     pub seen: Vec<(u64, Fact)>,
 }
@@ -55,9 +58,38 @@ pub struct WindowNow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSince(pub AgentStage, pub u64, pub bool);
 
-/// How far a call is, when it was started, and since when it is so far.
+/// How far a call is, when it was started, since when it is so far, and how likely it is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallSince(pub CallStage, pub u64, pub u64);
+pub struct CallSince(pub CallStage, pub u64, pub u64, pub OddsNow);
+
+/// How much likelier than usual a lead is to answer: its odds against the usual ones, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OddsNow(u32);
+
+impl OddsNow {
+    /// As usual.
+    pub const EVEN: Self = Self(1_000);
+
+    /// So many times the usual odds, between a thousandth and a thousand.
+    #[must_use]
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped before"
+    )]
+    pub fn of(times: f64) -> Self {
+        if times.is_nan() {
+            return Self::EVEN;
+        }
+        Self((times * 1e3).round().clamp(1.0, 1e6) as u32)
+    }
+
+    fn times(self) -> f64 {
+        f64::from(self.0) / 1e3
+    }
+}
 
 /// What happened, as [`Happened`], with lengths in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +194,7 @@ impl Pacer {
         let calls: Vec<CallNow> = scene
             .calls
             .iter()
-            .map(|(id, CallSince(stage, begun, since))| CallNow {
+            .map(|(id, CallSince(stage, begun, since, _))| CallNow {
                 id: *id,
                 stage: *stage,
                 age: age(*begun),
@@ -176,7 +208,9 @@ impl Pacer {
             .collect();
         let (spare, most_lines) = (size(scene.spare), size(scene.most_lines));
         let free = agents.iter().filter(|a| a.stage == AgentStage::Idle && !a.leaving).count();
-        let decision = self.engine.decide(&Moment {
+        let odds: Vec<f64> = scene.calls.values().map(|call| call.3.times()).collect();
+        let next: Vec<f64> = scene.next.iter().map(|odds| odds.times()).collect();
+        let moment = Moment {
             at: seconds(scene.at),
             agents: &agents,
             calls: &calls,
@@ -184,7 +218,8 @@ impl Pacer {
             window_left: Duration::from_millis(scene.window_left_ms).as_secs_f64(),
             most_lines,
             most_uncovered: calls.len().saturating_sub(free).saturating_add(spare),
-        });
+        };
+        let decision = self.engine.decide_with(&moment, &Odds { calls: &odds, next: &next });
         let staffed = agents.iter().filter(|agent| agent.stage != AgentStage::Paused).count();
         said(decision, (1..SMALL_TEAM).contains(&staffed), spare)
     }

@@ -54,6 +54,12 @@ impl PhoneKind {
         }
     }
 
+    /// The kind of a stable text.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        ALL_KINDS.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// Only lines at which a person is reached at an ordinary price.
     #[must_use]
     pub const fn may_be_called(self) -> bool {
@@ -89,6 +95,22 @@ impl PhoneKind {
         }
     }
 }
+
+const ALL_KINDS: [PhoneKind; 13] = [
+    PhoneKind::Fixed,
+    PhoneKind::Mobile,
+    PhoneKind::FixedOrMobile,
+    PhoneKind::Voip,
+    PhoneKind::TollFree,
+    PhoneKind::Premium,
+    PhoneKind::SharedCost,
+    PhoneKind::Personal,
+    PhoneKind::Pager,
+    PhoneKind::CompanyAccess,
+    PhoneKind::Voicemail,
+    PhoneKind::Fax,
+    PhoneKind::Unknown,
+];
 
 /// Why a cell gives no number to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,5 +234,18 @@ impl PhoneWarning {
             Self::PrefixDropped => "先頭の 184・186・122 を除きました",
             Self::PartRefused => "複数の番号のうち架電できないものを除きました",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_known_by_its_word() {
+        for kind in ALL_KINDS {
+            assert_eq!(PhoneKind::of(kind.as_str()), Some(kind));
+        }
+        assert_eq!(PhoneKind::of("satellite"), None);
     }
 }

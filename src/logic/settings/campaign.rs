@@ -21,6 +21,8 @@ pub struct CampaignSettings {
     pub sharing: Sharing,
     /// Its own calls per second, besides the trunk's.
     pub rates: Rates,
+    /// In predictive mode, who answers is learned, and reckoned with.
+    pub learn_who_answers: bool,
     /// How long an agent may look at a person, in preview mode.
     pub preview: PreviewSettings,
     /// The number we show.

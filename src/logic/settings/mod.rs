@@ -49,6 +49,7 @@ pub fn test_campaign() -> CampaignSettings {
         mode: DialMode::Progressive,
         sharing: Sharing::DEFAULT,
         rates: Rates::default(),
+        learn_who_answers: true,
         preview: PreviewSettings {
             within: Duration::from_secs(60),
             skip: Duration::from_secs(600),

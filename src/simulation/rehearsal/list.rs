@@ -128,6 +128,7 @@ fn add_contact(
         number: number.clone(),
         zones: zones.clone(),
         suspect_day: None,
+        kind: None,
     });
     store.add_contact(ModelContact {
         contact: ContactId(n),

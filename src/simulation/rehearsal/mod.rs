@@ -33,6 +33,7 @@ mod world;
 
 use std::time::Duration;
 
+use crate::logic::dialer::LearnedBefore;
 use crate::logic::ids::ClassId;
 use crate::logic::settings::{AgentSettings, CampaignSettings, TrunkSettings};
 use crate::logic::time::UtcMs;
@@ -50,7 +51,7 @@ pub struct Rehearsal {
     /// When the campaign was first run: windows of 30 days are counted from there.
     pub first_run: UtcMs,
     /// What predictive pacing has learned of the campaign, if it has.
-    pub learned: Option<String>,
+    pub learned: LearnedBefore,
     /// The calling classes of the leads: row and descriptor.
     pub classes: Vec<(ClassId, String)>,
     /// The one trunk.

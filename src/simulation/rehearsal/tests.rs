@@ -9,6 +9,7 @@ use super::record::Record;
 use super::staff::Roster;
 use super::times::Times;
 use super::{Rehearsal, WorkDay};
+use crate::logic::dialer::LearnedBefore;
 use crate::logic::ids::ClassId;
 use crate::logic::outcome::Outcome;
 use crate::logic::settings::{
@@ -48,7 +49,7 @@ fn rehearsal(agents: usize, hours: u64, leads: u32, people: People) -> Rehearsal
     Rehearsal {
         campaign: CampaignSettings { wrap_up: Duration::from_secs(300), ..test_campaign() },
         first_run: NINE,
-        learned: None,
+        learned: LearnedBefore::default(),
         classes: vec![(ClassId(1), "zones=Asia/Tokyo".to_owned())],
         trunk: TrunkSettings {
             calls_per_second: 100,

@@ -1,6 +1,7 @@
 //! Attempts by person, number and lead, and the ledger that is their sum.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::ModelContact;
 use crate::logic::dialer::{Booking, LeadPhone, OpenAttempt};
@@ -33,6 +34,7 @@ pub(super) struct Attempt {
     /// Which process sees to its end.
     pub(super) owner: u32,
     pub(super) phone: LeadPhone,
+    pub(super) early: Option<UtcMs>,
     pub(super) answered: Option<UtcMs>,
     pub(super) connected: Option<UtcMs>,
     pub(super) started: UtcMs,
@@ -61,6 +63,12 @@ impl Attempt {
             answered_at: self.answered,
             connected_at: self.connected,
         }
+    }
+
+    /// How long it rang; nothing where it did not.
+    fn rang(&self) -> Duration {
+        let until = self.answered.or(self.ended);
+        self.early.zip(until).map_or(Duration::ZERO, |(early, until)| until.since(early))
     }
 
     /// What its outcome booked, if that is anything.
@@ -116,6 +124,7 @@ impl Calls {
             maker: 0,
             owner: 0,
             phone: phone.clone(),
+            early: None,
             answered: None,
             connected: None,
             started,
@@ -169,6 +178,12 @@ impl Calls {
 
     pub(super) fn of_lead(&self, lead: LeadId) -> impl Iterator<Item = &Attempt> {
         self.rows(self.by_lead.get(&lead))
+    }
+
+    /// How long the last call of a lead rang.
+    pub(super) fn rang(&self, lead: LeadId) -> Duration {
+        let last = self.of_lead(lead).max_by_key(|attempt| attempt.fence);
+        last.map_or(Duration::ZERO, Attempt::rang)
     }
 
     fn rows<'a>(&'a self, ids: Option<&'a Vec<AttemptId>>) -> impl Iterator<Item = &'a Attempt> {

@@ -29,6 +29,7 @@ impl StoreModel {
             maker: maker(intent.attempt.0),
             owner: epoch,
             phone: intent.phone.clone(),
+            early: None,
             answered: None,
             connected: None,
             started: intent.now,

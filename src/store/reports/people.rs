@@ -134,14 +134,14 @@ pub async fn person(db: &mut Db, contact: ContactId) -> Result<Option<Person>, S
          where c.id = $1",
     );
     const PHONES: Sql = Sql::both(
-        "select id, key, number, zones, suspect_day, invalid from phone where contact_id = $1 order by position, id",
+        "select id, key, number, zones, suspect_day, kind, invalid from phone where contact_id = $1 order by position, id",
     );
     let (doing, who) = ("reading a person", Bind::Int(contact.0));
     let rows = db.rows(doing, &PERSON, &[who]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let mut phones = vec![];
     for row in db.rows(doing, &PHONES, &[who]).await? {
-        phones.push((phone(&row, 0)?, row.flag(5)?));
+        phones.push((phone(&row, 0)?, row.flag(6)?));
     }
     let seller = SellerId(row.int(0)?);
     let keys: Vec<&str> = phones.iter().map(|(phone, _)| phone.key.as_str()).collect();

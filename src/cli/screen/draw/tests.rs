@@ -290,6 +290,7 @@ fn what_is_predicted_is_seen_in_both_languages() {
         risk: 0.042,
         credit: 1.25,
         small_team: false,
+        answers: None,
     });
     insta::assert_snapshot!(window(&model(Lang::En, predictive.clone()), SMALL));
     predictive.campaigns[0].pacing.as_mut().unwrap().small_team = true;

@@ -15,7 +15,7 @@ fn predictive(agents: &[&str], answered: u64) -> Run {
 }
 
 fn pacing(run: &Run) -> command::PacingLine {
-    run.view().campaigns[0].pacing.expect("nothing was predicted")
+    run.view().campaigns[0].pacing.clone().expect("nothing was predicted")
 }
 
 #[test]
@@ -151,7 +151,8 @@ fn learned(run: &Run) -> Vec<(&str, Option<&str>)> {
         .iter()
         .filter_map(|row| {
             let StoreCommand::Learned(learned) = row else { return None };
-            Some((learned.body.as_str(), learned.unreadable.as_deref()))
+            let told = (learned.body.as_str(), learned.unreadable.as_deref());
+            (learned.part == LearnedPart::Pacing).then_some(told)
         })
         .collect()
 }
@@ -160,7 +161,7 @@ fn learned(run: &Run) -> Vec<(&str, Option<&str>)> {
 fn with_learned(text: &str) -> Run {
     let account = Account { answered: 1_000, ..Account::default() };
     let mut run = Run::with_ledger(account, 100, &["a", "b", "c", "d"], |_| {}).ready();
-    run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().learned = Some(text.to_owned());
+    run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().learned.pacing = Some(text.to_owned());
     let (campaign, mode) = ("test".to_owned(), "predictive".to_owned());
     run.command(Command::CampaignMode { campaign, mode, ratio: None });
     run.pass(Duration::from_secs(1));

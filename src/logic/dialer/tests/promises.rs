@@ -59,7 +59,7 @@ fn fall_due(run: &mut Run, lead: ClaimedLead) {
 }
 
 fn with(run: &Run, lead: LeadId) -> Option<AgentId> {
-    run.dialer.calls.values().find(|call| call.lead.lead == lead)?.agent
+    *run.dialer.calls.values().find(|call| call.lead.lead == lead)?.agent
 }
 
 #[test]
@@ -116,11 +116,11 @@ fn a_promised_call_goes_before_the_list_and_to_the_agent_who_promised_it() {
     run.pass(Duration::from_secs(1));
     let due = run.now.utc;
     fall_due(&mut run, promised(90, due, Some(AgentId(1))));
-    let b = run.dialer.calls.values().find(|call| call.agent == Some(AgentId(2))).unwrap().leg;
+    let b = run.dialer.calls.values().find(|call| *call.agent == Some(AgentId(2))).unwrap().leg;
     run.leg(b, failed(486));
     run.pass(Duration::from_secs(1));
     assert_eq!(with(&run, LeadId(90)), None, "the free agent did not promise it");
-    let a = run.dialer.calls.values().find(|call| call.agent == Some(AgentId(1))).unwrap().leg;
+    let a = run.dialer.calls.values().find(|call| *call.agent == Some(AgentId(1))).unwrap().leg;
     run.leg(a, failed(486));
     run.pass(Duration::from_secs(1));
     assert_eq!(with(&run, LeadId(90)), Some(AgentId(1)), "before nineteen others");

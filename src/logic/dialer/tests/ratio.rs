@@ -154,7 +154,7 @@ fn beginning_with(leads: &[ClaimedLead]) -> Run {
     });
     let at_hand = &mut run.dialer.rooms.get_mut(&CAMPAIGN).unwrap().leads;
     for (place, lead) in at_hand.iter_mut().zip(leads) {
-        place.clone_from(lead);
+        place.lead.clone_from(lead);
     }
     let mut run = run.ready();
     run.pass(Duration::from_secs(2));

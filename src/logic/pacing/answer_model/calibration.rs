@@ -81,6 +81,23 @@ impl Calibration {
         full.map(|bin| ((bin.told - bin.answers) / bin.calls).abs()).fold(0.0, f64::max)
     }
 
+    /// By how much more often people answered where so much more was told (weighted least squares over the tenths): 1 as
+    /// told, less where the differences were told too large, 0 where they say nothing.
+    #[must_use]
+    pub fn slope(&self) -> f64 {
+        let full = || self.bins.iter().filter(|bin| bin.calls > 0.0);
+        let calls: f64 = full().map(|bin| bin.calls).sum();
+        let mean = |of: fn(&Bin) -> f64| full().map(of).sum::<f64>() / calls.max(1.0);
+        let (told, came) = (mean(|bin| bin.told), mean(|bin| bin.answers));
+        let (mut both, mut alone) = (0.0, 0.0);
+        for bin in full() {
+            let (x, y) = (bin.told / bin.calls - told, bin.answers / bin.calls - came);
+            both += bin.calls * x * y;
+            alone += bin.calls * x * x;
+        }
+        if alone > 0.0 { both / alone } else { 1.0 }
+    }
+
     pub(super) fn numbers(&self) -> Vec<f64> {
         let bins = self.bins.iter().flat_map(|bin| [bin.calls, bin.told, bin.answers]);
         [self.calls, self.answers, self.brier, self.base, self.prior]

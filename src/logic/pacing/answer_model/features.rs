@@ -106,5 +106,7 @@ const REGIONS_U64: u64 = 64;
 const ATTEMPTS: usize = 6;
 const LASTS: usize = 6;
 const RANGS: usize = 5;
+/// So many weights apply to each lead.
+pub(super) const GROUPS: f64 = 7.0;
 /// All of them.
 pub(super) const WEIGHTS: usize = HOURS + DAYS + KINDS + REGIONS + ATTEMPTS + LASTS + RANGS;

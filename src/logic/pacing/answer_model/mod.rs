@@ -15,7 +15,7 @@ mod memory;
 pub use memory::MemoryError;
 
 use crate::logic::pacing::answer_model::calibration::Calibration;
-use crate::logic::pacing::answer_model::features::{Features, WEIGHTS};
+use crate::logic::pacing::answer_model::features::{Features, GROUPS, WEIGHTS};
 
 /// What a campaign has learned about who answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,8 @@ impl AnswerModel {
         Self {
             bias: Weight { mean: log_odds(USUAL), variance: PRIOR_BIAS },
             weights: vec![prior; WEIGHTS],
-            usual: USUAL,
+            // What is told of a lead of which nothing is known, so that such a lead is an average one.
+            usual: moderated(log_odds(USUAL), PRIOR_BIAS + GROUPS * PRIOR),
             calibration: Calibration::new(USUAL),
         }
     }
@@ -51,8 +52,7 @@ impl AnswerModel {
     #[must_use]
     pub fn chance(&self, lead: &Features) -> f64 {
         let (sum, variance) = self.sum(lead);
-        // Doubt pulls a chance towards one half (MacKay 1992, "The evidence framework applied to classification networks").
-        logistic(sum / (1.0 + std::f64::consts::PI * variance / 8.0).sqrt())
+        moderated(sum, variance)
     }
 
     /// Odds of this lead against the odds of the campaign's mean of late: 1 for an average one.
@@ -75,7 +75,8 @@ impl AnswerModel {
     /// carrier, given up by us) are not told.
     pub fn learn(&mut self, lead: &Features, answered: bool) {
         let told = self.chance(lead);
-        self.usual += (told - self.usual) / USUAL_MEMORY;
+        let memory = (self.calibration.calls() + USUAL_AT_FIRST).min(USUAL_MEMORY);
+        self.usual += (told - self.usual) / memory;
         self.calibration.note(told, answered);
         let (sum, variance) = self.sum(lead);
         let chance = logistic(sum);
@@ -120,6 +121,11 @@ impl Weight {
     }
 }
 
+/// Doubt pulls a chance towards one half (MacKay 1992, "The evidence framework applied to classification networks").
+fn moderated(log_odds: f64, variance: f64) -> f64 {
+    logistic(log_odds / (1.0 + std::f64::consts::PI * variance / 8.0).sqrt())
+}
+
 fn logistic(log_odds: f64) -> f64 {
     1.0 / (1.0 + libm::exp(-log_odds))
 }
@@ -139,6 +145,8 @@ const LEAST_VARIANCE: f64 = 0.004;
 const MOST_WEIGHT: f64 = 6.0;
 /// Calls over which the campaign's mean is taken.
 const USUAL_MEMORY: f64 = 500.0;
+/// Calls that what is believed before the first one is worth.
+const USUAL_AT_FIRST: f64 = 20.0;
 /// More than this is not believed of anybody.
 const MOST_ODDS: f64 = 20.0;
 

@@ -231,8 +231,8 @@ impl Bins {
         reason = "below nothing is nothing, and beyond the last second is the last bin"
     )]
     pub fn of(&self, age: f64) -> usize {
-        let bin = self.by_second.get(age as usize).or_else(|| self.by_second.last());
-        bin.map_or(0, |bin| usize::from(*bin))
+        let second = (age as usize).min(self.by_second.len().saturating_sub(1));
+        self.by_second.get(second).map_or(0, |bin| usize::from(*bin))
     }
 
     /// Their middles, the youngest first.

@@ -89,8 +89,7 @@ impl Curve {
     /// By then, between two seconds in proportion.
     #[must_use]
     pub fn at(&self, spot: Spot) -> f64 {
-        let at =
-            |second: usize| self.0.get(second).or_else(|| self.0.last()).copied().unwrap_or(0.0);
+        let at = |second: usize| self.0.get(second.min(STEPS - 1)).copied().unwrap_or(0.0);
         let (less, more) = (at(spot.second), at(spot.second + 1));
         less + (more - less) * spot.part
     }

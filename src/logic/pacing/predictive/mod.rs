@@ -126,7 +126,13 @@ impl Predictor {
         } else if (0.0..=LONGEST_STEP).contains(&step) {
             self.predict(now, odds, staffed, &mut decision);
         }
-        self.limit(now, staffed, &mut decision);
+        for (lines, why) in self.limits(now, staffed, idle) {
+            let launch = lines.saturating_sub(decision.lines);
+            if launch < decision.launch {
+                decision.launch = launch;
+                decision.held_by = why;
+            }
+        }
         self.threshold.short_of_credit(decision.held_by == HeldBy::Ledger);
         decision
     }
@@ -166,22 +172,29 @@ impl Predictor {
             };
             risks.iter().sum::<f64>() * outlook::EACH
         };
-        let (mut launch, mut risk) = (0, risk_now(&answers, 0));
         let allowance = self.threshold.allowance(WindowLeft { seconds: now.window_left });
         let sure = decision.idle.saturating_add(allowance.uncovered);
         let mut allowed = allowance.within;
         let own = decision.idle.saturating_sub(now.calls.len());
-        let most = now.most_lines.min(most_lines(staffed));
+        // Beyond the limits one more is looked at: then it is known what holds.
+        let limit = self.limits(now, staffed, decision.idle).iter().map(|(lines, _)| *lines).min();
+        let beyond = limit.unwrap_or(usize::MAX).saturating_sub(now.calls.len()).saturating_add(1);
+        let most = now.most_lines.min(most_lines(staffed)).min(beyond);
+        let (mut launch, mut judged) = (0, None);
         for odds in odds.of_next().take(most) {
             let lines = now.calls.len() + launch;
             allowed = if lines < sure { allowance.within } else { allowance.beyond };
-            if launch >= own && !(allowed > 0.0 && risk <= allowed) {
-                break;
+            if launch >= own {
+                let risk = risk_now(&answers, launch);
+                if !(allowed > 0.0 && risk <= allowed) {
+                    judged = Some(risk);
+                    break;
+                }
             }
             answers.add(&outlook.new_call().with_odds(odds), exactly);
             launch += 1;
-            risk = risk_now(&answers, launch);
         }
+        let risk = judged.unwrap_or_else(|| risk_now(&answers, launch));
         if !risk.is_finite() {
             return;
         }
@@ -212,24 +225,17 @@ impl Predictor {
         }
     }
 
-    /// What holds whatever the prediction says.
-    fn limit(&self, now: &Moment<'_>, staffed: usize, decision: &mut Decision) {
-        let idle = decision.idle;
-        let mut at_most = |lines: usize, why: HeldBy| {
-            let launch = lines.saturating_sub(decision.lines);
-            if launch < decision.launch {
-                decision.launch = launch;
-                decision.held_by = why;
-            }
-        };
-        if self.level.answers() < KNOWN {
-            at_most(idle + idle.div_ceil(2), HeldBy::ColdStart);
-        }
-        if self.breaker.is_open() {
-            at_most((idle / 10).max(2).min(idle), HeldBy::Carrier);
-        }
-        at_most(now.most_lines.min(most_lines(staffed)), HeldBy::Lines);
-        at_most(idle.saturating_add(now.most_uncovered), HeldBy::Ledger);
+    /// Most calls under way, whatever the prediction says, and why.
+    fn limits(&self, now: &Moment<'_>, staffed: usize, idle: usize) -> [(usize, HeldBy); 4] {
+        let only_if = |holds: bool, lines: usize| if holds { lines } else { usize::MAX };
+        let cold = only_if(self.level.answers() < KNOWN, idle + idle.div_ceil(2));
+        let fails = only_if(self.breaker.is_open(), (idle / 10).max(2).min(idle));
+        [
+            (cold, HeldBy::ColdStart),
+            (fails, HeldBy::Carrier),
+            (now.most_lines.min(most_lines(staffed)), HeldBy::Lines),
+            (idle.saturating_add(now.most_uncovered), HeldBy::Ledger),
+        ]
     }
 
     fn learn(&mut self, now: &Moment<'_>, odds: &Odds<'_>, step: f64) {

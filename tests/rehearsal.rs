@@ -89,6 +89,29 @@ fn two_settings_are_set_against_each_other_with_the_same_people() {
 }
 
 #[test]
+fn for_a_program_the_same_figures_come_as_json() {
+    let folder = site();
+    let json = |args: &[&str]| -> serde_json::Value {
+        let given = ["simulate", CAMPAIGN, "--scenario", "day.toml", "--json", "--seeds", "2"];
+        let output = outdial(folder.path(), &[&given, args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", complained(&output));
+        serde_json::from_str(&said(&output)).unwrap()
+    };
+    let alone = json(&[]);
+    let talks = &alone["figures"]["talks"];
+    assert!(talks["seeds"] == 2 && talks["mean"].as_f64().unwrap() > 10.0, "{talks}");
+    assert_eq!(talks["interval"].as_array().unwrap().len(), 2);
+    assert_eq!(alone["seeds"][1]["breaches"], serde_json::json!([]));
+    let both = json(&["--compare", "agents=3", "--with", "learn_who_answers=false"]);
+    assert_eq!(both["a"]["rehearsed"]["agents"], 3);
+    assert_eq!(both["b"]["rehearsed"]["figures"], alone["figures"], "not in predictive mode");
+    let less = both["a"]["rehearsed"]["figures"]["talks"]["mean"].as_f64().unwrap();
+    let more = talks["mean"].as_f64().unwrap();
+    let difference = both["difference"]["talks"]["mean"].as_f64().unwrap();
+    assert!((difference - (more - less)).abs() < 1e-9 && difference > 0.0, "{both}");
+}
+
+#[test]
 fn a_plan_shows_what_a_changed_file_changes() {
     let folder = site();
     let file = folder.path().join("campaigns").join(CAMPAIGN).join("campaign.toml");
@@ -111,6 +134,15 @@ fn a_plan_shows_what_a_changed_file_changes() {
     assert_eq!(told.status.code(), Some(0), "{}", complained(&told));
     assert!(text.contains("dial_mode") && text.contains("->  predictive"), "{text}");
     assert!(text.contains("B - A"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&said(&plan(&[
+        "--against",
+        "before.toml",
+        "--json",
+        "--fields-only",
+    ])))
+    .unwrap();
+    assert_eq!(json["changes"][0]["new"], "predictive");
+    assert_eq!(json["rehearsed"], serde_json::Value::Null);
 }
 
 #[test]

@@ -311,6 +311,9 @@ pub(crate) struct SimulateArgs {
     /// The other setting of --compare; the files as they are where not given
     #[arg(long, value_name = "KEY=VALUE,...", requires = "compare")]
     pub(crate) with: Option<Settings>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// See [`Verb::Plan`].
@@ -336,6 +339,9 @@ pub(crate) struct PlanArgs {
     /// Write pages and CSV of both into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+    /// Print fields and figures as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// See [`Verb::Check`].

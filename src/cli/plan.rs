@@ -8,7 +8,7 @@ use crate::cli::args::{Args, PlanArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::output::say;
 use crate::cli::setup;
-use crate::cli::simulate::{self, Wanted};
+use crate::cli::simulate::{self, Pair, Wanted};
 use crate::cli::text::{Lang, either, pad, width};
 use crate::config::{CampaignFile, parse_campaign, read_campaign};
 use crate::logic::settings::{
@@ -25,11 +25,19 @@ pub(crate) fn run(args: &Args, wanted: &PlanArgs) -> Result<Exit, Failure> {
         None => kept(args, &new)?,
     };
     let changes = changes(&old.settings, &new.settings);
-    say!("{}", text(&changes, args.lang).trim_end());
-    if changes.is_empty() || wanted.fields_only {
+    let nothing_to_rehearse = changes.is_empty() || wanted.fields_only;
+    if wanted.json && nothing_to_rehearse {
+        say!("{}", serde_json::to_string_pretty(&json(&changes, None))?);
+    }
+    if !wanted.json {
+        say!("{}", text(&changes, args.lang).trim_end());
+    }
+    if nothing_to_rehearse {
         return Ok(Exit::Ok);
     }
-    say!("");
+    if !wanted.json {
+        say!("");
+    }
     let e = |en: &str, ja: &str| match args.lang {
         Lang::En => en.to_owned(),
         Lang::Ja => ja.to_owned(),
@@ -40,8 +48,22 @@ pub(crate) fn run(args: &Args, wanted: &PlanArgs) -> Result<Exit, Failure> {
         seed: wanted.seed,
         seeds: wanted.seeds,
         out: wanted.out.as_deref(),
+        json: wanted.json,
     };
-    simulate::compare_files(args, &rehearsed, pair)
+    let pair = simulate::compare_files(args, &rehearsed, pair)?;
+    if wanted.json {
+        say!("{}", serde_json::to_string_pretty(&json(&changes, Some(&pair)))?);
+    }
+    simulate::tell(args, &rehearsed, &pair)
+}
+
+/// For a program.
+fn json(changes: &[Change], rehearsed: Option<&Pair>) -> serde_json::Value {
+    let changes = changes
+        .iter()
+        .map(|Change { key, old, new }| serde_json::json!({ "key": key, "old": old, "new": new }));
+    let changes: Vec<_> = changes.collect();
+    serde_json::json!({ "changes": changes, "rehearsed": rehearsed.map(simulate::pair_json) })
 }
 
 /// The file with which the campaign was last imported or run.
@@ -118,6 +140,7 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
         preview,
         sharing,
         rates,
+        learn_who_answers,
         dispositions,
         hang_up_keys,
         messages,
@@ -175,6 +198,7 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
     for (prefix, rate) in &rates.prefixes {
         put(&format!("prefix_rate.{prefix}"), rate.to_string());
     }
+    put("learn_who_answers", learn_who_answers.to_string());
     put("preview.within", time(preview.within));
     put("preview.skip", time(preview.skip));
     put("abandon.max_percent", crate::cli::figures::cap(abandon.cap_ppm));

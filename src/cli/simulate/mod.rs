@@ -4,6 +4,7 @@ mod assemble;
 mod chart;
 mod csv;
 mod history;
+mod json;
 mod page;
 mod pairs;
 mod seeds;
@@ -16,6 +17,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
+pub(crate) use json::pair as pair_json;
+pub(crate) use pairs::Pair;
 pub(crate) use setting::Settings;
 
 use crate::cli::args::{Args, SimulateArgs};
@@ -24,7 +27,6 @@ use crate::cli::output::say;
 use crate::cli::setup;
 use crate::cli::simulate::assemble::{Parts, Told, assemble};
 use crate::cli::simulate::history::History;
-use crate::cli::simulate::pairs::Pair;
 use crate::cli::text::{Lang, either};
 use crate::config::{CampaignFile, OutdialFile, ScenarioFile, read_scenario};
 use crate::logic::compliance::local_time;
@@ -44,6 +46,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) seed: u64,
     pub(crate) seeds: u16,
     pub(crate) out: Option<&'a Path>,
+    pub(crate) json: bool,
 }
 
 /// Rehearses and prints.
@@ -54,13 +57,18 @@ pub(crate) fn run(args: &Args, wanted: &SimulateArgs) -> Result<Exit, Failure> {
         seed: wanted.seed,
         seeds: wanted.seeds,
         out: wanted.out.as_deref(),
+        json: wanted.json,
     };
     let ground = Ground::of(args, &told, &campaign)?;
     let Some(compared) = &wanted.compare else {
         let (rehearsal, told) = ground.assemble(&campaign, &ground.scenario)?;
         let records = seeds::run_all(&[&rehearsal], &ground.seeds).pop().unwrap_or_default();
         let outlook = Outlook { rehearsal, told, records };
-        say!("{}", summary::text(&outlook, args.lang).trim_end());
+        if wanted.json {
+            say!("{}", serde_json::to_string_pretty(&json::outlook(&outlook))?);
+        } else {
+            say!("{}", summary::text(&outlook, args.lang).trim_end());
+        }
         if let Some(folder) = &wanted.out {
             write_all(folder, &outlook, args.lang)?;
         }
@@ -79,7 +87,11 @@ pub(crate) fn run(args: &Args, wanted: &SimulateArgs) -> Result<Exit, Failure> {
         Ok::<_, Failure>((name, changed))
     };
     let (one, other) = (named(one)?, named(Some(other))?);
-    compare(args, &ground, told.out, [one, other])
+    let pair = compare(&ground, [one, other])?;
+    if wanted.json {
+        say!("{}", serde_json::to_string_pretty(&json::pair(&pair))?);
+    }
+    tell(args, &told, &pair)
 }
 
 /// Rehearses two files of one campaign on the same ground.
@@ -87,24 +99,22 @@ pub(crate) fn compare_files(
     args: &Args,
     wanted: &Wanted<'_>,
     [one, other]: [(String, &CampaignFile); 2],
-) -> Result<Exit, Failure> {
+) -> Result<Pair, Failure> {
     let ground = Ground::of(args, wanted, other.1)?;
     let with =
         |(name, file): (String, &CampaignFile)| (name, (file.clone(), ground.scenario.clone()));
-    compare(args, &ground, wanted.out, [with(one), with(other)])
+    compare(&ground, [with(one), with(other)])
 }
 
 fn compare(
-    args: &Args,
     ground: &Ground,
-    out: Option<&Path>,
     [one, other]: [(String, (CampaignFile, ScenarioFile)); 2],
-) -> Result<Exit, Failure> {
+) -> Result<Pair, Failure> {
     let (one_made, one_told) = ground.assemble(&one.1.0, &one.1.1)?;
     let (other_made, other_told) = ground.assemble(&other.1.0, &other.1.1)?;
     let mut records = seeds::run_all(&[&one_made, &other_made], &ground.seeds);
     let (other_records, one_records) = (records.pop(), records.pop());
-    let pair = Pair {
+    Ok(Pair {
         one_name: one.0,
         one: Outlook {
             rehearsal: one_made,
@@ -117,9 +127,15 @@ fn compare(
             told: other_told,
             records: other_records.unwrap_or_default(),
         },
-    };
-    say!("{}", pair.text(args.lang).trim_end());
-    if let Some(folder) = out {
+    })
+}
+
+/// Prints a comparison, unless it is for a program and printed already, and writes its files.
+pub(crate) fn tell(args: &Args, wanted: &Wanted<'_>, pair: &Pair) -> Result<Exit, Failure> {
+    if !wanted.json {
+        say!("{}", pair.text(args.lang).trim_end());
+    }
+    if let Some(folder) = wanted.out {
         write_all(&folder.join("a"), &pair.one, args.lang)?;
         write_all(&folder.join("b"), &pair.other, args.lang)?;
         let files = [("index.html", pair.html(args.lang)), ("compare.csv", pair.csv())];

@@ -26,7 +26,7 @@ fn whoever_is_on_a_return_call_is_the_one_who_was_kept() {
     run.dialer.until_idle = false;
     let mut run = run.ready();
     run.pass(Duration::from_secs(1));
-    let reserved: Vec<_> = run.dialer.calls.values().filter_map(|call| call.agent).collect();
+    let reserved: Vec<_> = run.dialer.calls.values().filter_map(|call| *call.agent).collect();
     let free = run.dialer.desks.values().find(|desk| !reserved.contains(&desk.id)).unwrap();
     let agent = free.settings.name.clone();
     run.command(Command::AgentPause { agent, reason: Some("return call".to_owned()) });
@@ -43,7 +43,7 @@ fn a_person_who_has_answered_is_given_an_agent_who_was_kept() {
     run.pass(Duration::from_secs(1));
     let [customer] = run.dialed()[..] else { panic!("{:?}", run.dialed()) };
     run.leg(customer, LegEvent::Ringing);
-    let kept = run.dialer.calls.values().find_map(|call| call.agent).unwrap();
+    let kept = run.dialer.calls.values().find_map(|call| *call.agent).unwrap();
     let phone = run.dialer.desks[&kept].leg.unwrap();
     run.leg(phone, LegEvent::Dead);
     run.leg(customer, LegEvent::Answered(dialog()));
@@ -70,7 +70,7 @@ fn the_engine_does_not_count_on_those_who_are_kept() {
         run.dialer.keep_journal(1_000_000);
         let mut run = run.ready();
         run.pass(Duration::from_secs(1));
-        run.view().campaigns[0].pacing.unwrap().idle
+        run.view().campaigns[0].pacing.as_ref().unwrap().idle
     };
     assert_eq!(idle(None), 6);
     assert_eq!(idle(Some(40)), 4);

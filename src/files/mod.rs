@@ -14,3 +14,4 @@ pub mod refusal;
 pub mod rejects_csv;
 pub mod sound;
 pub mod spreadsheet;
+mod zoned_text;

@@ -19,6 +19,10 @@ pub fn unguard(cell: &str) -> &str {
 
 /// A cell that already looks guarded is guarded once more, so that each comes back as it was.
 fn needs_guard(cell: &str) -> bool {
+    // Most cells are empty or begin with a letter or a digit.
+    if cell.bytes().next().is_none_or(|first| first.is_ascii_alphanumeric()) {
+        return false;
+    }
     let bare = cell.trim_start_matches('\'');
     if is_e164(bare) {
         return false;

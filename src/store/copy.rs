@@ -44,9 +44,44 @@ impl CopyRows {
     }
 }
 
+/// The lines of a COPY in text format. A piece of what the server sends is a line, as servers are today; nothing says that
+/// it must be.
+#[derive(Debug, Default)]
+pub(crate) struct CopyLines {
+    begun: Vec<u8>,
+}
+
+impl CopyLines {
+    /// Shows the lines that end in the next piece, without their ends.
+    pub(crate) fn take(&mut self, piece: &[u8], mut found: impl FnMut(&[u8])) {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            match part.split_last() {
+                Some((b'\n', line)) if self.begun.is_empty() => found(line),
+                Some((b'\n', line)) => {
+                    self.begun.extend_from_slice(line);
+                    found(&self.begun);
+                    self.begun.clear();
+                }
+                Some(_) | None => self.begun.extend_from_slice(part),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_come_whole_however_they_are_sent() {
+        for pieces in [&["ab\n", "\n", "c\n"][..], &["a", "b\n\nc", "", "\n"], &["ab\n\nc\n"]] {
+            let (mut lines, mut found) = (CopyLines::default(), vec![]);
+            for piece in pieces {
+                lines.take(piece.as_bytes(), |line| found.push(line.to_vec()));
+            }
+            assert_eq!(found, [&b"ab"[..], b"", b"c"]);
+        }
+    }
 
     #[test]
     fn a_row_is_its_columns_with_their_lengths() {

@@ -1,5 +1,6 @@
 //! A connection to one of the two databases, made durable and told so.
 
+use std::future::poll_fn;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use sqlx::query::Query;
 use sqlx::{ConnectOptions as _, Connection as _, Postgres};
 
 use crate::logic::time::UtcMs;
-use crate::store::copy::CopyRows;
+use crate::store::copy::{CopyLines, CopyRows};
 use crate::store::error::{Driver, StoreError};
-use crate::store::sql::{Bind, DbRow, Sql};
-use crate::store::sqlite::{OpenError, SqliteFile};
+use crate::store::sql::{Bind, Cell, DbRow, Sql};
+use crate::store::sqlite::{OpenError, SqliteFile, cells};
 use crate::store::tables::LOCK_ALL;
 
 /// One connection. Nothing here is a pool: the runtime holds one connection for each purpose.
@@ -414,6 +415,59 @@ impl Db {
         told
     }
 
+    /// Which of the keys an index of SQLite has: `text` asks for the first one at or behind its last parameter.
+    pub(crate) fn present<'k>(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        first: &[Bind<'_>],
+        mut keys: Vec<&'k str>,
+    ) -> Result<Vec<&'k str>, StoreError> {
+        let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
+        keys.sort_unstable();
+        let present = file.present(text, first, &keys);
+        present.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
+    }
+
+    /// Runs a statement of SQLite; `found` sees the first `N` cells of each row.
+    pub(crate) fn visit<const N: usize>(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        binds: &[Bind<'_>],
+        mut found: impl FnMut([Cell<'_>; N]),
+    ) -> Result<(), StoreError> {
+        let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
+        let visited = file.visit(text, binds, |row| {
+            found(cells(row)?);
+            Ok(())
+        });
+        visited.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
+    }
+
+    /// Runs a `copy … to stdout` of PostgreSQL; `found` sees each line of its text, without the end of the line.
+    pub(crate) async fn copy_out(
+        &mut self,
+        doing: &'static str,
+        statement: &str,
+        mut found: impl FnMut(&[u8]),
+    ) -> Result<(), StoreError> {
+        let Conn::Postgres(db) = &mut self.conn else {
+            return Err(StoreError::Damaged { doing, found: "COPY on SQLite".to_owned() });
+        };
+        let copied = async {
+            let mut rows = db.copy_out_raw(statement).await?;
+            let mut lines = CopyLines::default();
+            while let Some(piece) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
+                lines.take(&piece?, &mut found);
+            }
+            Ok(())
+        };
+        copied
+            .await
+            .map_err(|error: sqlx::Error| StoreError::during(doing)(Driver::Postgres(error)))
+    }
+
     /// Sends rows of PostgreSQL's binary COPY format, and says how many there were. SQLite has none.
     pub(crate) async fn copy(
         &mut self,
@@ -456,7 +510,7 @@ impl Db {
 
 fn open_sqlite(address: &str, purpose: Purpose) -> Result<SqliteFile, StoreError> {
     let patience = match purpose {
-        // Another writer holds the lock for one import chunk (50 ms) or one batch.
+        // Another writer holds the lock for one batch or one chunk of an import (half a second at most).
         Purpose::Any | Purpose::Writer | Purpose::Bulk => Duration::from_secs(2),
         // While it begins the log anew, writers wait as long as it does.
         Purpose::Checkpoints => Duration::from_millis(60),

@@ -66,13 +66,13 @@ pub use events::{
     EVENTS_PAGE, EventKind, EventNames, LoggedEvent, event_names, events_after, events_end,
 };
 pub use exports::{
-    ExportCursor, ExportNames, ExportPage, ExportRange, ExportedAttempt, PlannedExport,
-    advance_export, export_cursor, export_names, export_page, lock_export, plan_export,
+    ExportCursor, ExportNames, ExportRange, ExportedAttempt, PlannedExport, advance_export,
+    export_cursor, export_page, lock_export, plan_export,
 };
 pub use history::{HistoryCall, OpenLead, history_calls, history_states, open_leads};
 pub use imports::{
     ImportJob, ImportPace, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
-    finish_import, import_rows,
+    finish_import, import_rows, nobody_dials,
 };
 pub use intents::ask_gates;
 pub use migrations::{MIGRATIONS, Migrated, Migration};

@@ -94,6 +94,15 @@ impl<'a> Bind<'a> {
     }
 }
 
+/// What is in a column, where the driver has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cell<'t> {
+    Null,
+    Int(i64),
+    /// A text; or a number that came as one.
+    Text(&'t str),
+}
+
 /// A row of either database, read by position.
 pub(crate) enum DbRow {
     Sqlite(SqliteRow),

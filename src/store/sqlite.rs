@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, Error, OpenFlags, ToSql};
 
-use crate::store::sql::Bind;
+use crate::store::sql::{Bind, Cell};
 
 /// One connection.
 #[derive(Debug)]
@@ -87,6 +87,35 @@ impl SqliteFile {
         Ok(())
     }
 
+    /// Which of the keys, in ascending order, an index has. The statement asks for the first key at or behind its last
+    /// parameter: nobody asks for those that lie before the answer. So many keys of which the index has none cost one
+    /// question where they are neighbours, and never more than one each.
+    pub(super) fn present<'k>(
+        &self,
+        text: &str,
+        first: &[Bind<'_>],
+        keys: &[&'k str],
+    ) -> Result<Vec<&'k str>, Error> {
+        let mut statement = self.conn.prepare_cached(text)?;
+        for (at, bind) in (1..).zip(first) {
+            statement.raw_bind_parameter(at, bind)?;
+        }
+        let (mut rest, mut present) = (keys, vec![]);
+        while let Some((key, after)) = rest.split_first() {
+            statement.raw_bind_parameter(first.len() + 1, key)?;
+            let mut answer = statement.raw_query();
+            let Some(row) = answer.next()? else { break };
+            let found = row.get_ref(0)?.as_str()?;
+            if found == *key {
+                present.push(*key);
+                rest = after;
+            } else {
+                rest = after.get(after.partition_point(|key| *key < found)..).unwrap_or_default();
+            }
+        }
+        Ok(present)
+    }
+
     /// Runs a statement and reads all its rows.
     pub(super) fn rows(&self, text: &str, binds: &[Bind<'_>]) -> Result<Vec<SqliteRow>, Error> {
         let mut statement = self.conn.prepare_cached(text)?;
@@ -97,6 +126,22 @@ impl SqliteFile {
             rows.push(SqliteRow::of(row, columns)?);
         }
         Ok(rows)
+    }
+
+    /// Runs a statement and shows each of its rows where SQLite has it.
+    pub(super) fn visit(
+        &self,
+        text: &str,
+        binds: &[Bind<'_>],
+        mut found: impl FnMut(&rusqlite::Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut statement = self.conn.prepare_cached(text)?;
+        bind(&mut statement, binds)?;
+        let mut answer = statement.raw_query();
+        while let Some(row) = answer.next()? {
+            found(row)?;
+        }
+        Ok(())
     }
 
     /// Runs a file of statements.
@@ -132,6 +177,25 @@ impl SqliteRow {
             other => Err(kind(other)),
         }
     }
+}
+
+/// The first cells of a row, where SQLite has them.
+pub(super) fn cells<'r, const N: usize>(
+    row: &'r rusqlite::Row<'_>,
+) -> Result<[Cell<'r>; N], Error> {
+    let mut cells = [Cell::Null; N];
+    for (at, cell) in cells.iter_mut().enumerate() {
+        *cell = match row.get_ref(at)? {
+            ValueRef::Null => Cell::Null,
+            ValueRef::Integer(value) => Cell::Int(value),
+            ValueRef::Text(text) => Cell::Text(std::str::from_utf8(text)?),
+            other @ (ValueRef::Real(_) | ValueRef::Blob(_)) => {
+                let found = other.data_type();
+                return Err(Error::InvalidColumnType(at, String::new(), found));
+            }
+        };
+    }
+    Ok(cells)
 }
 
 /// Never the value itself: it may be a person's.
@@ -264,5 +328,20 @@ mod tests {
         })
         .unwrap();
         assert_eq!(found, [(0, "b".to_owned()), (2, "c".to_owned())]);
+    }
+
+    #[test]
+    fn sorted_keys_are_found_where_they_are_and_only_there() {
+        let file = SqliteFile::open(":memory:", Duration::ZERO, &[]).unwrap();
+        file.script("create table t (a integer, k text); create index i on t (a, k)").unwrap();
+        for key in ["b", "d", "d", "f"] {
+            file.run("insert into t values (7, $1), (8, 'a')", &[Bind::Text(key)]).unwrap();
+        }
+        let text = "select k from t where a = ? and k >= ? order by k limit 1";
+        let present = |keys: &[&'static str]| file.present(text, &[Bind::Int(7)], keys).unwrap();
+        assert_eq!(present(&["a", "b", "c", "ca", "d", "e", "f", "g", "h"]), ["b", "d", "f"]);
+        assert_eq!(present(&["a", "aa"]), [""; 0]);
+        assert_eq!(present(&["d", "d"]), ["d", "d"]);
+        assert_eq!(present(&[]), [""; 0]);
     }
 }

@@ -1,13 +1,13 @@
 //! The rows of an export, page by page from the database into the file.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use crate::cli::export::{Wish, format};
 use crate::files::outcomes_csv::{AttemptRecord, ContactRecord, OutcomesCsv, Written};
 use crate::logic::dialer::LeadState;
 use crate::logic::ids::LeadId;
 use crate::logic::time::UtcMs;
-use crate::store::{self, CampaignRow, Db, ExportNames, ExportPage, ExportRange, ExportedAttempt};
+use crate::store::{self, CampaignRow, Db, Engine, ExportRange, ExportedAttempt};
 
 /// One row per attempt of the range after its cursor.
 pub(super) async fn attempts(
@@ -17,43 +17,38 @@ pub(super) async fn attempts(
     (range, mut after): (ExportRange, i64),
     to: impl Write,
 ) -> anyhow::Result<Written> {
+    // A page is read to its end before whoever takes the file may keep us waiting.
+    let to = BufWriter::with_capacity(PAGE_BYTES, to);
     let mut csv = OutcomesCsv::of_attempts(to, format(wish))?;
-    let mut names = store::export_names(db, campaign.id).await?;
-    while let Some(page) = store::export_page(db, campaign.id, range, after, PAGE).await? {
-        after = page.last;
-        if lacks_names(&page, &names) {
-            // A list or an agent came since.
-            names = store::export_names(db, campaign.id).await?;
-        }
-        for attempt in page.attempts() {
-            csv.attempt(&record(&attempt, &names, wish))?;
-        }
+    let mut done = Ok(());
+    let rows = match db.engine() {
+        Engine::Sqlite => PAGE,
+        Engine::Postgres => POSTGRES_PAGE,
+    };
+    loop {
+        let page = store::export_page(db, campaign.id, range, after, rows, |attempt| {
+            if done.is_ok() {
+                done = csv.attempt(&record(attempt, wish));
+            }
+        });
+        let last = page.await?;
+        done?;
+        done = csv.flush();
+        let Some(last) = last else { break };
+        after = last;
     }
+    done?;
     Ok(csv.finish()?.1)
 }
 
-fn lacks_names(page: &ExportPage, names: &ExportNames) -> bool {
-    page.attempts().any(|attempt| {
-        let agents = [attempt.agent(), attempt.callback_owner()];
-        !names.lists.contains_key(attempt.list())
-            || agents.iter().any(|agent| !agent.is_empty() && !names.agents.contains_key(*agent))
-    })
-}
-
-fn record<'t>(
-    attempt: &ExportedAttempt<'t>,
-    names: &'t ExportNames,
-    wish: &Wish<'t>,
-) -> AttemptRecord<'t> {
-    let agent = |row: &str| names.agents.get(row).map(String::as_str).unwrap_or_default();
-    let [rang_ms, answered_ms, connected_ms, ended_ms] = attempt.times();
-    let [sip_status, q850] = attempt.codes();
+fn record<'t>(attempt: &ExportedAttempt<'t>, wish: &Wish<'t>) -> AttemptRecord<'t> {
     let disposition = attempt.disposition();
+    let names = attempt.names();
     AttemptRecord {
         call_ref: attempt.public_ref(),
         contact_id: attempt.external_id(),
         name: attempt.name(),
-        list: names.lists.get(attempt.list()).map(String::as_str).unwrap_or_default(),
+        list: attempt.list(),
         campaign: &names.campaign,
         seller: &names.seller,
         attempt_no: attempt.attempt_no(),
@@ -61,16 +56,16 @@ fn record<'t>(
         from: attempt.from(),
         trunk: attempt.trunk(),
         started_ms: attempt.started(),
-        rang_ms,
-        answered_ms,
-        connected_ms,
-        ended_ms,
+        rang_ms: attempt.rang(),
+        answered_ms: attempt.answered(),
+        connected_ms: attempt.connected(),
+        ended_ms: attempt.ended(),
         wrap_s: attempt.wrap_up().map(|ms| ms.saturating_add(500) / 1_000),
-        agent: agent(attempt.agent()),
+        agent: attempt.agent(),
         outcome: attempt.outcome(),
         first_outcome: attempt.first_outcome(),
-        sip_status,
-        q850,
+        sip_status: attempt.sip_status(),
+        q850: attempt.q850(),
         disposition_label: match disposition {
             "" => "",
             code => label(wish, code).unwrap_or_default(),
@@ -78,7 +73,7 @@ fn record<'t>(
         disposition,
         memo: attempt.memo(),
         callback_ms: attempt.callback_due(),
-        callback_agent: agent(attempt.callback_owner()),
+        callback_agent: attempt.callback_owner(),
         abandoned: attempt.abandoned(),
         live: attempt.live(),
         message: attempt.message(),
@@ -146,5 +141,9 @@ fn ms(at: Option<UtcMs>) -> Option<i64> {
     at.map(|at| at.0)
 }
 
-/// Rows read at once.
-const PAGE: u32 = 1_000;
+/// Rows read at once: some ten milliseconds.
+const PAGE: u32 = 2_000;
+/// PostgreSQL plans every page anew, and is not kept from anything by one.
+const POSTGRES_PAGE: u32 = 10_000;
+/// Most of what a page is as text; beyond it the file takes some of it earlier.
+const PAGE_BYTES: usize = 4 << 20;

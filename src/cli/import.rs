@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -151,8 +152,9 @@ async fn import_list(
     let progress = progress_bar(csv.survey().bytes);
     let clock = Clock::start();
     let mut classes = Classes::default();
-    let mut pace = ImportPace::new(db.engine());
-    let mut chunk = Vec::with_capacity(pace.rows());
+    let alone = store::nobody_dials(&mut db, Clock::utc()).await?;
+    let mut pace = ImportPace::new(db.engine(), alone);
+    let (mut rows, mut kept, mut bytes) = (Vec::new(), Vec::new(), 0);
     let mut csv = csv;
     loop {
         let row = csv.next().transpose().with_context(|| shown.clone())?;
@@ -164,21 +166,32 @@ async fn import_list(
             Some(row) => {
                 report.read(&row);
                 match row {
-                    Row::Contact(contact) => chunk.push(*contact),
+                    Row::Contact(contact) => {
+                        bytes += contact.text.len();
+                        let (row, rest) = classes.part(*contact);
+                        rows.push(row);
+                        kept.push(rest);
+                    }
                     Row::Refused(refusal) => rejects.write(&refusal)?,
                 }
             }
             None => {}
         }
-        if chunk.len() >= pace.rows() || (ended && !chunk.is_empty()) {
-            let (rows, kept): (Vec<_>, Vec<_>) =
-                chunk.drain(..).map(|contact| classes.part(contact)).unzip();
+        let full = rows.len() >= pace.rows() || bytes >= CHUNK_BYTES;
+        if full || (ended && !rows.is_empty()) {
             let begun = clock.now().tick;
             let results = repeated(&mut db, &mut ids, &job, &rows).await?;
-            pace.took(rows.len(), clock.now().tick.since(begun));
-            for ((row, kept), result) in rows.iter().zip(kept).zip(results) {
-                settle(row, kept, result, &mut report, &mut rejects)?;
+            let took = clock.now().tick.since(begun);
+            pace.took(rows.len(), took, store::nobody_dials(&mut db, Clock::utc()).await?);
+            for ((row, kept), result) in rows.iter().zip(kept.drain(..)).zip(results) {
+                if let Some(reason) = settled(result, &mut report) {
+                    let refusal = refused(row, kept, reason, &mut csv);
+                    report.refused(&refusal);
+                    rejects.write(&refusal)?;
+                }
             }
+            rows.clear();
+            bytes = 0;
             progress.set_position(csv.bytes());
         }
         if ended {
@@ -240,32 +253,27 @@ async fn repeated(
     }
 }
 
-/// Counts what the database made of a contact.
-fn settle(
+/// Counts what the database made of a contact; `Some`: why it was refused.
+const fn settled(result: RowResult, report: &mut ImportReport) -> Option<RefusalReason> {
+    match result {
+        RowResult::Added => report.stored(),
+        RowResult::Updated => report.kept_up(),
+        RowResult::DuplicateInFile => return Some(RefusalReason::DuplicateInFile),
+        RowResult::DuplicateInList => return Some(RefusalReason::DuplicateInList),
+        RowResult::Suppressed => return Some(RefusalReason::Suppressed),
+    }
+    None
+}
+
+fn refused(
     row: &ImportRow,
     kept: Kept,
-    result: RowResult,
-    report: &mut ImportReport,
-    rejects: &mut RejectsFile,
-) -> anyhow::Result<()> {
-    let reason = match result {
-        RowResult::Added => {
-            report.stored();
-            return Ok(());
-        }
-        RowResult::Updated => {
-            report.kept_up();
-            return Ok(());
-        }
-        RowResult::DuplicateInFile => RefusalReason::DuplicateInFile,
-        RowResult::DuplicateInList => RefusalReason::DuplicateInList,
-        RowResult::Suppressed => RefusalReason::Suppressed,
-    };
+    reason: RefusalReason,
+    csv: &mut ContactsCsv<File>,
+) -> Refusal {
     let raw = row.phones.first().map(|phone| phone.number.reveal().to_owned()).unwrap_or_default();
-    let Kept { row, line, cells } = kept;
-    let refusal = Refusal { row, line, column: None, reason, cells, raw };
-    report.refused(&refusal);
-    rejects.write(&refusal)
+    let Kept { row, line, text } = kept;
+    Refusal { row, line, column: None, reason, cells: csv.cells(&text), raw }
 }
 
 fn read_options(campaign: &CampaignFile, list: &ListSource) -> anyhow::Result<ReadOptions> {
@@ -290,14 +298,15 @@ fn read_options(campaign: &CampaignFile, list: &ListSource) -> anyhow::Result<Re
 struct Kept {
     row: u64,
     line: u64,
-    cells: Vec<String>,
+    text: String,
 }
 
-/// The calling class of the row before: most rows of a list have the same.
+/// Zones of the row before, and the calling class they make: most rows of a list have the same.
 #[derive(Default)]
 struct Classes {
     countries: Vec<Option<Region>>,
-    descriptor: String,
+    zones: Vec<Arc<[String]>>,
+    descriptor: Arc<str>,
 }
 
 impl Classes {
@@ -309,32 +318,39 @@ impl Classes {
         if !same {
             self.countries = countries.collect();
             let zones = self.countries.iter().flat_map(|country| zones(*country));
-            self.descriptor = CallingClass::of_zones(zones).to_string();
+            self.descriptor = CallingClass::of_zones(zones).to_string().into();
+            let zones = self.countries.iter().map(|country| zones_of(*country));
+            self.zones = zones.collect();
         }
+        let phones = contact.phones.into_iter().zip(&self.zones);
         let row = ImportRow {
             row_no: contact.row,
             row_key,
             external_id: contact.external_id,
             name: contact.name,
             language: contact.language,
-            phones: contact.phones.into_iter().map(import_phone).collect(),
+            phones: phones.map(|(phone, zones)| import_phone(phone, zones)).collect(),
             // Who has no priority comes after all who have one.
             rank: contact.priority.map_or(LAST_RANK, i64::from),
             fields: contact.fields,
-            class: self.descriptor.clone(),
+            class: Arc::clone(&self.descriptor),
         };
-        (row, Kept { row: contact.row, line: contact.line, cells: contact.cells })
+        (row, Kept { row: contact.row, line: contact.line, text: contact.text })
     }
 }
 
-fn import_phone(phone: ContactPhone) -> ImportPhone {
+fn import_phone(phone: ContactPhone, zones: &Arc<[String]>) -> ImportPhone {
     ImportPhone {
-        zones: zones(phone.country).map(str::to_owned).collect(),
+        zones: Arc::clone(zones),
         key: phone.key,
         number: phone.number,
-        kind: Some(phone.kind.as_str().to_owned()),
+        kind: Some(phone.kind.as_str()),
         extension: phone.extension,
     }
+}
+
+fn zones_of(region: Option<Region>) -> Arc<[String]> {
+    zones(region).map(str::to_owned).collect()
 }
 
 fn zones(region: Option<Region>) -> impl Iterator<Item = &'static str> {
@@ -389,6 +405,8 @@ fn progress_bar(bytes: u64) -> ProgressBar {
 
 /// The rank of who has no priority.
 const LAST_RANK: i64 = 2_147_483_647;
+/// Of a chunk, as text: so that memory stays what it is for rows of a megabyte, too.
+const CHUNK_BYTES: usize = 8 << 20;
 /// A chunk is sent so many times while the database is busy.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(250);

@@ -2,7 +2,7 @@
 //!
 //! Constant memory: one record, one chunk of text. What the file repeats is found by the database, which knows the
 //! whole list: a person is [`ContactRow::person_key`], the seller's id, else the first number. What it has already
-//! becomes a refusal with [`ContactRow::refuse`].
+//! becomes a refusal with the row's own [`ContactsCsv::cells`].
 //!
 //! ```no_run
 //! # use outdial::files::contacts_csv::{ContactsCsv, ReadOptions, Row};
@@ -22,6 +22,7 @@ use std::fs::File;
 use std::io;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -43,12 +44,12 @@ use super::refusal::Refusal;
 use super::refusal::RefusalReason;
 use super::refusal::RowWarning;
 use super::spreadsheet::unguard;
+use crate::logic::phone::CellReader;
 use crate::logic::phone::Found;
 use crate::logic::phone::PhoneKind;
 use crate::logic::phone::PhoneNumber;
 use crate::logic::phone::PhoneRefusal;
 use crate::logic::phone::Region;
-use crate::logic::phone::read_cell;
 
 /// How to read a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +112,11 @@ pub struct ContactRow {
     pub priority: Option<i32>,
     /// What the agent sees, by the list's own headers and in its order: every column with something in it but
     /// numbers, language, priority and do-not-call.
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<(Arc<str>, String)>,
     /// What was noticed.
     pub warnings: Vec<RowWarning>,
-    /// The row's own cells, for the rejects file if the database refuses it.
-    pub cells: Vec<String>,
+    /// The row as it stands in the list: [`ContactsCsv::cells`] cuts it, for the rejects file if the database refuses it.
+    pub text: String,
 }
 
 /// One number of a person.
@@ -138,17 +139,10 @@ impl ContactRow {
     #[must_use]
     pub fn person_key(&self) -> String {
         match (&self.external_id, self.phones.first()) {
-            (Some(id), _) => format!("id:{id}"),
-            (None, Some(phone)) => format!("tel:{}", phone.key),
+            (Some(id), _) => ["id:", id].concat(),
+            (None, Some(phone)) => ["tel:", &phone.key].concat(),
             (None, None) => format!("row:{}", self.row),
         }
-    }
-
-    /// The row as a refusal: the database knows the person already, or must not call them.
-    #[must_use]
-    pub fn refuse(self, reason: RefusalReason) -> Refusal {
-        let raw = self.phones.first().map(|p| p.number.reveal().to_owned()).unwrap_or_default();
-        Refusal { row: self.row, line: self.line, column: None, reason, cells: self.cells, raw }
     }
 }
 
@@ -188,6 +182,7 @@ pub struct ContactsCsv<R> {
     header: Header,
     survey: Survey,
     options: ReadOptions,
+    numbers: CellReader,
     titles: u64,
     row: u64,
     ended: bool,
@@ -224,12 +219,14 @@ impl<R: Read> ContactsCsv<R> {
         cutter.skip_to(found.data_at, found.data_line);
         let splitter = FieldSplitter::new(found.delimiter);
         let titles = found.titles;
+        let numbers = CellReader::new(options.region);
         Ok(Self {
             cutter,
             splitter,
             header: found.header,
             survey,
             options,
+            numbers,
             titles,
             row: 0,
             ended: false,
@@ -294,39 +291,50 @@ impl<R: Read> ContactsCsv<R> {
             Some(RecordFault::TooLong) => return broken(RefusalReason::FieldTooLong),
             None => {}
         }
-        let Ok(fields) = self.splitter.split(&record.text) else {
+        let Self { splitter, header, options, numbers, .. } = self;
+        let Ok(cells) = splitter.split(&record.text) else {
             return broken(RefusalReason::EncodingInvalid);
         };
-        let mut cells: Vec<String> = fields.iter().map(|cell| unguard(cell).to_owned()).collect();
-        // Spreadsheets leave empty cells behind the last column.
-        while cells.len() > self.header.width
-            && cells.last().is_some_and(|cell| cell.trim().is_empty())
-        {
-            cells.pop();
-        }
-        let found = cells.len();
-        let reading =
-            Reading { header: &self.header, options: &self.options, row, line, cells: &cells };
-        let verdict = if found == self.header.width {
-            reading.contact()
+        let found = count(cells, header);
+        let reading = Reading { header, options, row, line, cells };
+        let verdict = if found == header.width {
+            reading.contact(&record.text, numbers)
         } else {
-            let reason = RefusalReason::Ragged { found, expected: self.header.width };
+            let reason = RefusalReason::Ragged { found, expected: header.width };
             Err(Blame { column: None, reason, raw: shorten(&record.text).to_owned() })
         };
-        let cells: Vec<String> = cells
-            .into_iter()
-            .enumerate()
-            .filter(|(at, _)| *at >= self.header.width || self.header.is_original(*at))
-            .map(|(_, cell)| cell)
-            .collect();
         match verdict {
-            Ok(contact) => Row::Contact(Box::new(ContactRow { cells, ..contact })),
-            Err(blame) => {
-                let Blame { column, reason, raw } = blame;
+            Ok(contact) => Row::Contact(Box::new(ContactRow { text: record.text, ..contact })),
+            Err(Blame { column, reason, raw }) => {
+                let cells = own_cells(cells, header);
                 Row::Refused(Box::new(Refusal { row, line, column, reason, cells, raw }))
             }
         }
     }
+
+    /// The list's own cells of a row that was read: of [`ContactRow::text`].
+    pub fn cells(&mut self, text: &str) -> Vec<String> {
+        let cells = self.splitter.split(text);
+        cells.map_or_else(|_| Vec::new(), |cells| own_cells(cells, &self.header))
+    }
+}
+
+/// How many cells a row has. Spreadsheets leave empty ones behind the last column.
+fn count(cells: &csv::StringRecord, header: &Header) -> usize {
+    let mut found = cells.len();
+    while found > header.width
+        && cells.get(found - 1).is_some_and(|cell| unguard(cell).trim().is_empty())
+    {
+        found -= 1;
+    }
+    found
+}
+
+/// Without what a rejects file added.
+fn own_cells(cells: &csv::StringRecord, header: &Header) -> Vec<String> {
+    let own = |at: &usize| *at >= header.width || header.is_original(*at);
+    let found = cells.iter().take(count(cells, header)).enumerate();
+    found.filter(|(at, _)| own(at)).map(|(_, cell)| unguard(cell).to_owned()).collect()
 }
 
 impl<R: Read> Iterator for ContactsCsv<R> {
@@ -424,15 +432,17 @@ struct Reading<'a> {
     options: &'a ReadOptions,
     row: u64,
     line: u64,
-    cells: &'a [String],
+    cells: &'a csv::StringRecord,
 }
 
 impl Reading<'_> {
-    fn contact(&self) -> Result<ContactRow, Blame> {
-        for (at, cell) in self.cells.iter().enumerate() {
-            if cell.contains(['\u{fffd}', '\0']) {
-                return Err(self.blame(at, RefusalReason::EncodingInvalid));
-            }
+    /// `text`: the whole row.
+    fn contact(&self, text: &str, numbers: &mut CellReader) -> Result<ContactRow, Blame> {
+        let wrong = |text: &str| text.contains('\u{fffd}') || text.contains('\0');
+        if wrong(text)
+            && let Some(at) = self.cells.iter().position(wrong)
+        {
+            return Err(self.blame(at, RefusalReason::EncodingInvalid));
         }
         if let Some(at) = self.header.column(Field::DoNotCall)
             && means_yes(self.cell(at))
@@ -440,7 +450,7 @@ impl Reading<'_> {
             return Err(self.blame(at, RefusalReason::DoNotCall));
         }
         let mut warnings = Vec::new();
-        let phones = self.phones(&mut warnings)?;
+        let phones = self.phones(numbers, &mut warnings)?;
         let language = self.text(Field::Language).and_then(|text| {
             let tag = language_tag(&text);
             warnings.extend(tag.is_none().then_some(RowWarning::LanguageUnknown));
@@ -451,8 +461,8 @@ impl Reading<'_> {
             warnings.extend(number.is_none().then_some(RowWarning::PriorityInvalid));
             number
         });
-        let kept =
-            self.header.kept.iter().map(|(at, key)| (key.clone(), self.cell(*at).to_owned()));
+        let kept = self.header.kept.iter().map(|(at, key)| (key, self.cell(*at)));
+        let kept = kept.filter(|(_, cell)| !cell.is_empty());
         Ok(ContactRow {
             row: self.row,
             line: self.line,
@@ -463,18 +473,22 @@ impl Reading<'_> {
             language,
             phones,
             priority,
-            fields: kept.filter(|(_, cell)| !cell.is_empty()).collect(),
+            fields: kept.map(|(key, cell)| (Arc::clone(key), cell.to_owned())).collect(),
             warnings,
-            cells: Vec::new(),
+            text: String::new(),
         })
     }
 
     /// The numbers of all phone columns, each once; or what is wrong with the first column that holds anything.
-    fn phones(&self, warnings: &mut Vec<RowWarning>) -> Result<Vec<ContactPhone>, Blame> {
+    fn phones(
+        &self,
+        numbers: &mut CellReader,
+        warnings: &mut Vec<RowWarning>,
+    ) -> Result<Vec<ContactPhone>, Blame> {
         let mut phones: Vec<ContactPhone> = Vec::new();
         let mut blames: Vec<(usize, RefusalReason)> = Vec::new();
         for &at in &self.header.phones {
-            let cell = read_cell(self.cell(at), self.options.region);
+            let cell = numbers.read(self.cell(at));
             let empty = PhoneRefusal::Empty;
             blames.extend(
                 cell.refused
@@ -526,7 +540,7 @@ impl Reading<'_> {
     }
 
     fn cell(&self, at: usize) -> &str {
-        self.cells.get(at).map(|cell| cell.trim()).unwrap_or_default()
+        self.cells.get(at).map(|cell| unguard(cell).trim()).unwrap_or_default()
     }
 
     fn text(&self, field: Field) -> Option<String> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -217,7 +218,7 @@ pub struct Header {
     /// Columns with phone numbers, in the order they are called.
     pub phones: Vec<usize>,
     /// Columns kept for the agent, and their keys: every one but numbers, language, priority and do-not-call.
-    pub kept: Vec<(usize, String)>,
+    pub kept: Vec<(usize, Arc<str>)>,
     roles: Vec<Role>,
 }
 
@@ -345,11 +346,11 @@ pub fn normal(name: &str) -> String {
 }
 
 /// The key of a kept column: the header as it stands, numbered where it comes again, `column_3` where there is none.
-fn key_of(at: usize, cell: &str, before: &[(usize, String)]) -> String {
+fn key_of(at: usize, cell: &str, before: &[(usize, Arc<str>)]) -> Arc<str> {
     let name = if cell.is_empty() { format!("column_{}", at + 1) } else { cell.to_owned() };
-    let taken = |key: &str| before.iter().any(|(_, k)| k == key);
+    let taken = |key: &str| before.iter().any(|(_, k)| &**k == key);
     let numbered = (2..=before.len() + 2).map(|n| format!("{name}_{n}"));
-    std::iter::once(name.clone()).chain(numbered).find(|key| !taken(key)).unwrap_or(name)
+    std::iter::once(name.clone()).chain(numbered).find(|key| !taken(key)).unwrap_or(name).into()
 }
 
 fn positions(roles: &[Role], wanted: impl Fn(&Role) -> bool) -> Vec<usize> {
@@ -425,7 +426,7 @@ mod tests {
     #[test]
     fn the_rest_is_kept_under_keys_of_its_own() {
         let header = header(&["電話番号", "備考", "備考", "", "_code", "name", "氏名"]);
-        let keys: Vec<_> = header.kept.iter().map(|(at, key)| (*at, key.as_str())).collect();
+        let keys: Vec<_> = header.kept.iter().map(|(at, key)| (*at, &**key)).collect();
         assert_eq!(keys, [(1, "備考"), (2, "備考_2"), (3, "column_4"), (5, "name"), (6, "氏名")]);
         assert_eq!(header.names, ["電話番号", "備考", "備考", "", "name", "氏名"]);
         assert!(!header.is_original(4) && header.is_original(3));
@@ -439,7 +440,7 @@ mod tests {
         let header = Header::new(["電話番号", "氏名", "備考", "ご自宅", "携帯"], &map).unwrap();
         assert_eq!(header.phones, [3, 0]);
         assert_eq!(header.column(Field::Name), Some(2));
-        let keys: Vec<_> = header.kept.iter().map(|(at, key)| (*at, key.as_str())).collect();
+        let keys: Vec<_> = header.kept.iter().map(|(at, key)| (*at, &**key)).collect();
         assert_eq!(keys, [(1, "氏名"), (2, "備考"), (4, "携帯")]);
         let error = Header::new(["電話番号"], &map).unwrap_err();
         assert!(matches!(error, HeaderError::NoSuchColumn { .. }), "{error}");

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::io::Read;
+use std::ops::Range;
 
 use super::encoding::TextReader;
 
@@ -129,6 +130,9 @@ impl<S: TextSource> RecordCutter<S> {
         // Where to go on if the open quote is never closed: the first line below it.
         let mut below_quote = None;
         loop {
+            // Bytes that change nothing, as far as they are here and no bound is passed.
+            let bound = (field + MAX_FIELD).min(start + MAX_RECORD);
+            at += self.dull(at..bound, state);
             let Some(byte) = self.byte(at)? else {
                 if at == start {
                     return Ok(None);
@@ -178,6 +182,19 @@ impl<S: TextSource> RecordCutter<S> {
             };
             at += 1;
         }
+    }
+
+    /// How many bytes at the beginning of a range are neither a line end nor of any meaning in this state.
+    fn dull(&self, range: Range<usize>, state: State) -> usize {
+        let end = range.end.min(self.text.len());
+        let bytes = self.text.as_bytes().get(range.start..end).unwrap_or_default();
+        let meant = match state {
+            State::Quoted => b'"',
+            State::Unquoted => self.delimiter,
+            State::FieldStart | State::QuoteInQuoted => return 0,
+        };
+        let first = bytes.iter().position(|byte| *byte == meant || matches!(byte, b'\r' | b'\n'));
+        first.unwrap_or(bytes.len())
     }
 
     fn too_long(

@@ -7,6 +7,7 @@
 mod known;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -38,9 +39,9 @@ pub struct ImportRow {
     /// Smaller is called sooner.
     pub rank: i64,
     /// Custom fields in the order of the file.
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<(Arc<str>, String)>,
     /// Descriptor of its calling class.
-    pub class: String,
+    pub class: Arc<str>,
 }
 
 /// One number of a row.
@@ -51,11 +52,11 @@ pub struct ImportPhone {
     /// What is dialed.
     pub number: PhoneNumber,
     /// `mobile`, `fixed`, ...
-    pub kind: Option<String>,
+    pub kind: Option<&'static str>,
     /// Digits to ask for.
     pub extension: Option<String>,
     /// IANA zones where known.
-    pub zones: Vec<String>,
+    pub zones: Arc<[String]>,
 }
 
 /// What became of a row.
@@ -280,22 +281,25 @@ pub(super) const COUNT: Sql = Sql::both(
      from import_row where list_id = $1 and import_id = $2",
 );
 
-/// How many rows a chunk has: on SQLite as many as take about 35 ms, since nobody else can write meanwhile; on PostgreSQL,
-/// where nobody waits, as many as make a round trip worth it.
+/// How many rows a chunk has. On SQLite nobody else can write meanwhile: as many as take about 35 ms while a dialer runs,
+/// and about half a second while none does, since neighbours in a larger chunk share the pages that they change. On
+/// PostgreSQL, where nobody waits, as many as make a round trip worth it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportPace {
     engine: Engine,
+    alone: bool,
     rows: usize,
 }
 
 impl ImportPace {
-    /// For the first chunk.
+    /// For the first chunk. `alone`: no dialer runs.
     #[must_use]
-    pub const fn new(engine: Engine) -> Self {
-        match engine {
-            Engine::Sqlite => Self { engine, rows: 500 },
-            Engine::Postgres => Self { engine, rows: MOST_ROWS },
-        }
+    pub const fn new(engine: Engine, alone: bool) -> Self {
+        let rows = match engine {
+            Engine::Sqlite => 500,
+            Engine::Postgres => MOST_ROWS_ALONE,
+        };
+        Self { engine, alone, rows }
     }
 
     /// Rows of the next chunk.
@@ -304,23 +308,40 @@ impl ImportPace {
         self.rows
     }
 
-    /// A chunk of so many rows took so long: the next one is made to fit, at most twice the last.
-    pub fn took(&mut self, rows: usize, took: Duration) {
+    /// A chunk of so many rows took so long: the next one is made to fit, at most four times the last. `alone`: no dialer
+    /// runs now.
+    pub fn took(&mut self, rows: usize, took: Duration, alone: bool) {
         if self.engine == Engine::Postgres {
             return;
         }
-        let fitting = (CHUNK_TIME.as_micros() * u128::try_from(rows).unwrap_or(u128::MAX))
+        self.alone = alone;
+        let (time, most) =
+            if alone { (CHUNK_TIME_ALONE, MOST_ROWS_ALONE) } else { (CHUNK_TIME, MOST_ROWS) };
+        let fitting = (time.as_micros() * u128::try_from(rows).unwrap_or(u128::MAX))
             / took.as_micros().max(1);
         let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
-        self.rows = fitting.min(rows.saturating_mul(2)).clamp(LEAST_ROWS, MOST_ROWS);
+        self.rows = fitting.min(rows.saturating_mul(4)).clamp(LEAST_ROWS, most);
     }
 }
 
+/// Whether no dialer runs on this database: then nobody minds a chunk of half a second.
+///
+/// # Errors
+/// As every statement.
+pub async fn nobody_dials(db: &mut Db, now: UtcMs) -> Result<bool, StoreError> {
+    const LIVE: Sql =
+        Sql::both("select epoch from node where ended_ms is null and lease_until_ms > $1 limit 1");
+    Ok(db.rows("looking for dialers", &LIVE, &[Bind::Int(now.0)]).await?.is_empty())
+}
+
 const CHUNK_TIME: Duration = Duration::from_millis(35);
+/// Whoever writes by hand meanwhile, or starts a dialer, has 2 s of patience.
+const CHUNK_TIME_ALONE: Duration = Duration::from_millis(500);
 /// A disk so slow that these take longer is slow for everybody.
 const LEAST_ROWS: usize = 100;
-/// So that memory stays what it is: a row may have many fields.
 const MOST_ROWS: usize = 4_000;
+/// So that memory stays what it is with the shortest list that fills a chunk.
+const MOST_ROWS_ALONE: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -335,20 +356,26 @@ mod tests {
     }
 
     #[test]
-    fn chunks_grow_and_shrink_to_about_35_ms() {
-        let mut pace = ImportPace::new(Engine::Sqlite);
-        pace.took(500, Duration::from_millis(5));
-        assert_eq!(pace.rows(), 1_000, "not more than twice as many at once");
-        for _ in 0..4 {
-            pace.took(pace.rows(), Duration::from_millis(5));
-        }
+    fn chunks_grow_and_shrink_to_about_35_ms_and_to_half_a_second_where_nobody_dials() {
+        let mut pace = ImportPace::new(Engine::Sqlite, false);
+        pace.took(500, Duration::from_millis(4), false);
+        assert_eq!(pace.rows(), 2_000, "not more than four times as many at once");
+        pace.took(2_000, Duration::from_millis(5), false);
         assert_eq!(pace.rows(), 4_000);
-        pace.took(4_000, Duration::from_millis(70));
+        pace.took(4_000, Duration::from_millis(70), false);
         assert_eq!(pace.rows(), 2_000);
-        pace.took(2_000, Duration::from_secs(10));
+        pace.took(2_000, Duration::from_secs(10), false);
         assert_eq!(pace.rows(), 100);
-        let mut postgres = ImportPace::new(Engine::Postgres);
-        postgres.took(4_000, Duration::from_millis(300));
-        assert_eq!(postgres.rows(), 4_000, "nobody waits for it");
+        for rows in [400, 1_600, 6_400, 10_000] {
+            pace.took(pace.rows(), Duration::from_millis(2), true);
+            assert_eq!(pace.rows(), rows);
+        }
+        pace.took(10_000, Duration::from_secs(1), true);
+        assert_eq!(pace.rows(), 5_000);
+        pace.took(5_000, Duration::from_millis(500), false);
+        assert_eq!(pace.rows(), 350, "a dialer has started");
+        let mut postgres = ImportPace::new(Engine::Postgres, false);
+        postgres.took(10_000, Duration::from_millis(300), false);
+        assert_eq!(postgres.rows(), 10_000, "nobody waits for it");
     }
 }

@@ -254,9 +254,9 @@ fn contact(n: u64) -> ImportRow {
     let phone = ImportPhone {
         key: number(n),
         number: number(n).parse().unwrap(),
-        kind: Some("mobile".to_owned()),
+        kind: Some("mobile"),
         extension: None,
-        zones: vec![zone.clone()],
+        zones: [zone.clone()].into(),
     };
     ImportRow {
         row_no: n,
@@ -267,7 +267,7 @@ fn contact(n: u64) -> ImportRow {
         phones: vec![phone],
         rank: n.try_into().unwrap(),
         fields: Vec::new(),
-        class: CallingClass::of_zones([zone]).to_string(),
+        class: CallingClass::of_zones([zone]).to_string().into(),
     }
 }
 

@@ -251,7 +251,7 @@ pub(crate) fn person(n: u32) -> ImportRow {
         number: number.parse().unwrap(),
         kind: None,
         extension: None,
-        zones: vec!["Asia/Tokyo".to_owned()],
+        zones: ["Asia/Tokyo".to_owned()].into(),
     };
     let mut phones = vec![phone(format!("+8190{:08}", 20_000_000 + n))];
     if n.is_multiple_of(7) {
@@ -266,7 +266,7 @@ pub(crate) fn person(n: u32) -> ImportRow {
         phones,
         rank: i64::from(n),
         fields: vec![],
-        class: CallingClass::of_zones(["Asia/Tokyo"]).to_string(),
+        class: CallingClass::of_zones(["Asia/Tokyo"]).to_string().into(),
     }
 }
 

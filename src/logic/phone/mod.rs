@@ -7,6 +7,7 @@
 mod clean;
 mod never_dial;
 mod parse;
+mod reader;
 mod reason;
 mod region;
 
@@ -25,6 +26,7 @@ pub use parse::country_of;
 pub use parse::national_digits;
 pub use parse::read_cell;
 pub use parse::read_number;
+pub use reader::CellReader;
 pub use reason::PhoneKind;
 pub use reason::PhoneRefusal;
 pub use reason::PhoneWarning;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -123,6 +124,23 @@ struct Known<'r> {
     taken: HashSet<&'r str>,
     /// Persons that rows of this chunk are about already.
     touched: HashSet<i64>,
+    zones: ZonesText,
+}
+
+/// The zones of the number before, as the table has them: most numbers of a list have the same.
+#[derive(Default)]
+struct ZonesText {
+    zones: Arc<[String]>,
+    text: Arc<str>,
+}
+
+impl ZonesText {
+    fn text(&mut self, zones: &Arc<[String]>) -> Arc<str> {
+        if self.text.is_empty() || self.zones != *zones {
+            (self.zones, self.text) = (Arc::clone(zones), json_rows(zones).into());
+        }
+        Arc::clone(&self.text)
+    }
 }
 
 impl<'r> Known<'r> {
@@ -158,7 +176,7 @@ impl<'r> Known<'r> {
         if blocked {
             return Ok(RowResult::Suppressed);
         }
-        let custom = json_rows(&row.fields);
+        let custom = json_fields(&row.fields);
         let changed = person.is_none_or(|person| differs(person, row, &custom));
         let has_lead = person.is_some_and(|person| person.has_lead);
         if has_lead && !changed {
@@ -191,9 +209,9 @@ impl<'r> Known<'r> {
                     position,
                     key: &phone.key,
                     number: phone.number.reveal(),
-                    kind: phone.kind.as_deref(),
+                    kind: phone.kind,
                     extension: phone.extension.as_deref(),
-                    zones: json_rows(&phone.zones),
+                    zones: self.zones.text(&phone.zones),
                 });
             }
         }
@@ -234,7 +252,13 @@ impl<'r> Known<'r> {
     }
 
     async fn read(db: &mut Db, job: &ImportJob, rows: &[ImportRow]) -> Result<Self, StoreError> {
-        let mut known = Self::default();
+        let mut known = Self {
+            by_external_id: HashMap::with_capacity(rows.len()),
+            by_number: HashMap::with_capacity(rows.len()),
+            taken: HashSet::with_capacity(rows.len()),
+            touched: HashSet::with_capacity(rows.len()),
+            ..Self::default()
+        };
         match db.engine() {
             Engine::Sqlite => {
                 known.ask_seen(db, job, rows)?;
@@ -257,22 +281,28 @@ impl<'r> Known<'r> {
         Ok(known)
     }
 
-    /// On SQLite a question of its own for each row costs less than one about all of them.
+    /// On SQLite a question of its own for each row that is there costs less than one about all of them; most rows are
+    /// not, which the index says of many at once.
     fn ask_seen(
         &mut self,
         db: &mut Db,
         job: &ImportJob,
         rows: &[ImportRow],
     ) -> Result<(), StoreError> {
+        const NEXT: &str = "select row_key from import_row where list_id = ? and row_key >= ? order by row_key limit 1";
+        const NEXT_DRY: &str = "select row_key from import_seen where ? is not null and row_key >= ? order by row_key limit 1";
         const SEEN: &str =
             "select import_id, row_no, result from import_row where list_id = ? and row_key = ?";
         const DRY: &str = "select ?, row_no, '' from import_seen where row_key = ?";
-        let (sql, bind) = if job.dry_run { (DRY, job.id) } else { (SEEN, job.list.0) };
-        let asked = rows.iter().map(|row| [Bind::Int(bind), Bind::Text(&row.row_key)]);
+        let (next, sql, bind) =
+            if job.dry_run { (NEXT_DRY, DRY, job.id) } else { (NEXT, SEEN, job.list.0) };
+        let keys = rows.iter().map(|row| row.row_key.as_str()).collect();
+        let keys = db.present(LOOKING_ROWS, next, &[Bind::Int(bind)], keys)?;
+        let asked = keys.iter().map(|key| [Bind::Int(bind), Bind::Text(key)]);
         db.ask_each(LOOKING_ROWS, sql, asked, |place, row| {
             let (import, row_no, result) = (row.int(0)?, row.int(1)?, row.text(2)?);
-            if let Some(asked) = rows.get(place) {
-                self.seen.insert(asked.row_key.clone(), Seen { import, row_no, result });
+            if let Some(key) = keys.get(place) {
+                self.seen.insert((*key).to_owned(), Seen { import, row_no, result });
             }
             Ok(())
         })
@@ -284,6 +314,9 @@ impl<'r> Known<'r> {
         job: &ImportJob,
         rows: &[ImportRow],
     ) -> Result<(), StoreError> {
+        const NEXT_ID: &str = "select external_id from contact where seller_id = ? and external_id >= ? \
+             order by external_id limit 1";
+        const NEXT_NUMBER: &str = "select key from phone where key >= ? order by key limit 1";
         const BY_ID: &str = "select c.id, c.name, c.language, c.custom, \
                (select count(*) from lead l where l.campaign_id = ? and l.contact_id = c.id) \
              from contact c where c.seller_id = ? and c.external_id = ?";
@@ -292,10 +325,11 @@ impl<'r> Known<'r> {
         const BY_NUMBER: &str = "select c.id, c.name, c.language, c.custom, \
                (select count(*) from lead l where l.campaign_id = ? and l.contact_id = c.id) \
              from contact c where c.id = (select min(p.contact_id) from phone p where +p.seller_id = ? and p.key = ?)";
-        let ids: Vec<&str> = rows.iter().filter_map(|row| row.external_id.as_deref()).collect();
-        let numbers: Vec<&str> =
-            rows.iter().filter_map(by_number).map(|phone| phone.key.as_str()).collect();
         let (campaign, seller) = (Bind::Int(job.campaign.0), Bind::Int(job.seller.0));
+        let ids = rows.iter().filter_map(|row| row.external_id.as_deref()).collect();
+        let ids = db.present(LOOKING_PERSONS, NEXT_ID, &[seller], ids)?;
+        let numbers = rows.iter().filter_map(by_number).map(|phone| phone.key.as_str()).collect();
+        let numbers = db.present(LOOKING_PERSONS, NEXT_NUMBER, &[], numbers)?;
         let by_ids = ids.iter().map(|id| [campaign, seller, Bind::Text(id)]);
         let by_keys = numbers.iter().map(|key| [campaign, seller, Bind::Text(key)]);
         db.ask_each(LOOKING_PERSONS, BY_ID, by_ids, |place, row| {
@@ -318,10 +352,12 @@ impl<'r> Known<'r> {
         job: &ImportJob,
         rows: &[ImportRow],
     ) -> Result<(), StoreError> {
+        const NEXT: &str = "select key from suppression where key >= ? order by key limit 1";
         const NUMBER: &str = "select key from suppression where key = ? and seller_id in (?, 0) and lifted_ms is null";
         let numbers = rows.iter().flat_map(|row| &row.phones).map(|phone| phone.key.as_str());
-        let asked =
-            numbers.chain([EVERYBODY]).map(|key| [Bind::Text(key), Bind::Int(job.seller.0)]);
+        let keys = numbers.chain([EVERYBODY]).collect();
+        let keys = db.present(LOOKING_REFUSALS, NEXT, &[], keys)?;
+        let asked = keys.iter().map(|key| [Bind::Text(key), Bind::Int(job.seller.0)]);
         db.ask_each(LOOKING_REFUSALS, NUMBER, asked, |_, row| self.learn_refusal(row.text(0)?))
     }
 
@@ -474,10 +510,58 @@ fn differs(person: &Person, row: &ImportRow, custom: &str) -> bool {
         || person.custom != custom
         || (0..).zip(&row.phones).any(|(position, phone)| {
             let known = person.phones.get(&phone.key);
-            known != Some(&(position, phone.kind.clone(), phone.extension.clone()))
+            known.is_none_or(|(at, kind, extension)| {
+                (*at, kind.as_deref(), extension) != (position, phone.kind, &phone.extension)
+            })
         })
 }
 
+/// As `contact.custom` has them: an array of pairs.
+fn json_fields(fields: &[(Arc<str>, String)]) -> String {
+    let bytes = fields.iter().map(|(name, value)| name.len() + value.len() + FIELD_SIGNS);
+    let mut json = String::with_capacity(2 + bytes.sum::<usize>());
+    json.push('[');
+    for (name, value) in fields {
+        json.push_str(if json.len() > 1 { ",[" } else { "[" });
+        push_json(&mut json, name);
+        json.push(',');
+        push_json(&mut json, value);
+        json.push(']');
+    }
+    json.push(']');
+    json
+}
+
+fn push_json(json: &mut String, text: &str) {
+    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+/// `["",""],`
+const FIELD_SIGNS: usize = 8;
+
 fn number(row_no: u64) -> i64 {
     i64::try_from(row_no).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn fields_are_written_as_the_library_writes_them(
+            fields in proptest::collection::vec(("\\PC{0,6}|[\"\\\\\\x00-\\x1f山]{0,4}", "\\PC{0,12}|[\"\\\\\\x00-\\x1f山/]{0,6}"), 0..5),
+        ) {
+            let expected = serde_json::to_string(&fields).unwrap();
+            let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
+            proptest::prop_assert_eq!(json_fields(&fields), expected);
+        }
+    }
 }

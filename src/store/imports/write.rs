@@ -2,7 +2,9 @@
 //! seller runs at a time. So SQLite gets plain inserts and PostgreSQL a COPY per table; only what changes a row that is
 //! there goes the longer way.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 
 use super::ImportJob;
 use crate::store::copy::CopyRows;
@@ -43,7 +45,12 @@ pub(super) struct PlannedPhone<'r> {
     pub(super) number: &'r str,
     pub(super) kind: Option<&'r str>,
     pub(super) extension: Option<&'r str>,
-    pub(super) zones: String,
+    #[serde(serialize_with = "as_text")]
+    pub(super) zones: Arc<str>,
+}
+
+fn as_text<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(text)
 }
 
 pub(super) struct PlannedLead<'r> {
@@ -108,7 +115,7 @@ impl Plan<'_> {
         db.run_each(WRITING, CONTACT, contacts)?;
         let phones = self.phones.iter().map(|p| {
             let [id, contact, position] = [p.id, p.contact, p.position].map(Bind::Int);
-            let [key, number, zones] = [p.key, p.number, p.zones.as_str()].map(Bind::Text);
+            let [key, number, zones] = [p.key, p.number, &p.zones].map(Bind::Text);
             let [kind, extension] = [p.kind, p.extension].map(Bind::opt);
             [id, seller, contact, position, key, number, kind, extension, zones]
         });

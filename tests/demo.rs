@@ -53,6 +53,35 @@ fn by_ratio_the_demo_opens_lines_beyond_its_agents_and_keeps_its_cap() {
     assert!(alone > 0, "{answered} answers bear calls without an agent of their own: {starts}");
 }
 
+#[test]
+fn what_the_demo_predicted_is_replayed_word_for_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        demo(folder.path(), &["--contacts", "120", "--predictive", "--pacing-journal", "journal"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    let mut journals: Vec<_> =
+        fs::read_dir(folder.path().join("journal")).unwrap().map(|f| f.unwrap().path()).collect();
+    assert_eq!(journals.len(), 1, "one campaign: {journals:?}");
+    let journal = journals.pop().unwrap();
+    let decisions = fs::read_to_string(&journal).unwrap().lines().count() - 1;
+    assert!(decisions > 20, "twice a second, and whenever an agent is free: {decisions}");
+    let replay = |journal: &Path| {
+        Command::cargo_bin("outdial").unwrap().arg("replay").arg(journal).output().unwrap()
+    };
+    let same = replay(&journal);
+    let told = String::from_utf8_lossy(&same.stdout);
+    assert_eq!(same.status.code(), Some(0), "{told}");
+    assert!(told.contains(&decisions.to_string()), "{told}");
+
+    // Another engine would have said otherwise.
+    let text = fs::read_to_string(&journal).unwrap();
+    let changed = folder.path().join("changed.jsonl");
+    fs::write(&changed, text.replacen("\"launch\":0", "\"launch\":7", 1)).unwrap();
+    let other = replay(&changed);
+    assert_eq!(other.status.code(), Some(1), "{}", String::from_utf8_lossy(&other.stdout));
+}
+
 /// What a verb prints of the demo's installation.
 fn ask(folder: &Path, verb: &[&str]) -> String {
     let mut command = Command::cargo_bin("outdial").unwrap();

@@ -97,6 +97,9 @@ pub(crate) struct DemoArgs {
     /// Dial predictively: so many calls as will find an agent when they are answered, as far as the ledger has credit
     #[arg(long, conflicts_with = "ratio")]
     pub(crate) predictive: bool,
+    /// Keep a journal of the predictions in this folder, for `outdial replay`
+    #[arg(long, requires = "predictive", value_name = "FOLDER")]
+    pub(crate) pacing_journal: Option<PathBuf>,
     /// Another seed, another set of callees
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,

@@ -23,6 +23,7 @@ use crate::cli::text::texts;
 use crate::config::CampaignFile;
 use crate::config::OutdialFile;
 use crate::config::parse_book;
+use crate::runtime::StartSettings;
 use crate::runtime::lock::{DialerLock, LockError, beside};
 use crate::simulation::dice::Law;
 
@@ -79,7 +80,8 @@ fn dial(
     let resolved = setup::resolve(file).or_exit(Exit::BadInput)?;
     let campaigns = std::slice::from_ref(campaign);
     let settings = setup::start_settings(config, file, resolved, campaigns, true);
-    let running = dialing::start(settings)?;
+    let pacing_journal = demo.pacing_journal.clone();
+    let running = dialing::start(StartSettings { pacing_journal, ..settings })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let names = file.agents.iter().map(|agent| agent.name.clone()).collect();
     let title = format!("outdial demo ({})", demo.folder.display());

@@ -86,6 +86,8 @@ pub(super) struct Calls {
     by_lead: BTreeMap<LeadId, Vec<AttemptId>>,
     /// Those without an outcome.
     open: BTreeSet<AttemptId>,
+    /// How many may still be answered with nobody there, by campaign.
+    uncovered: BTreeMap<CampaignId, i64>,
     windows: BTreeMap<(CampaignId, UtcMs), ModelWindow>,
 }
 
@@ -99,6 +101,7 @@ impl Calls {
         self.by_number.entry(attempt.key.clone()).or_default().push(id);
         self.by_lead.entry(attempt.lead).or_default().push(id);
         self.open.insert(id);
+        self.book(&attempt, 1);
         self.attempts.insert(id, attempt);
     }
 
@@ -139,7 +142,7 @@ impl Calls {
         self.open.remove(&id);
     }
 
-    /// Changes an attempt; the ledger follows.
+    /// Changes an attempt; the ledger and its calls in flight follow.
     pub(super) fn change(&mut self, id: AttemptId, change: impl FnOnce(&mut Attempt)) {
         let Some(mut attempt) = self.attempts.remove(&id) else { return };
         self.book(&attempt, -1);
@@ -168,6 +171,12 @@ impl Calls {
         self.open.iter().filter_map(|id| Some((*id, self.attempts.get(id)?)))
     }
 
+    /// Calls of a campaign without an agent of their own that have not found one yet.
+    pub(super) fn uncovered(&self, campaign: CampaignId) -> u64 {
+        let count = self.uncovered.get(&campaign).copied().unwrap_or(0);
+        u64::try_from(count).unwrap_or(0)
+    }
+
     pub(super) fn of_contact(&self, contact: ContactId) -> impl Iterator<Item = &Attempt> {
         self.rows(self.by_contact.get(&contact))
     }
@@ -191,6 +200,9 @@ impl Calls {
     }
 
     fn book(&mut self, attempt: &Attempt, by: i64) {
+        if attempt.uncovered && attempt.connected.is_none() && attempt.ended.is_none() {
+            *self.uncovered.entry(attempt.campaign).or_default() += by;
+        }
         if let Some(booking) = attempt.booking() {
             let key = (booking.window.campaign, booking.window.starts);
             let window = self.windows.entry(key).or_default();

@@ -81,10 +81,7 @@ impl StoreModel {
 
     fn has_credit(&self, intent: &Intent) -> bool {
         let Some(start) = intent.uncovered else { return true };
-        let in_flight = self.calls.open().filter(|(_, attempt)| {
-            attempt.campaign == intent.campaign && attempt.uncovered && attempt.connected.is_none()
-        });
-        let after = u64::try_from(in_flight.count()).unwrap_or(u64::MAX).saturating_add(1);
+        let after = self.calls.uncovered(intent.campaign).saturating_add(1);
         let windows = start.windows;
         let both = [(windows.first, windows.first_debt), (windows.last, windows.last_debt)];
         both.into_iter().all(|(window, debt)| {

@@ -158,8 +158,7 @@ impl Floor {
             model.add_lead(LeadId(n), CAMPAIGN, ContactId(n), ClassId(1), n);
         }
         // The local day of the beginning; Tokyo is nine hours ahead.
-        let midnight = |at: i64| (at + TOKYO).div_euclid(DAY_MS) * DAY_MS - TOKYO;
-        let window = UtcMs(midnight(style.begins.0));
+        let window = day_of(style.begins);
         model.add_answers(CAMPAIGN, window, style.answered_before);
         let mut floor = Self {
             seed,
@@ -510,7 +509,10 @@ impl Floor {
         if let StoreCommand::Covered { attempt } = command {
             self.uncovered.remove(attempt);
         }
-        if let StoreCommand::Connected { given_up: Some(attempt), .. } = command {
+        if let StoreCommand::Connected { given_up: Some(attempt), at, .. } = command {
+            // It goes on in the place of another, or on what a window may owe now.
+            let longest = self.longest();
+            self.let_go(WindowSpan::instant(day_of(*at), day_of(*at + longest)), *at);
             self.report.handed_on += 1;
             self.uncovered.insert(*attempt);
         }
@@ -519,12 +521,15 @@ impl Floor {
         }
     }
 
+    /// From the decision to the INVITE, set-up, and what may come of it after our CANCEL.
+    fn longest(&self) -> Duration {
+        Duration::from_secs(44) + self.settings.limits.set_up
+    }
+
     /// Notes what the windows might owe under which a call was let go, reckoned anew.
     fn let_go(&mut self, windows: WindowSpan, at: UtcMs) {
         let AbandonBound::Window(limit) = self.style.bound else { return };
-        // From the decision to the INVITE, set-up, and what may come of it after our CANCEL.
-        let longest =
-            2_000 + i64::try_from(self.settings.limits.set_up.as_millis()).unwrap() + 42_000;
+        let longest = i64::try_from(self.longest().as_millis()).unwrap();
         for starts in [windows.first, windows.last] {
             let repaid =
                 starts.0 + DAY_MS - i64::try_from(limit.repaid_before.as_millis()).unwrap();
@@ -630,6 +635,11 @@ impl Floor {
         let wait = Law::Exponential { mean_ms: millis }.draw(&mut self.dice);
         self.plan(wait, todo);
     }
+}
+
+/// The day in Tokyo in which a moment lies, by its start.
+fn day_of(at: UtcMs) -> UtcMs {
+    UtcMs((at.0 + TOKYO).div_euclid(DAY_MS) * DAY_MS - TOKYO)
 }
 
 fn ends_what_it_begins(batch: &[StoreCommand]) -> bool {

@@ -296,27 +296,14 @@ pub(crate) struct WhyArgs {
 pub(crate) struct SimulateArgs {
     /// Campaign: a folder with campaign.toml, such a file, or a name under campaigns/
     pub(crate) campaign: String,
-    /// What to assume of people, agents and the trunk (docs/simulate.md); history and defaults where not given
-    #[arg(long, value_name = "FILE")]
-    pub(crate) scenario: Option<PathBuf>,
-    /// How many seeds: each is another set of the same kind of people
-    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub(crate) seeds: u16,
-    /// The first seed; the others follow it
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) seed: u64,
-    /// Write a page with charts (index.html) and the figures as CSV into this folder
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: Option<PathBuf>,
     /// Set two settings against each other, with the same people: mode=ratio:1.5, agents=25, limits.ring=20s ...
     #[arg(long, value_name = "KEY=VALUE,...")]
     pub(crate) compare: Option<Settings>,
     /// The other setting of --compare; the files as they are where not given
     #[arg(long, value_name = "KEY=VALUE,...", requires = "compare")]
     pub(crate) with: Option<Settings>,
-    /// Print the figures as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) rehearsal: RehearsalArgs,
 }
 
 /// See [`Verb::Plan`].
@@ -330,19 +317,26 @@ pub(crate) struct PlanArgs {
     /// Show the fields only, rehearse nothing
     #[arg(long)]
     pub(crate) fields_only: bool,
+    #[command(flatten)]
+    pub(crate) rehearsal: RehearsalArgs,
+}
+
+/// What is wanted of a rehearsal, whoever asks for it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RehearsalArgs {
     /// What to assume of people, agents and the trunk (docs/simulate.md); history and defaults where not given
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
-    /// How many seeds
+    /// How many seeds: each is another set of the same kind of people
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(crate) seeds: u16,
-    /// The first seed
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    /// The first seed; the others follow it
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 53))]
     pub(crate) seed: u64,
-    /// Write pages and CSV of both into this folder
+    /// Write pages with charts (index.html) and the figures as CSV into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Print fields and figures as JSON
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

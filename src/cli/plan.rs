@@ -8,7 +8,7 @@ use crate::cli::args::{Args, PlanArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::output::say;
 use crate::cli::setup;
-use crate::cli::simulate::{self, Pair, Wanted};
+use crate::cli::simulate::{self, Pair};
 use crate::cli::text::{Lang, either, pad, width};
 use crate::config::{CampaignFile, parse_campaign, read_campaign};
 use crate::logic::settings::{
@@ -25,36 +25,27 @@ pub(crate) fn run(args: &Args, wanted: &PlanArgs) -> Result<Exit, Failure> {
         None => kept(args, &new)?,
     };
     let changes = changes(&old.settings, &new.settings);
+    let rehearsal = &wanted.rehearsal;
     let nothing_to_rehearse = changes.is_empty() || wanted.fields_only;
-    if wanted.json && nothing_to_rehearse {
+    if rehearsal.json && nothing_to_rehearse {
         say!("{}", serde_json::to_string_pretty(&json(&changes, None))?);
     }
-    if !wanted.json {
+    if !rehearsal.json {
         say!("{}", text(&changes, args.lang).trim_end());
     }
     if nothing_to_rehearse {
         return Ok(Exit::Ok);
     }
-    if !wanted.json {
+    if !rehearsal.json {
         say!("");
     }
-    let e = |en: &str, ja: &str| match args.lang {
-        Lang::En => en.to_owned(),
-        Lang::Ja => ja.to_owned(),
-    };
+    let e = |en, ja| either(args.lang, en, ja).to_owned();
     let pair = [(e("as it is", "現在"), &old), (e("as changed", "変更後"), &new)];
-    let rehearsed = Wanted {
-        scenario: wanted.scenario.as_deref(),
-        seed: wanted.seed,
-        seeds: wanted.seeds,
-        out: wanted.out.as_deref(),
-        json: wanted.json,
-    };
-    let pair = simulate::compare_files(args, &rehearsed, pair)?;
-    if wanted.json {
+    let pair = simulate::compare_files(args, rehearsal, pair)?;
+    if rehearsal.json {
         say!("{}", serde_json::to_string_pretty(&json(&changes, Some(&pair)))?);
     }
-    simulate::tell(args, &rehearsed, &pair)
+    simulate::tell(args, rehearsal, &pair)
 }
 
 /// For a program.
@@ -173,7 +164,11 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
                 "hours.holiday",
                 holiday.map_or_else(|| "as on the weekday".to_owned(), ranges_text),
             );
-            put("hours.holidays", format!("{} days", weekly.calendar.dates.len()));
+            put("hours.holidays", weekly.calendar.dates.join(", "));
+            put(
+                "hours.holidays_known_until",
+                weekly.calendar.known_until.clone().unwrap_or_default(),
+            );
         }
     }
     put("attempts.per_day", caps.per_day.to_string());
@@ -234,7 +229,7 @@ fn fields(settings: &CampaignSettings) -> Vec<(String, String)> {
     }
     put("skills", skills.join(", "));
     put("language", language.clone());
-    put("script", shortened(script));
+    put("script", script.clone());
     put("simulated_only", simulated_only.to_string());
     out
 }
@@ -316,11 +311,18 @@ fn time(time: std::time::Duration) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
-/// Enough of a long text to tell it from another.
-fn shortened(text: &str) -> String {
-    let line = text.replace('\n', " ");
-    let (start, letters) = (line.chars().take(40).collect::<String>(), line.chars().count());
-    if letters > 40 { format!("{start}… ({letters} letters)") } else { start }
+/// So much of a long value that it is told from the other one: from a little before where they part.
+fn shortened(value: &str, other: &str) -> String {
+    let letters: Vec<char> = value.replace('\n', " ").chars().collect();
+    if letters.len() <= SHOWN {
+        return letters.into_iter().collect();
+    }
+    let same = value.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    let from = same.saturating_sub(SHOWN / 4);
+    let part: String = letters.iter().skip(from).take(SHOWN).collect();
+    let before = if from > 0 { "…" } else { "" };
+    let after = if from + SHOWN < letters.len() { "…" } else { "" };
+    format!("{before}{part}{after}")
 }
 
 fn text(changes: &[Change], lang: Lang) -> String {
@@ -328,25 +330,27 @@ fn text(changes: &[Change], lang: Lang) -> String {
         return either(lang, "Nothing would change.", "変更はありません。").to_owned();
     }
     let absent = either(lang, "(not there)", "(なし)");
-    let shown = |value: &Option<String>| match value.as_deref() {
+    let shown = |value: &Option<String>, other: &Option<String>| match value.as_deref() {
         Some("") | None => absent.to_owned(),
-        Some(value) => value.to_owned(),
+        Some(value) => shortened(value, other.as_deref().unwrap_or_default()),
     };
     let widest = changes.iter().map(|change| width(&change.key)).max().unwrap_or(0);
     let mut out = either(lang, "would change:\n", "変更点:\n").to_owned();
     for change in changes {
-        let (old, new) = (shown(&change.old), shown(&change.new));
+        let (old, new) = (shown(&change.old, &change.new), shown(&change.new, &change.old));
         out.push_str(&format!("  {}  {old}  ->  {new}\n", pad(&change.key, widest)));
     }
     out
 }
 
+/// Letters of a value that are shown in a line.
+const SHOWN: usize = 48;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::settings::{DialMode, test_campaign};
+    use crate::logic::settings::{Calendar, DialMode, Weekly, test_campaign};
 
     #[test]
     fn each_field_that_differs_is_told_with_both_values() {
@@ -368,6 +372,41 @@ mod tests {
                 (text("limits.ring"), text("25s"), Some(text("1m30s"))),
                 (text("disposition.SALE"), text("success, a person, keys 1"), None),
             ]
+        );
+    }
+
+    #[test]
+    fn long_values_that_differ_late_are_seen_to_differ() {
+        let mut old = test_campaign();
+        old.script = format!("{}, this is Sakura Trading.", "Good morning ".repeat(10));
+        let mut new = old.clone();
+        new.script = new.script.replace("Sakura", "Momiji");
+        let changes = changes(&old, &new);
+        let [only] = changes.as_slice() else { panic!("{changes:?}") };
+        assert_eq!((only.old.as_ref(), only.new.as_ref()), (Some(&old.script), Some(&new.script)));
+        let told = text(&changes, Lang::En);
+        assert!(
+            told.contains("Sakura Trading.  ->  ") && told.contains("Momiji Trading."),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn another_holiday_is_a_change_though_there_are_as_many() {
+        let on = |date: &str| {
+            let calendar = Calendar { dates: [date.to_owned()].into(), known_until: None };
+            let hours = Weekly {
+                default_zones: vec!["Asia/Tokyo".to_owned()],
+                days: Default::default(),
+                holidays: None,
+                calendar,
+            };
+            CampaignSettings { hours: CallingHours::Weekly(hours), ..test_campaign() }
+        };
+        let told = changes(&on("2026-11-23"), &on("2026-12-29"));
+        assert_eq!(
+            told.iter().map(|change| change.key.as_str()).collect::<Vec<_>>(),
+            ["hours.holidays"]
         );
     }
 }

@@ -231,6 +231,11 @@ pub(crate) fn cut(text: &str, to: usize) -> String {
     out
 }
 
+/// As many spaces as the text lacks, and the text.
+pub(crate) fn pad_left(text: &str, to: usize) -> String {
+    format!("{}{text}", " ".repeat(to.saturating_sub(width(text))))
+}
+
 /// The text and as many spaces as it lacks.
 pub(crate) fn pad(text: &str, to: usize) -> String {
     format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))

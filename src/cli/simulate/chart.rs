@@ -171,7 +171,7 @@ impl Chart<'_> {
     }
 }
 
-/// 1, 2, 4 or 5 times a power of ten: four parts of it are round, too.
+/// 1, 2, 4 or 8 times a power of ten: four parts of it are round, too.
 fn round_up(value: f64) -> f64 {
     let mut power = 1e-3;
     for _ in 0..15 {

@@ -1,21 +1,18 @@
 //! The figures as CSV, for a spreadsheet: numbers with a point, words in English whatever the language.
 
-use std::fmt::Write;
-
-use crate::cli::simulate::Outlook;
 use crate::cli::simulate::steps::{self, clock};
+use crate::cli::simulate::{Outlook, Pair};
 use crate::simulation::rehearsal::figures::Figure;
+use crate::simulation::rehearsal::record::{Record, Step, float};
+use crate::simulation::rehearsal::sure::Sure;
 
 /// Each figure over all seeds.
-pub(crate) fn figures(outlook: &Outlook) -> String {
-    let mut out = "figure,seeds,mean,interval_low,interval_high,least,most\n".to_owned();
-    for figure in Figure::ALL {
-        let Some(sure) = outlook.sure(figure) else { continue };
-        let (low, high) = match sure.half {
-            Some(half) => (number(sure.mean - half), number(sure.mean + half)),
-            None => (String::new(), String::new()),
-        };
-        let row = [
+pub(crate) fn figures(outlook: &Outlook) -> anyhow::Result<String> {
+    let columns = ["figure", "seeds", "mean", "interval_low", "interval_high", "least", "most"];
+    let row = |figure: Figure| {
+        let sure = outlook.sure(figure)?;
+        let [low, high] = interval(sure);
+        Some(vec![
             figure.as_str().to_owned(),
             sure.count.to_string(),
             number(sure.mean),
@@ -23,75 +20,101 @@ pub(crate) fn figures(outlook: &Outlook) -> String {
             high,
             number(sure.least),
             number(sure.most),
-        ];
-        line(&mut out, &row);
-    }
-    out
+        ])
+    };
+    sheet(columns, Figure::ALL.into_iter().filter_map(row))
+}
+
+/// Each figure of both settings and their difference.
+pub(crate) fn compared(pair: &Pair) -> anyhow::Result<String> {
+    let columns =
+        ["figure", "seeds", "a_mean", "b_mean", "difference", "interval_low", "interval_high"];
+    let row = |figure: Figure| {
+        let (one, other) = (pair.one.sure(figure)?, pair.other.sure(figure)?);
+        let difference = pair.difference(figure)?;
+        let [low, high] = interval(difference);
+        Some(vec![
+            figure.as_str().to_owned(),
+            difference.count.to_string(),
+            number(one.mean),
+            number(other.mean),
+            number(difference.mean),
+            low,
+            high,
+        ])
+    };
+    sheet(columns, Figure::ALL.into_iter().filter_map(row))
 }
 
 /// Each figure of each seed.
-pub(crate) fn seeds(outlook: &Outlook) -> String {
-    let mut out = "seed".to_owned();
-    for figure in Figure::ALL {
-        out.push(',');
-        out.push_str(figure.as_str());
-    }
-    out.push('\n');
-    for record in &outlook.records {
+pub(crate) fn seeds(outlook: &Outlook) -> anyhow::Result<String> {
+    let columns = ["seed"].into_iter().chain(Figure::ALL.map(Figure::as_str));
+    let row = |record: &Record| {
         let figures = Figure::ALL.map(|figure| figure.of(record).map(number).unwrap_or_default());
-        let row: Vec<String> = [record.seed.to_string()].into_iter().chain(figures).collect();
-        line(&mut out, &row);
-    }
-    out
+        [record.seed.to_string()].into_iter().chain(figures).collect()
+    };
+    sheet(columns, outlook.records.iter().map(row))
 }
 
 /// Each five minutes of each seed.
-pub(crate) fn steps(outlook: &Outlook) -> String {
+pub(crate) fn steps(outlook: &Outlook) -> anyhow::Result<String> {
     let cap_ppm = outlook.rehearsal.campaign.abandon.cap_ppm;
-    let mut out = format!("{}\n", STEP_COLUMNS.join(","));
-    let seconds = |micros: u64| number(crate::simulation::rehearsal::record::float(micros) / 1e6);
-    let maybe = |value: Option<f64>| value.map(number).unwrap_or_default();
-    for record in &outlook.records {
-        for step in &record.steps {
-            let held =
-                step.held.iter().max_by_key(|(_, samples)| **samples).map_or("", |(word, _)| word);
-            let row = [
-                record.seed.to_string(),
-                (step.day + 1).to_string(),
-                clock(step.minute),
-                step.starts.0.to_string(),
-                maybe(steps::occupancy(step)),
-                seconds(step.idle),
-                seconds(step.talk),
-                seconds(step.wrap),
-                seconds(step.paused),
-                step.dials.to_string(),
-                step.answered.to_string(),
-                step.talks.to_string(),
-                step.lost.to_string(),
-                step.ledger.answered.to_string(),
-                step.ledger.abandoned.to_string(),
-                step.ledger.fault.to_string(),
-                maybe(steps::bound(step, cap_ppm)),
-                maybe(steps::wait(step)),
-                maybe(steps::idle(step)),
-                number(steps::lines(step)),
-                step.lines_peak.to_string(),
-                step.rate_peak.to_string(),
-                step.list.ready.to_string(),
-                step.list.waiting.to_string(),
-                (step.list.done + step.list.blocked).to_string(),
-                held.to_owned(),
-            ];
-            line(&mut out, &row);
-        }
-    }
-    out
+    let of_seed = |record: &Record| {
+        let seed = record.seed;
+        record.steps.iter().map(move |step| step_row(seed, step, cap_ppm)).collect::<Vec<_>>()
+    };
+    sheet(STEP_COLUMNS, outlook.records.iter().flat_map(of_seed))
 }
 
-fn line(out: &mut String, row: &[String]) {
-    // Neither numbers nor our words hold a comma.
-    writeln!(out, "{}", row.join(",")).unwrap_or_default();
+fn step_row(seed: u64, step: &Step, cap_ppm: u32) -> Vec<String> {
+    let seconds = |micros: u64| number(float(micros) / 1e6);
+    let maybe = |value: Option<f64>| value.map(number).unwrap_or_default();
+    let held = step.held.iter().max_by_key(|(_, samples)| **samples).map_or("", |(word, _)| word);
+    vec![
+        seed.to_string(),
+        (step.day + 1).to_string(),
+        clock(step.minute),
+        step.starts.0.to_string(),
+        maybe(steps::occupancy(step)),
+        seconds(step.idle),
+        seconds(step.talk),
+        seconds(step.wrap),
+        seconds(step.paused),
+        step.dials.to_string(),
+        step.answered.to_string(),
+        step.talks.to_string(),
+        step.lost.to_string(),
+        step.ledger.answered.to_string(),
+        step.ledger.abandoned.to_string(),
+        step.ledger.fault.to_string(),
+        maybe(steps::bound(step, cap_ppm)),
+        maybe(steps::wait(step)),
+        maybe(steps::idle(step)),
+        number(steps::lines(step)),
+        step.lines_peak.to_string(),
+        step.rate_peak.to_string(),
+        step.list.ready.to_string(),
+        step.list.waiting.to_string(),
+        (step.list.done + step.list.blocked).to_string(),
+        held.to_owned(),
+    ]
+}
+
+fn sheet<'a>(
+    columns: impl IntoIterator<Item = &'a str>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> anyhow::Result<String> {
+    let mut sheet = csv::Writer::from_writer(vec![]);
+    sheet.write_record(columns)?;
+    for row in rows {
+        sheet.write_record(row)?;
+    }
+    Ok(String::from_utf8(sheet.into_inner()?)?)
+}
+
+fn interval(sure: Sure) -> [String; 2] {
+    let end = |sign: f64| sure.half.map(|half| number(sure.mean + sign * half)).unwrap_or_default();
+    [-1.0, 1.0].map(end)
 }
 
 /// At most four decimals, and none that say nothing.

@@ -21,7 +21,7 @@ pub(crate) use json::pair as pair_json;
 pub(crate) use pairs::Pair;
 pub(crate) use setting::Settings;
 
-use crate::cli::args::{Args, SimulateArgs};
+use crate::cli::args::{Args, RehearsalArgs, SimulateArgs};
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::cli::output::say;
 use crate::cli::setup;
@@ -39,37 +39,21 @@ use crate::simulation::rehearsal::figures::Figure;
 use crate::simulation::rehearsal::record::{Record, share};
 use crate::simulation::rehearsal::sure::Sure;
 
-/// What is wanted of a rehearsal, whoever asks for it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) scenario: Option<&'a Path>,
-    pub(crate) seed: u64,
-    pub(crate) seeds: u16,
-    pub(crate) out: Option<&'a Path>,
-    pub(crate) json: bool,
-}
-
 /// Rehearses and prints.
 pub(crate) fn run(args: &Args, wanted: &SimulateArgs) -> Result<Exit, Failure> {
     let campaign = setup::campaign_file(&args.config, &wanted.campaign)?;
-    let told = Wanted {
-        scenario: wanted.scenario.as_deref(),
-        seed: wanted.seed,
-        seeds: wanted.seeds,
-        out: wanted.out.as_deref(),
-        json: wanted.json,
-    };
-    let ground = Ground::of(args, &told, &campaign)?;
+    let rehearsed = &wanted.rehearsal;
+    let ground = Ground::of(args, rehearsed, &campaign)?;
     let Some(compared) = &wanted.compare else {
         let (rehearsal, told) = ground.assemble(&campaign, &ground.scenario)?;
         let records = seeds::run_all(&[&rehearsal], &ground.seeds).pop().unwrap_or_default();
         let outlook = Outlook { rehearsal, told, records };
-        if wanted.json {
+        if rehearsed.json {
             say!("{}", serde_json::to_string_pretty(&json::outlook(&outlook))?);
         } else {
             say!("{}", summary::text(&outlook, args.lang).trim_end());
         }
-        if let Some(folder) = &wanted.out {
+        if let Some(folder) = &rehearsed.out {
             write_all(folder, &outlook, args.lang)?;
         }
         return Ok(outlook.exit());
@@ -88,16 +72,16 @@ pub(crate) fn run(args: &Args, wanted: &SimulateArgs) -> Result<Exit, Failure> {
     };
     let (one, other) = (named(one)?, named(Some(other))?);
     let pair = compare(&ground, [one, other])?;
-    if wanted.json {
+    if rehearsed.json {
         say!("{}", serde_json::to_string_pretty(&json::pair(&pair))?);
     }
-    tell(args, &told, &pair)
+    tell(args, rehearsed, &pair)
 }
 
 /// Rehearses two files of one campaign on the same ground.
 pub(crate) fn compare_files(
     args: &Args,
-    wanted: &Wanted<'_>,
+    wanted: &RehearsalArgs,
     [one, other]: [(String, &CampaignFile); 2],
 ) -> Result<Pair, Failure> {
     let ground = Ground::of(args, wanted, other.1)?;
@@ -131,14 +115,14 @@ fn compare(
 }
 
 /// Prints a comparison, unless it is for a program and printed already, and writes its files.
-pub(crate) fn tell(args: &Args, wanted: &Wanted<'_>, pair: &Pair) -> Result<Exit, Failure> {
+pub(crate) fn tell(args: &Args, wanted: &RehearsalArgs, pair: &Pair) -> Result<Exit, Failure> {
     if !wanted.json {
         say!("{}", pair.text(args.lang).trim_end());
     }
-    if let Some(folder) = wanted.out {
+    if let Some(folder) = &wanted.out {
         write_all(&folder.join("a"), &pair.one, args.lang)?;
         write_all(&folder.join("b"), &pair.other, args.lang)?;
-        let files = [("index.html", pair.html(args.lang)), ("compare.csv", pair.csv())];
+        let files = [("index.html", pair.html(args.lang)), ("compare.csv", csv::compared(pair)?)];
         write_files(folder, &files)?;
     }
     Ok(if pair.one.exit() == Exit::Ok { pair.other.exit() } else { Exit::Failed })
@@ -155,7 +139,7 @@ struct Ground {
 }
 
 impl Ground {
-    fn of(args: &Args, wanted: &Wanted<'_>, campaign: &CampaignFile) -> Result<Self, Failure> {
+    fn of(args: &Args, wanted: &RehearsalArgs, campaign: &CampaignFile) -> Result<Self, Failure> {
         let site = args.config.exists().then(|| setup::outdial_file(&args.config)).transpose()?;
         let now = Clock::utc();
         let history = match &site {
@@ -164,7 +148,7 @@ impl Ground {
         };
         Ok(Self {
             site,
-            scenario: scenario(wanted.scenario, campaign)?,
+            scenario: scenario(wanted.scenario.as_deref(), campaign)?,
             history,
             now,
             seeds: (wanted.seed..).take(wanted.seeds.into()).collect(),
@@ -190,9 +174,9 @@ impl Ground {
 fn write_all(folder: &Path, outlook: &Outlook, lang: Lang) -> Result<(), Failure> {
     let files = [
         ("index.html", page::html(outlook, lang)),
-        ("figures.csv", csv::figures(outlook)),
-        ("seeds.csv", csv::seeds(outlook)),
-        ("steps.csv", csv::steps(outlook)),
+        ("figures.csv", csv::figures(outlook)?),
+        ("seeds.csv", csv::seeds(outlook)?),
+        ("steps.csv", csv::steps(outlook)?),
     ];
     write_files(folder, &files)
 }

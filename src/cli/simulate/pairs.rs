@@ -6,7 +6,7 @@ use crate::cli::simulate::Outlook;
 use crate::cli::simulate::chart::{Chart, Line, Style, escaped};
 use crate::cli::simulate::steps::{self, Steps};
 use crate::cli::simulate::{page, summary, words};
-use crate::cli::text::{Lang, either, pad, width};
+use crate::cli::text::{Lang, either, pad, pad_left};
 use crate::simulation::rehearsal::figures::Figure;
 use crate::simulation::rehearsal::record::Step;
 use crate::simulation::rehearsal::sure::Sure;
@@ -48,9 +48,9 @@ impl Pair {
             out,
             "{} {} {} {}  {interval}",
             pad("", LABEL),
-            right("A"),
-            right("B"),
-            right(difference)
+            pad_left("A", COLUMN),
+            pad_left("B", COLUMN),
+            pad_left(difference, COLUMN)
         )?;
         for figure in Figure::ALL {
             let Some(row) = self.row(lang, figure) else { continue };
@@ -60,9 +60,9 @@ impl Pair {
                 out,
                 "{} {} {} {}  {interval}{mark}",
                 pad(&label, LABEL),
-                right(&one),
-                right(&other),
-                right(&difference)
+                pad_left(&one, COLUMN),
+                pad_left(&other, COLUMN),
+                pad_left(&difference, COLUMN)
             )?;
         }
         writeln!(out)?;
@@ -206,34 +206,6 @@ impl Pair {
             out.push_str(&Chart { title, unit, labels: &labels, lines, at_least }.html());
         }
     }
-
-    /// Each figure of both and their difference.
-    pub(crate) fn csv(&self) -> String {
-        let mut out =
-            "figure,seeds,a_mean,b_mean,difference,interval_low,interval_high\n".to_owned();
-        for figure in Figure::ALL {
-            let (Some(one), Some(other), Some(difference)) =
-                (self.one.sure(figure), self.other.sure(figure), self.difference(figure))
-            else {
-                continue;
-            };
-            let (low, high) = match difference.half {
-                Some(half) => (
-                    format!("{:.4}", difference.mean - half),
-                    format!("{:.4}", difference.mean + half),
-                ),
-                None => (String::new(), String::new()),
-            };
-            let (name, seeds) = (figure.as_str(), difference.count);
-            writeln!(
-                out,
-                "{name},{seeds},{:.4},{:.4},{:.4},{low},{high}",
-                one.mean, other.mean, difference.mean
-            )
-            .unwrap_or_default();
-        }
-        out
-    }
 }
 
 struct Row {
@@ -243,10 +215,6 @@ struct Row {
     difference: String,
     interval: String,
     clear: bool,
-}
-
-fn right(text: &str) -> String {
-    format!("{}{text}", " ".repeat(COLUMN.saturating_sub(width(text))))
 }
 
 const LABEL: usize = 36;

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::cli::figures::cap;
 use crate::cli::simulate::words;
 use crate::cli::simulate::{Outlook, mode_text};
-use crate::cli::text::{Lang, either, pad, width};
+use crate::cli::text::{Lang, either, pad, pad_left};
+use crate::logic::settings::AbandonBound;
 use crate::simulation::rehearsal::figures::Figure;
 use crate::simulation::rehearsal::sure::Sure;
 
@@ -29,7 +30,7 @@ fn fill(out: &mut String, outlook: &Outlook, lang: Lang) -> std::fmt::Result {
             out,
             "{} {} {} {spread}",
             pad("", LABEL),
-            right(mean, 12),
+            pad_left(mean, 12),
             pad(&format!("  {interval}"), 30)
         )?;
     }
@@ -37,7 +38,7 @@ fn fill(out: &mut String, outlook: &Outlook, lang: Lang) -> std::fmt::Result {
         let Some(sure) = outlook.sure(figure) else { continue };
         let (label, _, _) = words::figure(lang, figure);
         let value = words::shown(lang, figure, sure.mean);
-        write!(out, "{} {}", pad(label, LABEL), right(&value, 12))?;
+        write!(out, "{} {}", pad(label, LABEL), pad_left(&value, 12))?;
         if several {
             write!(
                 out,
@@ -170,25 +171,27 @@ pub(crate) fn promise_text(outlook: &Outlook, lang: Lang) -> String {
     let first = outlook.records.iter().find_map(|record| {
         record.breaches.first().map(|breach| (record.seed, breach.what.clone()))
     });
+    let debt = match outlook.rehearsal.campaign.abandon.bound {
+        AbandonBound::Instant => "",
+        AbandonBound::Window(_) => " + B(t)",
+    };
     match (lang, first) {
-        (Lang::En, None) => {
-            "The promise D <= r·A + faults held at every instant, and no call left outside the hours or above the limits."
-                .to_owned()
-        }
-        (Lang::Ja, None) => {
-            "D <= r·A + 障害 は常に守られ、時間外や上限を超える発信はありませんでした。".to_owned()
-        }
+        (Lang::En, None) => format!(
+            "The promise D <= r·A{debt} + faults held at every instant, and no call left outside the hours or above the \
+             limits."
+        ),
+        (Lang::Ja, None) => format!(
+            "D <= r·A{debt} + 障害 は常に守られ、時間外や上限を超える発信はありませんでした。"
+        ),
         (Lang::En, Some((seed, what))) => format!(
             "A PROMISE WAS BROKEN, {breaches} times, first in seed {seed}: {what}. This is a bug of outdial: please report it."
         ),
         (Lang::Ja, Some((seed, what))) => {
-            format!("約束が {breaches} 回破られました(最初はシード {seed}: {what})。outdial の不具合です。")
+            format!(
+                "約束が {breaches} 回破られました(最初はシード {seed}: {what})。outdial の不具合です。"
+            )
         }
     }
-}
-
-fn right(text: &str, to: usize) -> String {
-    format!("{}{text}", " ".repeat(to.saturating_sub(width(text))))
 }
 
 /// Columns of a label.

@@ -252,6 +252,10 @@ fn of_campaigns(campaigns: &[Campaign]) -> Vec<Family> {
             "outcome",
             &|c| c.outcomes.clone(),
         ),
+        count(
+            gauge("outdial_campaign_kept_for_return_calls", "Free agents kept for return calls"),
+            &|c| c.kept_for_return_calls,
+        ),
         by_text(
             counter("outdial_campaign_gated", "Leads not dialed, by the gate that refused"),
             "gate",

@@ -47,7 +47,7 @@ pub(super) const fn words(lang: Lang) -> &'static Words {
 
 /// The keys that the help explains.
 pub(super) const HELP_KEYS: [&str; 8] =
-    ["p", "+ -", "m f < >", "d", "Tab t", "q", "Ctrl-C", "? Esc"];
+    ["p", "+ -", "m f a < >", "d", "Tab t", "q", "Ctrl-C", "? Esc"];
 
 impl Words {
     pub(super) const fn lang(&self) -> Lang {
@@ -125,8 +125,8 @@ const EN: Words = Words {
     help: [
         "pause or resume the campaign; calls in progress go on",
         "more or fewer calls per second, up to the trunk's limit",
-        "m ratio, f predictive, a a message without agents, and back; in ratio fewer or more lines",
-        "drain: no new calls; the dialer ends when those in progress are over",
+        "m ratio, f predictive, a agentless, again: back; < > the ratio",
+        "drain: no new calls; the dialer ends when the last one is over",
         "next campaign, next trunk: the one that the keys are about has a >",
         "leave `outdial view`; in `run` and `demo` the same as d",
         "`run` and `demo`: drain; a second time: end every call now",
@@ -166,7 +166,7 @@ const JA: Words = Words {
     help: [
         "業務の一時停止・再開(通話中の呼は続きます)",
         "発信/秒を増減(回線の上限まで)",
-        "m レシオ、f プレディクティブ、a 自動案内(戻すのも同じ)、レシオの倍率を増減",
+        "m レシオ、f 予測、a 自動案内(もう一度で戻る)、< > 倍率を増減",
         "新規発信をやめ、進行中の呼が終わりしだい終了",
         "次の業務、次の回線(操作の対象に > が付きます)",
         "outdial view を閉じる(run と demo では d と同じ)",

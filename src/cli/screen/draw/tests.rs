@@ -235,6 +235,10 @@ fn help_fits_the_smallest_window_in_both_languages() {
         let mut model = model(lang, picture(300));
         model.press(Key::Char('?'));
         insta::assert_snapshot!(window(&model, SMALL));
+        let room = usize::from(SMALL.0) - LABEL;
+        for text in model.words.help {
+            assert!(columns(text) <= room, "{text} is cut at {room} columns");
+        }
         model.press(Key::Escape);
         assert!(!window(&model, SMALL).contains("Ctrl-C"));
     }

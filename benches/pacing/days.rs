@@ -1,7 +1,10 @@
 //! Pairs of policies on the same days: what one costs or brings against the other.
 
+use std::time::Duration;
+
 use outdial::logic::pacing::answer_model::AnswerModel;
 use outdial::logic::pacing::predictive::Predictor;
+use outdial::logic::settings::{AbandonBound, DebtLimit};
 use outdial::simulation::pacing_day::baselines::{Admitted, Knowing};
 use outdial::simulation::pacing_day::report::Report;
 use outdial::simulation::pacing_day::run as day;
@@ -10,40 +13,47 @@ use outdial::simulation::pacing_day::scenario::plain;
 use super::common::Asked;
 use super::sample::Sample;
 
-/// What the ledger's bound `instant` costs against `window`, by size of the team.
+/// What the ledger costs, by size of the team: the bound `instant`, and `window` with two sizes of its debt, against the
+/// same engine without a bound.
 pub(crate) fn instant(asked: &Asked) {
     if !asked.wants("instant") {
         return;
     }
     let (first, seeds, seconds) = seeds(asked);
     println!(
-        "the bound `instant` against `window`, seeds {first} to {}, plain days of {} h",
+        "the engine without a bound and within the ledger, seeds {first} to {}, plain days of {} h, the window closes with the day",
         first + seeds - 1,
         seconds / 3_600
     );
+    let [small, large] = DEBTS;
     println!(
-        "\n| agents | window: occupancy % / abandoned % | instant: occupancy % / abandoned % | costs points | most ever owed, calls |"
+        "\n| agents | without: occupancy % / abandoned % | `window`, debt {small}: costs points / abandoned % / most owed | \
+         the same, debt {large} | `instant`: occupancy % / abandoned % | costs points | most ever owed, calls |"
     );
-    println!("|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|");
     for agents in sizes(asked) {
         let scenario = plain(agents, seconds, false);
-        let (mut window, mut within, mut owed) = (Vec::new(), Vec::new(), i64::MIN);
-        for seed in first..first + seeds {
-            window.push(day(&scenario, seed, &mut Predictor::new(0.03)));
-            let mut admitted = Admitted::new(Predictor::new(0.03), 30_000);
-            within.push(day(&scenario, seed, &mut admitted));
-            owed = owed.max(admitted.most_owed);
+        let days = (first..first + seeds)
+            .map(|seed| day(&scenario, seed, &mut Predictor::new(0.03)))
+            .collect::<Vec<_>>();
+        let free = occupancy(&days);
+        let within = |bound: AbandonBound| {
+            let (mut within, mut owed) = (Vec::new(), 0);
+            for seed in first..first + seeds {
+                let mut admitted = Admitted::new(Predictor::new(0.03), 30_000, bound);
+                within.push(day(&scenario, seed, &mut admitted));
+                owed = owed.max(admitted.most_owed);
+            }
+            (occupancy(&within), abandoned(&within).mean(), owed)
+        };
+        print!("| {agents} | {} / {:.2} |", free.show(), abandoned(&days).mean());
+        for calls in DEBTS {
+            let limit = DebtLimit { calls, repaid_before: Duration::from_secs(3_600) };
+            let (bound, lost, owed) = within(AbandonBound::Window(limit));
+            print!(" {} / {lost:.2} / {owed} |", free.minus(&bound).show());
         }
-        let (free, bound) = (occupancy(&window), occupancy(&within));
-        println!(
-            "| {agents} | {} / {:.2} | {} / {:.2} | {} | {:.2} |",
-            free.show(),
-            abandoned(&window).mean(),
-            bound.show(),
-            abandoned(&within).mean(),
-            free.minus(&bound).show(),
-            owed as f64 / 1e6,
-        );
+        let (bound, lost, owed) = within(AbandonBound::Instant);
+        println!(" {} / {lost:.2} | {} | {owed} |", bound.show(), free.minus(&bound).show());
     }
     println!();
 }
@@ -111,5 +121,7 @@ fn abandoned(days: &[Report]) -> Sample {
     Sample(days.iter().map(|day| day.abandoned).collect())
 }
 
+/// Calls that a window may owe.
+const DEBTS: [u32; 2] = [3, 10];
 /// Nobody tuned on these.
 const FIRST: u64 = 2_001;

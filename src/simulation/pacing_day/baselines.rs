@@ -1,7 +1,14 @@
 //! Other ways to pace, for comparison.
 
+use std::time::Duration;
+
+use crate::logic::compliance::abandon_debt::{debt, owed};
+use crate::logic::compliance::abandon_ledger::allowance;
+use crate::logic::compliance::abandon_window::WindowBounds;
 use crate::logic::pacing::answer_model::AnswerModel;
 use crate::logic::pacing::predictive::{AgentStage, Happened, Moment, Odds, Predictor};
+use crate::logic::settings::AbandonBound;
+use crate::logic::time::UtcMs;
 use crate::simulation::pacing_day::Pacer;
 use crate::simulation::pacing_day::leads::Lead;
 
@@ -52,33 +59,35 @@ impl Pacer for Knowing {
     }
 }
 
-/// A pacer within the ledger's bound `instant`: so few calls without an agent of their own that all of them might be
-/// answered and lost without breaking the cap at any moment.
+/// A pacer within the abandonment ledger: so few calls without an agent of their own that all of them might be answered
+/// and lost without breaking the bound. The window is the day.
 #[derive(Clone, Debug)]
 pub struct Admitted<P> {
     /// Who chooses within the bound.
     pub pacer: P,
     /// The cap in millionths.
-    pub cap_ppm: u64,
+    pub cap_ppm: u32,
+    /// What the window may owe.
+    pub bound: AbandonBound,
     answered: u64,
     abandoned: u64,
-    /// The most that was ever owed: abandoned calls beyond what the cap allows, in millionths of a call.
-    pub most_owed: i64,
+    /// The most that was ever owed, in whole calls.
+    pub most_owed: u64,
 }
 
 impl<P> Admitted<P> {
     /// Within a cap of so many millionths.
     #[must_use]
-    pub const fn new(pacer: P, cap_ppm: u64) -> Self {
-        Self { pacer, cap_ppm, answered: 0, abandoned: 0, most_owed: 0 }
+    pub const fn new(pacer: P, cap_ppm: u32, bound: AbandonBound) -> Self {
+        Self { pacer, cap_ppm, bound, answered: 0, abandoned: 0, most_owed: 0 }
     }
 
-    fn spare(&mut self) -> usize {
-        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let owed = signed(self.abandoned * 1_000_000) - signed(self.answered * self.cap_ppm);
-        self.most_owed = self.most_owed.max(owed);
-        let bears = (-owed).max(0) / signed(1_000_000u64.saturating_sub(self.cap_ppm).max(1));
-        usize::try_from(bears).unwrap_or(0)
+    fn spare(&mut self, moment: &Moment<'_>) -> usize {
+        let (cap, answered, abandoned) = (self.cap_ppm, self.answered, self.abandoned);
+        self.most_owed = self.most_owed.max(owed(cap, answered, abandoned));
+        let ends = millis(moment.at + moment.window_left);
+        let debt = debt(self.bound, WindowBounds { starts: UtcMs(0), ends }, millis(moment.at));
+        usize::try_from(allowance(cap, answered, abandoned, debt)).unwrap_or(usize::MAX)
     }
 }
 
@@ -103,7 +112,7 @@ impl<P: Pacer> Pacer for Admitted<P> {
                 | Happened::WrapEnded { .. } => {}
             }
         }
-        let most_uncovered = self.spare();
+        let most_uncovered = self.spare(moment);
         self.pacer.launch(&Moment { most_uncovered, ..*moment })
     }
 }
@@ -189,6 +198,11 @@ impl Pacer for AdaptiveLevel {
 
 fn free(moment: &Moment<'_>) -> usize {
     moment.agents.iter().filter(|agent| agent.stage == AgentStage::Idle && !agent.leaving).count()
+}
+
+/// Seconds of the day as a moment of the ledger.
+fn millis(seconds: f64) -> UtcMs {
+    UtcMs(0) + Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 fn float(count: usize) -> f64 {

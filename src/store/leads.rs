@@ -42,27 +42,6 @@ pub(crate) async fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<StoreR
 
 /// The ready lead of this number or this id, promised or not. A number that is named is the one to dial.
 async fn claim_named(batch: &mut Batch<'_>, claim: &Claim, named: &str) -> Result<u64, StoreError> {
-    const CLAIM: Sql = Sql {
-        sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null, \
-               next_phone_id = coalesce((select p.id from phone p where p.contact_id = lead.contact_id and p.key = $3 \
-                 and p.invalid = 0 order by p.position, p.id limit 1), next_phone_id) \
-             where id = (select l.id from lead l join contact c on c.id = l.contact_id \
-               where l.campaign_id = $1 and l.state = 0 and l.class_id in (select value from json_each($2)) \
-                 and c.id in (select p.contact_id from phone p where p.key = $3 and p.invalid = 0 \
-                   union select e.id from contact e join campaign g on g.id = $1 and g.seller_id = e.seller_id \
-                     where e.external_id = $3) \
-               order by l.rank, l.id limit 1)",
-        postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null, \
-               next_phone_id = coalesce((select p.id from phone p where p.contact_id = lead.contact_id and p.key = $3 \
-                 and p.invalid = 0 order by p.position, p.id limit 1), next_phone_id) \
-             where state = 0 and id = (select l.id from lead l join contact c on c.id = l.contact_id \
-               where l.campaign_id = $1 and l.state = 0 \
-                 and l.class_id in (select cast(value as bigint) from jsonb_array_elements_text($2::jsonb)) \
-                 and c.id in (select p.contact_id from phone p where p.key = $3 and p.invalid = 0 \
-                   union select e.id from contact e join campaign g on g.id = $1 and g.seller_id = e.seller_id \
-                     where e.external_id = $3) \
-               order by l.rank, l.id limit 1 for update of l skip locked)",
-    };
     let classes = class_list(claim);
     let binds = [
         Bind::Int(claim.campaign.0),
@@ -71,7 +50,7 @@ async fn claim_named(batch: &mut Batch<'_>, claim: &Claim, named: &str) -> Resul
         Bind::Int(batch.epoch()),
         Bind::Int(claim_no(claim)),
     ];
-    batch.db.run("claiming a lead that was named", &CLAIM, &binds).await
+    batch.db.run("claiming a lead that was named", &CLAIM_NAMED, &binds).await
 }
 
 /// Promised calls whose time has come. There are few at any time, whatever the length of the list.
@@ -354,6 +333,35 @@ pub(super) const CLAIM_READY: Sql = Sql {
              order by l.rank, l.id limit $3)) for update skip locked))",
 };
 
+/// From the person to the lead (`cross join`): SQLite would walk every ready lead of the campaign.
+macro_rules! claim_named {
+    ($where:literal, $classes:literal, $lock:literal) => {
+        concat!(
+            "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null, \
+               next_phone_id = coalesce((select p.id from phone p where p.contact_id = lead.contact_id and p.key = $3 \
+                 and p.invalid = 0 order by p.position, p.id limit 1), next_phone_id) where ",
+            $where,
+            "id = (select l.id from (select contact_id from phone where key = $3 and invalid = 0 \
+                 union select e.id from campaign g join contact e on e.seller_id = g.seller_id \
+                   where g.id = $1 and e.external_id = $3) c cross join lead l \
+               where l.campaign_id = $1 and l.contact_id = c.contact_id and l.state = 0 and l.class_id in ",
+            $classes,
+            " order by l.rank, l.id limit 1",
+            $lock,
+            ")"
+        )
+    };
+}
+
+pub(super) const CLAIM_NAMED: Sql = Sql {
+    sqlite: claim_named!("", "(select value from json_each($2))", ""),
+    postgres: claim_named!(
+        "state = 0 and ",
+        "(select cast(value as bigint) from jsonb_array_elements_text($2::jsonb))",
+        " for update of l skip locked"
+    ),
+};
+
 /// PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.
 pub(super) const PROMOTE: Sql = Sql {
     sqlite: "update lead set state = 0, gate = null where id in \
@@ -371,15 +379,6 @@ pub(super) const FIRST_DUE: Sql = Sql {
 
 /// The state of its integer in the table.
 pub(crate) fn lead_state(doing: &'static str, code: i64) -> Result<LeadState, StoreError> {
-    let state = STATES.into_iter().find(|known| known.code() == code);
+    let state = LeadState::ALL.into_iter().find(|known| known.code() == code);
     state.ok_or_else(|| StoreError::Damaged { doing, found: code.to_string() })
 }
-
-const STATES: [LeadState; 6] = [
-    LeadState::Ready,
-    LeadState::Waiting,
-    LeadState::Claimed,
-    LeadState::Done,
-    LeadState::Held,
-    LeadState::Blocked,
-];

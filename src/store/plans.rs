@@ -21,6 +21,7 @@ macro_rules! on_both {
 
 on_both! {
     a_claim_seeks_in_the_index_of_ready_leads_once_per_class
+    a_lead_that_is_named_is_found_by_the_person
     waiting_leads_are_found_by_their_time
     the_rows_of_an_import_are_counted_without_sorting_them
 }
@@ -41,6 +42,16 @@ async fn a_claim_seeks_in_the_index_of_ready_leads_once_per_class(db: &mut Db) {
             assert!(seek.contains("using lead_ready on lead"), "{plan}");
             assert!(!seek.contains("Sort"), "{plan}");
         }
+    }
+    assert!(!scans_leads(&plan), "{plan}");
+}
+
+async fn a_lead_that_is_named_is_found_by_the_person(db: &mut Db) {
+    let (campaign, classes, named) = (Bind::Int(1), Bind::Text("[1,2,3]"), Bind::Text("X7"));
+    let binds = [campaign, classes, named, Bind::Int(9), Bind::Int(1)];
+    let plan = plan(db, &leads::CLAIM_NAMED, &binds).await;
+    for walk in ["lead_count", "lead_ready", "lead_wait"] {
+        assert!(!plan.contains(walk), "{plan}");
     }
     assert!(!scans_leads(&plan), "{plan}");
 }

@@ -1,6 +1,7 @@
 //! A file that is there when it is whole: written beside its place and put there at the end.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -34,6 +35,9 @@ impl Half {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| cannot(path)),
         }
+        if !is_at(&file, &half).with_context(|| cannot(path))? {
+            return Ok(None);
+        }
         file.set_len(0).with_context(|| cannot(path))?;
         Ok(Some(Self { file, half, path: path.to_owned() }))
     }
@@ -63,6 +67,41 @@ impl Half {
     }
 }
 
+/// Whether a file is still where it was opened: whoever held it may have put it in its place before they let it go, and
+/// then it is theirs and whole.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(there) => {
+            let ours = file.metadata()?;
+            Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn cannot(path: &Path) -> String {
     format!("cannot write {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_finished_since_it_was_opened_is_not_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.csv");
+        let half = Half::create_alone(&path).unwrap().unwrap();
+        assert!(Half::create_alone(&path).unwrap().is_none(), "it is held");
+        let opened = File::open(&half.half).unwrap();
+        let part = half.half.clone();
+        assert!(is_at(&opened, &part).unwrap());
+        half.finish().unwrap();
+        assert!(!is_at(&opened, &part).unwrap(), "it is in its place");
+        let next = Half::create_alone(&path).unwrap().unwrap();
+        assert!(!is_at(&opened, &part).unwrap(), "the next one is another");
+        next.forget().unwrap();
+        assert!(path.exists());
+    }
 }

@@ -200,8 +200,8 @@ fn postgres_trouble(state: &str) -> Option<Trouble> {
         "25P03" => Some(Trouble::Gone),
         // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout.
         _ if state.starts_with("57P") || state.starts_with("08") => Some(Trouble::Gone),
-        // insufficient_resources: disk_full, out_of_memory, too_many_connections.
-        _ if state.starts_with("53") => Some(Trouble::Full),
+        // insufficient_resources: disk_full, out_of_memory, too_many_connections. system_error: io_error, as SQLITE_IOERR.
+        _ if state.starts_with("53") || state.starts_with("58") => Some(Trouble::Full),
         _ => None,
     }
 }
@@ -219,6 +219,7 @@ mod tests {
         assert_eq!(postgres_trouble("57P01"), Some(Trouble::Gone));
         assert_eq!(postgres_trouble("25P03"), Some(Trouble::Gone));
         assert_eq!(postgres_trouble("53100"), Some(Trouble::Full));
+        assert_eq!(postgres_trouble("58030"), Some(Trouble::Full));
         assert_eq!(postgres_trouble("23505"), None);
         let during = |error| StoreError::during("testing")(Driver::Postgres(error));
         let lost = during(sqlx::Error::WorkerCrashed);

@@ -165,7 +165,6 @@ fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
     Some(mode)
 }
 
-/// `priority` and `weight` among campaigns that share agents.
 /// The campaign's own calls per second, and those to numbers that begin alike.
 fn rates(root: &Section<'_>) -> Rates {
     let whole = |field: Field<'_>| field.whole(1..=1_000);
@@ -189,6 +188,7 @@ fn rates(root: &Section<'_>) -> Rates {
     }
 }
 
+/// `priority` and `weight` among campaigns that share agents.
 fn sharing(root: &Section<'_>) -> Sharing {
     let read = |key: &'static str, range| root.get(key).and_then(|field| field.whole(range));
     let priority = read("priority", PRIORITY).and_then(|n| u8::try_from(n).ok());

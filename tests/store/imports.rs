@@ -85,8 +85,13 @@ async fn a_chunk_whose_reply_was_lost_is_repeated(world: &mut World) {
     let job = job(world, "h").await;
     let mut rows: Vec<_> = (1..=5).map(row).collect();
     rows.push(ImportRow { row_no: 6, ..row(2) });
+    // The first person once more, without the id.
+    let name = Some("Somebody".to_owned());
+    let (row_no, row_key, external_id) = (7, "tel:1".to_owned(), None);
+    rows.push(ImportRow { row_no, row_key, external_id, name, ..row(1) });
     let results = import(world, &job, &rows).await;
-    assert_eq!(results[4..], [RowResult::Added, RowResult::DuplicateInFile]);
+    let twice = RowResult::DuplicateInFile;
+    assert_eq!(results[4..], [RowResult::Added, twice, twice]);
     let before = world.dump().await;
     assert_eq!(import(world, &job, &rows).await, results);
     assert_same(&before, &world.dump().await);

@@ -159,6 +159,9 @@ impl<'r> Known<'r> {
             if seen.import == job.id && seen.row_no == row_no {
                 // This very row, sent again after its reply was lost.
                 let updated = seen.result == RowResult::Updated.as_str();
+                if let Some(contact) = self.find(row) {
+                    self.learn(row, contact);
+                }
                 return Ok(if updated { RowResult::Updated } else { RowResult::Added });
             }
             if seen.import == job.id {

@@ -171,6 +171,28 @@ fn an_installation_moves_to_another_file_and_only_there_it_goes_on() {
 }
 
 /// Somebody with a shell.
+#[test]
+fn an_import_that_was_cut_off_has_all_its_rejects_in_the_end() {
+    let site = site();
+    let list =
+        "name,phone\nDan,090-7777-8888\nEve,no number\nDan,090-7777-8888\nFay,090-9999-0000\n";
+    std::fs::write(site.path().join("more.csv"), list).unwrap();
+    let import = || said(&outdial(site.path(), &["import", CAMPAIGN, "more.csv", "--json"]));
+    let whole: Value = serde_json::from_str(&import()).unwrap();
+    let rejects = site.path().join("more.rejects.csv");
+    let told = std::fs::read_to_string(&rejects).unwrap();
+    assert_eq!(told.lines().count(), 3, "{told}");
+    // As a run leaves it that is killed while the file is not written yet.
+    sql(site.path(), "outdial.db", "update import set state = 'running', ended_ms = null");
+    std::fs::write(&rejects, "half of it").unwrap();
+    let again: Value = serde_json::from_str(&import()).unwrap();
+    assert_eq!(again[0]["counts"], whole[0]["counts"]);
+    assert_eq!(std::fs::read_to_string(&rejects).unwrap(), told);
+    let status = said(&outdial(site.path(), &["status", "--json"]));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["campaigns"][0]["leads"]["ready"], 5);
+}
+
 fn sql(folder: &Path, file: &str, text: &str) {
     let url = format!("sqlite:{}", folder.join(file).display());
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -118,7 +118,7 @@ fn insert_prepared(path: &Path, rows: u64, one_commit: bool) {
     let mut seen = db
         .prepare("insert into import_row (list_id, row_key, import_id, row_no, result) values (4, ?, 5, ?, 'added')")
         .unwrap();
-    let (mut first, mut pace) = (0, ImportPace::new(Engine::Sqlite, true));
+    let (mut first, mut pace) = (0, ImportPace::new(Engine::Sqlite));
     while first < rows {
         let chunk = if one_commit { rows } else { u64::try_from(pace.rows()).unwrap() };
         let last = rows.min(first + chunk);

@@ -152,37 +152,30 @@ async fn import_list(
     let progress = progress_bar(csv.survey().bytes);
     let clock = Clock::start();
     let mut classes = Classes::default();
-    let alone = store::nobody_dials(&mut db, Clock::utc()).await?;
-    let mut pace = ImportPace::new(db.engine(), alone);
+    let mut pace = ImportPace::new(db.engine());
     let (mut rows, mut kept, mut bytes) = (Vec::new(), Vec::new(), 0);
     let mut csv = csv;
     loop {
         let row = csv.next().transpose().with_context(|| shown.clone())?;
         let ended = row.is_none();
-        match row {
-            // A part of the file that an earlier run has written.
-            Some(Row::Contact(contact)) if contact.row < job.next_row => {}
-            Some(Row::Refused(refusal)) if refusal.row < job.next_row => {}
-            Some(row) => {
-                report.read(&row);
-                match row {
-                    Row::Contact(contact) => {
-                        bytes += contact.text.len();
-                        let (row, rest) = classes.part(*contact);
-                        rows.push(row);
-                        kept.push(rest);
-                    }
-                    Row::Refused(refusal) => rejects.write(&refusal)?,
+        // Also what an earlier run has written that was cut off: its rejects went with it.
+        if let Some(row) = row {
+            report.read(&row);
+            match row {
+                Row::Contact(contact) => {
+                    bytes += contact.text.len();
+                    let (row, rest) = classes.part(*contact);
+                    rows.push(row);
+                    kept.push(rest);
                 }
+                Row::Refused(refusal) => rejects.write(&refusal)?,
             }
-            None => {}
         }
         let full = rows.len() >= pace.rows() || bytes >= CHUNK_BYTES;
         if full || (ended && !rows.is_empty()) {
             let begun = clock.now().tick;
             let results = repeated(&mut db, &mut ids, &job, &rows).await?;
             let took = clock.now().tick.since(begun);
-            pace.took(rows.len(), took, store::nobody_dials(&mut db, Clock::utc()).await?);
             for ((row, kept), result) in rows.iter().zip(kept.drain(..)).zip(results) {
                 if let Some(reason) = settled(result, &mut report) {
                     let refusal = refused(row, kept, reason, &mut csv);
@@ -190,6 +183,7 @@ async fn import_list(
                     rejects.write(&refusal)?;
                 }
             }
+            pace.took(rows.len(), took, store::nobody_waits(&mut db, Clock::utc()).await?);
             rows.clear();
             bytes = 0;
             progress.set_position(csv.bytes());
@@ -198,12 +192,14 @@ async fn import_list(
             break;
         }
     }
+    // The rejects first: a file that was read to its end is never read again.
+    let rejects = rejects.finish()?;
     if !dry_run {
         store::finish_import(&mut db, &job, Clock::utc()).await?;
     }
     progress.finish_and_clear();
     db.close().await?;
-    Ok(Done { report, known: false, rejects: rejects.finish()? })
+    Ok(Done { report, known: false, rejects })
 }
 
 async fn begin(

@@ -1,8 +1,8 @@
 //! Contacts in: a list, chunk by chunk, each chunk one short transaction that may be repeated.
 //!
 //! A person is the seller's external id, else the first number. A row of a known person brings the data up to date; it
-//! never revives a lead and never takes a number away. Nobody who refused is added. The same file twice adds nothing, and
-//! an import that was cut off goes on where it stopped.
+//! never revives a lead and never takes a number away. Nobody who refused is added. The same file twice adds nothing; of
+//! an import that was cut off the whole file comes again, and a row that was written then says what it said.
 
 mod known;
 mod write;
@@ -108,7 +108,7 @@ pub struct ImportJob {
     pub campaign: CampaignId,
     /// The campaign's seller.
     pub seller: SellerId,
-    /// The first row that was not written yet; rows before it may be skipped.
+    /// The first row that was not written yet; rows before it say the same when they come again.
     pub next_row: u64,
     /// This very file was read to its end before.
     pub finished: bool,
@@ -287,19 +287,18 @@ pub(super) const COUNT: Sql = Sql::both(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportPace {
     engine: Engine,
-    alone: bool,
     rows: usize,
 }
 
 impl ImportPace {
-    /// For the first chunk. `alone`: no dialer runs.
+    /// For the first chunk.
     #[must_use]
-    pub const fn new(engine: Engine, alone: bool) -> Self {
+    pub const fn new(engine: Engine) -> Self {
         let rows = match engine {
             Engine::Sqlite => 500,
             Engine::Postgres => MOST_ROWS_ALONE,
         };
-        Self { engine, alone, rows }
+        Self { engine, rows }
     }
 
     /// Rows of the next chunk.
@@ -308,13 +307,12 @@ impl ImportPace {
         self.rows
     }
 
-    /// A chunk of so many rows took so long: the next one is made to fit, at most four times the last. `alone`: no dialer
-    /// runs now.
+    /// A chunk of so many rows took so long: the next one is made to fit, at most four times the last. `alone`: see
+    /// [`nobody_waits`].
     pub fn took(&mut self, rows: usize, took: Duration, alone: bool) {
         if self.engine == Engine::Postgres {
             return;
         }
-        self.alone = alone;
         let (time, most) =
             if alone { (CHUNK_TIME_ALONE, MOST_ROWS_ALONE) } else { (CHUNK_TIME, MOST_ROWS) };
         let fitting = (time.as_micros() * u128::try_from(rows).unwrap_or(u128::MAX))
@@ -324,11 +322,14 @@ impl ImportPace {
     }
 }
 
-/// Whether no dialer runs on this database: then nobody minds a chunk of half a second.
+/// Whether nobody minds a chunk of half a second: no dialer runs on this file. On PostgreSQL nobody ever does.
 ///
 /// # Errors
 /// As every statement.
-pub async fn nobody_dials(db: &mut Db, now: UtcMs) -> Result<bool, StoreError> {
+pub async fn nobody_waits(db: &mut Db, now: UtcMs) -> Result<bool, StoreError> {
+    if db.engine() == Engine::Postgres {
+        return Ok(true);
+    }
     const LIVE: Sql =
         Sql::both("select epoch from node where ended_ms is null and lease_until_ms > $1 limit 1");
     Ok(db.rows("looking for dialers", &LIVE, &[Bind::Int(now.0)]).await?.is_empty())
@@ -357,7 +358,7 @@ mod tests {
 
     #[test]
     fn chunks_grow_and_shrink_to_about_35_ms_and_to_half_a_second_where_nobody_dials() {
-        let mut pace = ImportPace::new(Engine::Sqlite, false);
+        let mut pace = ImportPace::new(Engine::Sqlite);
         pace.took(500, Duration::from_millis(4), false);
         assert_eq!(pace.rows(), 2_000, "not more than four times as many at once");
         pace.took(2_000, Duration::from_millis(5), false);
@@ -374,7 +375,7 @@ mod tests {
         assert_eq!(pace.rows(), 5_000);
         pace.took(5_000, Duration::from_millis(500), false);
         assert_eq!(pace.rows(), 350, "a dialer has started");
-        let mut postgres = ImportPace::new(Engine::Postgres, false);
+        let mut postgres = ImportPace::new(Engine::Postgres);
         postgres.took(10_000, Duration::from_millis(300), false);
         assert_eq!(postgres.rows(), 10_000, "nobody waits for it");
     }

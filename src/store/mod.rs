@@ -72,7 +72,7 @@ pub use exports::{
 pub use history::{HistoryCall, OpenLead, history_calls, history_states, open_leads};
 pub use imports::{
     ImportJob, ImportPace, ImportPhone, ImportRow, RowResult, begin_dry_run, begin_import,
-    finish_import, import_rows, nobody_dials,
+    finish_import, import_rows, nobody_waits,
 };
 pub use intents::ask_gates;
 pub use migrations::{MIGRATIONS, Migrated, Migration};

@@ -1,5 +1,7 @@
 //! What a campaign has been through, for a rehearsal of what is to come: calls, shifts of agents, and the list as it is.
 
+use std::collections::BTreeMap;
+
 use crate::logic::dialer::LeadState;
 use crate::logic::gate::Gate;
 use crate::logic::ids::{AgentId, CampaignId, ClassId, ContactId, SellerId};
@@ -8,6 +10,7 @@ use crate::logic::phone::PhoneNumber;
 use crate::logic::time::UtcMs;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::leads::lead_state;
 use crate::store::sql::{Bind, Sql};
 
 /// One call that is over.
@@ -151,13 +154,11 @@ pub async fn open_leads(
             last.phones.push(phone);
             continue;
         }
-        let state = row.int(3)?;
-        let state = LeadState::ALL.into_iter().find(|known| known.code() == state);
         leads.push(OpenLead {
             contact,
             class: ClassId(row.int(1)?),
             rank: row.int(2)?,
-            state: state.unwrap_or(LeadState::Ready),
+            state: lead_state(doing, row.int(3)?)?,
             due: UtcMs(row.int(4)?),
             gate: row.opt_text(5)?.and_then(|text| text.parse().ok()),
             attempts: u32::try_from(row.count(6)?).unwrap_or(u32::MAX),
@@ -168,13 +169,15 @@ pub async fn open_leads(
             called: vec![],
         });
     }
+    // Of these people alone: a seller may have called millions of others.
     const CALLED: Sql = Sql::both(
         "select contact_id, started_ms from attempt where seller_id = $1 and counted = 1 and started_ms >= $2 \
+           and contact_id in (select contact_id from lead where campaign_id = $3 and state in (0, 1, 2)) \
          order by contact_id, started_ms",
     );
-    let places: std::collections::BTreeMap<ContactId, usize> =
+    let places: BTreeMap<ContactId, usize> =
         leads.iter().zip(0..).map(|(lead, place)| (lead.contact, place)).collect();
-    let binds = [Bind::Int(seller.0), Bind::Int(calls_since.0)];
+    let binds = [Bind::Int(seller.0), Bind::Int(calls_since.0), Bind::Int(campaign.0)];
     for row in db.rows(doing, &CALLED, &binds).await? {
         let place = places.get(&ContactId(row.int(0)?));
         if let Some(lead) = place.and_then(|place| leads.get_mut(*place)) {

@@ -92,10 +92,7 @@ async fn what_changed_comes_in_the_order_of_commits_and_once(world: &mut World) 
     let said = world.disposition(&intents[0], "SALE");
     world.one(StoreCommand::Disposition(Box::new(said))).await;
     // Under way: no result yet.
-    world.lead(4).await;
-    let leads = world.claim(4, 1).await;
-    let open = world.intent(&leads[0]);
-    world.one(StoreCommand::Intent(Box::new(open.clone()))).await;
+    let open = world.open(4).await;
     let end = events_end(&mut world.db).await.unwrap();
     let [one, two, three] = [0, 1, 2].map(|at| intents[at].public_ref.clone());
     let all = [two.clone(), three.clone(), one.clone()];

@@ -386,14 +386,26 @@ impl World {
         said
     }
 
-    /// Claims, intends and ends one attempt of the next lead.
-    pub(crate) async fn attempt(&mut self, claim: u64, outcome: Outcome) -> Intent {
+    /// A contact with a lead, and an attempt of it that is under way.
+    pub(crate) async fn open(&mut self, n: i64) -> Intent {
+        self.lead(n).await;
+        self.begin(u64::try_from(n).unwrap()).await
+    }
+
+    /// Claims and intends one attempt of the next lead.
+    async fn begin(&mut self, claim: u64) -> Intent {
         let leads = self.claim(claim, 1).await;
         let intent = self.intent(&leads[0]);
         assert_eq!(
             self.one(StoreCommand::Intent(Box::new(intent.clone()))).await,
             StoreReply::Saved
         );
+        intent
+    }
+
+    /// Likewise, and ends it.
+    pub(crate) async fn attempt(&mut self, claim: u64, outcome: Outcome) -> Intent {
+        let intent = self.begin(claim).await;
         let record = self.outcome(&intent, outcome);
         self.one(StoreCommand::Outcome(Box::new(record))).await;
         intent

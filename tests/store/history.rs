@@ -15,18 +15,8 @@ on_both! {
     the_file_kept_last_is_the_one_that_counts
 }
 
-async fn called(world: &mut World, n: i64) -> Intent {
-    world.lead(n).await;
-    let claim = u64::try_from(n).unwrap();
-    let leads = world.claim(claim, 1).await;
-    let intent = world.intent(&leads[0]);
-    world.one(StoreCommand::Intent(Box::new(intent.clone()))).await;
-    intent
-}
-
 async fn calls_that_are_over_come_back_with_the_word_that_was_said(world: &mut World) {
-    let (talk, busy, open) =
-        (called(world, 1).await, called(world, 2).await, called(world, 3).await);
+    let (talk, busy, open) = (world.open(1).await, world.open(2).await, world.open(3).await);
     let record = world.outcome(&talk, Outcome::Connected);
     world.one(StoreCommand::Outcome(Box::new(record))).await;
     let said = world.disposition(&talk, "SALE");
@@ -50,7 +40,7 @@ async fn calls_that_are_over_come_back_with_the_word_that_was_said(world: &mut W
 }
 
 async fn the_list_is_what_may_still_be_called_with_its_earlier_calls(world: &mut World) {
-    let (again, done) = (called(world, 1).await, called(world, 2).await);
+    let (again, done) = (world.open(1).await, world.open(2).await);
     world.lead(3).await;
     let mut record = world.outcome(&again, Outcome::NoAnswer);
     record.after.state = LeadState::Waiting;

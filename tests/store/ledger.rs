@@ -25,15 +25,6 @@ async fn ledger(world: &mut World) -> Vec<(u64, u64, u64)> {
     windows.iter().map(|window| (window.answered, window.abandoned, window.fault)).collect()
 }
 
-async fn open(world: &mut World, n: i64) -> Intent {
-    world.lead(n).await;
-    let claim = u64::try_from(n).unwrap();
-    let leads = world.claim(claim, 1).await;
-    let intent = world.intent(&leads[0]);
-    world.one(StoreCommand::Intent(Box::new(intent.clone()))).await;
-    intent
-}
-
 async fn end(world: &mut World, intent: &Intent, outcome: Outcome, booking: Booking) {
     let mut record = world.outcome(intent, outcome);
     record.booking = booking;
@@ -49,7 +40,7 @@ async fn say(world: &mut World, intent: &Intent, code: &str, live: Option<bool>)
 }
 
 async fn an_abandoned_call_enters_both_sides_at_once(world: &mut World) {
-    let (one, two, three) = (open(world, 1).await, open(world, 2).await, open(world, 3).await);
+    let (one, two, three) = (world.open(1).await, world.open(2).await, world.open(3).await);
     let booking = world.booking(true, true);
     end(world, &one, Outcome::Abandoned, booking).await;
     end(world, &two, Outcome::AgentLost, Booking { fault: true, ..booking }).await;
@@ -59,7 +50,7 @@ async fn an_abandoned_call_enters_both_sides_at_once(world: &mut World) {
 }
 
 async fn a_revision_books_the_difference(world: &mut World) {
-    let intent = open(world, 1).await;
+    let intent = world.open(1).await;
     let lost = world.booking(true, true);
     end(world, &intent, Outcome::Unknown, lost).await;
     assert_eq!(ledger(world).await, [(1, 1, 0)]);
@@ -78,7 +69,7 @@ async fn a_revision_books_the_difference(world: &mut World) {
 }
 
 async fn a_revision_moves_to_the_window_of_the_answer(world: &mut World) {
-    let intent = open(world, 1).await;
+    let intent = world.open(1).await;
     let lost = world.booking(true, true);
     end(world, &intent, Outcome::Unknown, lost).await;
     let mut booking = world.booking(true, false);
@@ -89,7 +80,7 @@ async fn a_revision_moves_to_the_window_of_the_answer(world: &mut World) {
 }
 
 async fn the_first_word_that_a_person_was_there_raises_a_once(world: &mut World) {
-    let intent = open(world, 1).await;
+    let intent = world.open(1).await;
     let nothing = world.booking(false, false);
     end(world, &intent, Outcome::Connected, nothing).await;
     say(world, &intent, "SALE", Some(true)).await;
@@ -97,7 +88,7 @@ async fn the_first_word_that_a_person_was_there_raises_a_once(world: &mut World)
     say(world, &intent, "SALE", Some(true)).await;
     assert_eq!(ledger(world).await, [(1, 0, 0)]);
     // A long talk is in A by its outcome; the word adds nothing.
-    let long = open(world, 2).await;
+    let long = world.open(2).await;
     let answered = world.booking(true, false);
     end(world, &long, Outcome::Connected, answered).await;
     say(world, &long, "SALE", Some(true)).await;
@@ -106,7 +97,7 @@ async fn the_first_word_that_a_person_was_there_raises_a_once(world: &mut World)
 }
 
 async fn a_machine_never_raises_credit(world: &mut World) {
-    let intent = open(world, 1).await;
+    let intent = world.open(1).await;
     let nothing = world.booking(false, false);
     end(world, &intent, Outcome::Connected, nothing).await;
     say(world, &intent, "VM", Some(false)).await;
@@ -117,7 +108,7 @@ async fn a_machine_never_raises_credit(world: &mut World) {
 
 async fn a_persons_word_outlives_a_revision(world: &mut World) {
     // The word comes while the call is open; then the process dies, and the end is known later.
-    let intent = open(world, 1).await;
+    let intent = world.open(1).await;
     say(world, &intent, "SALE", Some(true)).await;
     assert_eq!(ledger(world).await, [(1, 0, 0)]);
     let lost = world.booking(true, true);
@@ -181,7 +172,7 @@ async fn uncovered_calls_share_the_credit_of_both_windows(world: &mut World) {
 async fn a_place_without_an_agent_is_handed_on_and_given_back(world: &mut World) {
     let today = book_credit(world).await;
     let (one, two) = (uncovered(world, 1, today).await, uncovered(world, 2, today).await);
-    let kept = open(world, 3).await;
+    let kept = world.open(3).await;
     for intent in [&one, &two] {
         let saved = world.one(StoreCommand::Intent(Box::new(intent.clone()))).await;
         assert_eq!(saved, StoreReply::Saved);

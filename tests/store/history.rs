@@ -4,10 +4,11 @@ use outdial::logic::dialer::*;
 use outdial::logic::outcome::Outcome;
 use outdial::logic::time::UtcMs;
 use outdial::store::{
-    campaign_text, history_calls, history_states, keep_campaign_text, open_leads,
+    HistoryCall, campaign_text, history_calls, history_states, keep_campaign_text, open_leads,
 };
 
 use crate::harness::*;
+use crate::reports::talk;
 
 on_both! {
     calls_that_are_over_come_back_with_the_word_that_was_said
@@ -16,27 +17,44 @@ on_both! {
 }
 
 async fn calls_that_are_over_come_back_with_the_word_that_was_said(world: &mut World) {
-    let (talk, busy, open) = (world.open(1).await, world.open(2).await, world.open(3).await);
-    let record = world.outcome(&talk, Outcome::Connected);
-    world.one(StoreCommand::Outcome(Box::new(record))).await;
-    let said = world.disposition(&talk, "SALE");
+    let spoken = talk(world, 1).await;
+    let said = world.disposition(&spoken, "SALE");
     world.one(StoreCommand::Disposition(Box::new(said))).await;
+    let (busy, open) = (world.open(2).await, world.open(3).await);
     let record = world.outcome(&busy, Outcome::Busy);
     world.one(StoreCommand::Outcome(Box::new(record))).await;
-    let campaign = world.campaign;
-    let calls = history_calls(&mut world.db, campaign, UtcMs(0), 10).await.unwrap();
-    let mut seen: Vec<_> = calls.iter().map(|call| (call.outcome, call.said.as_deref())).collect();
-    seen.sort_unstable();
-    assert_eq!(
-        seen,
-        [(Outcome::Connected, Some("SALE")), (Outcome::Busy, None)],
-        "{open:?} is open"
-    );
-    assert!(calls.iter().all(|call| call.attempt_no == 1));
-    let later = UtcMs(i64::MAX);
-    assert_eq!(history_calls(&mut world.db, campaign, later, 10).await.unwrap(), []);
-    // Nobody told a state, but the question is understood.
-    assert_eq!(history_states(&mut world.db, campaign, UtcMs(0), 10).await.unwrap(), []);
+    let (campaign, now) = (world.campaign, world.now);
+    let after = |ms| UtcMs(T0.0 + ms);
+    let first = HistoryCall {
+        started: T0,
+        early: Some(after(1_000)),
+        answered: Some(after(4_000)),
+        connected: Some(after(4_200)),
+        ended: after(34_200),
+        outcome: Outcome::Connected,
+        attempt_no: 1,
+        live: true,
+        said: Some("SALE".to_owned()),
+    };
+    let second = HistoryCall {
+        started: now,
+        early: None,
+        answered: None,
+        connected: None,
+        ended: now,
+        outcome: Outcome::Busy,
+        attempt_no: 1,
+        live: false,
+        said: None,
+    };
+    let calls = history_calls(&mut world.db, campaign, T0, 10).await.unwrap();
+    assert_eq!(calls, [second.clone(), first], "{open:?} is under way");
+    assert_eq!(history_calls(&mut world.db, campaign, now, 10).await.unwrap(), [second]);
+
+    let states = history_states(&mut world.db, campaign, T0, 10).await.unwrap();
+    let expected = [(0, "reserved"), (4_200, "on_call"), (34_200, "wrap_up"), (39_200, "ready")];
+    assert_eq!(states, expected.map(|(at, state)| (AGENT, after(at), state.to_owned())));
+    assert_eq!(history_states(&mut world.db, campaign, now, 10).await.unwrap(), []);
 }
 
 async fn the_list_is_what_may_still_be_called_with_its_earlier_calls(world: &mut World) {

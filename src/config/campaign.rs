@@ -168,14 +168,19 @@ fn dial_mode(root: &Section<'_>, field: &Field<'_>) -> Option<DialMode> {
 /// The campaign's own calls per second, and those to numbers that begin alike.
 fn rates(root: &Section<'_>) -> Rates {
     let whole = |field: Field<'_>| field.whole(1..=1_000);
+    let mut taken = BTreeSet::new();
     let prefix = |section: &Section<'_>| {
         let prefix = section.need("prefix", "what the numbers begin with").and_then(|field| {
             let advice = "write a plus, the country code and the first digits after it";
-            field.parse("digits such as \"+8190\"", advice, |text| {
+            let prefix = field.parse("digits such as \"+8190\"", advice, |text| {
                 let digits = text.strip_prefix('+')?;
                 let fits = (1..=15).contains(&digits.len());
                 (fits && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.to_owned())
-            })
+            })?;
+            if !taken.insert(prefix.clone()) {
+                field.unexpected("a prefix of its own", "take one of the two out");
+            }
+            Some(prefix)
         });
         let rate = section.need("calls_per_second", "calls per second to them").and_then(whole);
         section.finish();

@@ -181,6 +181,10 @@ fn wrong_sections_of_a_campaign() {
             "+ [disposition]\ncode = \"A\"",
             "+ [[list]]\npath = \"a.csv\"\nencoding = \"sjis\"\ncolumns = { fone = \"TEL\", phone = [\"TEL\", 1], compny = \"x\" }",
             "+ [[list]]\nencoding = \"cp932\"",
+            "+ [[prefix_rate]]\nprefix = \"8190\"\ncalls_per_second = 0",
+            "+ [[prefix_rate]]\nprefix = \"+8190\"\ncalls_per_second = 5\n\
+         [[prefix_rate]]\nprefix = \"+8190\"\ncalls_per_second = 2\nrate = 3",
+            "+ [return_calls]\nper_hour = 0\ntalk = \"5s\"",
         ],
     );
     insta::assert_snapshot!(said);

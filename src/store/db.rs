@@ -1,6 +1,7 @@
 //! A connection to one of the two databases, made durable and told so.
 
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -429,39 +430,43 @@ impl Db {
         present.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
     }
 
-    /// Runs a statement of SQLite; `found` sees the first `N` cells of each row.
+    /// Runs a statement of SQLite; `found` sees the first `N` cells of each row, until it breaks off.
     pub(crate) fn visit<const N: usize>(
         &mut self,
         doing: &'static str,
         text: &'static str,
         binds: &[Bind<'_>],
-        mut found: impl FnMut([Cell<'_>; N]),
-    ) -> Result<(), StoreError> {
+        mut found: impl FnMut([Cell<'_>; N]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
         let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
-        let visited = file.visit(text, binds, |row| {
-            found(cells(row)?);
-            Ok(())
-        });
+        let visited = file.visit(text, binds, |row| Ok(found(cells(row)?)));
         visited.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
     }
 
-    /// Runs a `copy … to stdout` of PostgreSQL; `found` sees each line of its text, without the end of the line.
+    /// Runs a `copy … to stdout` of PostgreSQL; `found` sees each line of its text, without the end of the line. Where it
+    /// breaks off, the rest is still under way: the connection must be opened anew before anything else.
     pub(crate) async fn copy_out(
         &mut self,
         doing: &'static str,
         statement: &str,
-        mut found: impl FnMut(&[u8]),
-    ) -> Result<(), StoreError> {
+        mut found: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
         let Conn::Postgres(db) = &mut self.conn else {
             return Err(StoreError::Damaged { doing, found: "COPY on SQLite".to_owned() });
         };
         let copied = async {
             let mut rows = db.copy_out_raw(statement).await?;
-            let mut lines = CopyLines::default();
-            while let Some(piece) = poll_fn(|context| rows.as_mut().poll_next(context)).await {
-                lines.take(&piece?, &mut found);
+            let (mut lines, mut end) = (CopyLines::default(), ControlFlow::Continue(()));
+            while end.is_continue() {
+                let piece = poll_fn(|context| rows.as_mut().poll_next(context)).await;
+                let Some(piece) = piece else { break };
+                lines.take(&piece?, |line| {
+                    if end.is_continue() {
+                        end = found(line);
+                    }
+                });
             }
-            Ok(())
+            Ok(end)
         };
         copied
             .await

@@ -7,6 +7,7 @@ mod copied;
 mod cursors;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 pub use cursors::{
     ExportCursor, PlannedExport, advance_export, export_cursor, lock_export, plan_export,
@@ -177,10 +178,11 @@ fn named(names: &BTreeMap<i64, String>, row: Option<i64>) -> &str {
     row.and_then(|row| names.get(&row)).map_or("", String::as_str)
 }
 
-/// The next attempts of a campaign after a cursor, at most `limit`: `each` hears of every one. Returns the cursor for the
-/// next page; `None`: there are no more.
+/// The attempts of a campaign after a cursor, at most `limit`; `None`: all of them in one statement. `each` hears of every
+/// one until it breaks off. Returns the cursor of the last one; `None`: there are no more.
 ///
-/// On SQLite the log cannot be begun anew while a page is read: `each` must not wait for anybody.
+/// On SQLite the log cannot be begun anew while this reads: there `each` must not wait for anybody, and a limit is wanted. On
+/// PostgreSQL none is: it plans every statement anew, and a page without its fellows as a sort of all that is left.
 ///
 /// # Errors
 /// As every statement.
@@ -189,39 +191,50 @@ pub async fn export_page(
     campaign: CampaignId,
     range: ExportRange,
     after: i64,
-    limit: u32,
-    each: impl FnMut(&ExportedAttempt<'_>),
+    limit: Option<u32>,
+    mut each: impl FnMut(&ExportedAttempt<'_>) -> ControlFlow<()>,
 ) -> Result<Option<i64>, StoreError> {
     // One moment: the names of whatever the page refers to.
     db.begin_reading().await?;
+    let mut last = None;
+    let each = |attempt: &ExportedAttempt<'_>| {
+        last = Some(attempt.cursor());
+        each(attempt)
+    };
     let read = page(db, campaign, range, (after, limit), each).await;
-    db.finish(read).await
+    if db.engine() == Engine::Postgres && matches!(read, Ok(ControlFlow::Break(()))) {
+        // The server goes on sending whatever it is told: it hears of nothing but the end of the connection.
+        db.reconnect().await?;
+    } else {
+        db.finish(read.map(drop)).await?;
+    }
+    Ok(last)
 }
 
 async fn page(
     db: &mut Db,
     campaign: CampaignId,
     range: ExportRange,
-    (after, limit): (i64, u32),
-    mut each: impl FnMut(&ExportedAttempt<'_>),
-) -> Result<Option<i64>, StoreError> {
+    (after, limit): (i64, Option<u32>),
+    mut each: impl FnMut(&ExportedAttempt<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, StoreError> {
     let names = export_names(db, campaign).await?;
-    let mut last = None;
-    let mut found = |cells: [Cell<'_>; CELLS]| {
-        let attempt = ExportedAttempt { cells, names: &names };
-        last = Some(attempt.cursor());
-        each(&attempt);
-    };
+    let found = |cells: [Cell<'_>; CELLS]| each(&ExportedAttempt { cells, names: &names });
     let (sql, until) = match range {
         ExportRange::All => (&ALL, 0),
         ExportRange::Until(until) => (&CHANGED, until),
     };
-    let ints = [after, campaign.0, i64::from(limit), until];
+    let rows = limit.map_or(i64::MAX, i64::from);
+    let ints = [after, campaign.0, rows, until];
     match db.engine() {
-        Engine::Sqlite => db.visit(READING, sql.sqlite, &ints.map(Bind::Int), found)?,
-        Engine::Postgres => copied::page(db, sql.postgres, ints, &mut found).await?,
+        Engine::Sqlite => db.visit(READING, sql.sqlite, &ints.map(Bind::Int), found),
+        Engine::Postgres => {
+            if limit.is_none() {
+                db.take_time().await?;
+            }
+            copied::page(db, sql.postgres, ints, found).await
+        }
     }
-    Ok(last)
 }
 
 /// Names of what attempts of one campaign refer to by row.
@@ -287,8 +300,10 @@ macro_rules! page {
 }
 
 /// `+`: no index by campaign, or SQLite sorts the whole campaign for every page.
-pub(super) const ALL: Sql =
-    Sql::both(page!("a.id", "attempt a", "where a.id > $1 and +a.campaign_id = $2 order by a.id"));
+pub(super) const ALL: Sql = Sql {
+    sqlite: page!("a.id", "attempt a", "where a.id > $1 and +a.campaign_id = $2 order by a.id"),
+    postgres: page!("a.id", "attempt a", "where a.id > $1 and a.campaign_id = $2 order by a.id"),
+};
 
 /// `$4`: up to here. An attempt with a later change within the range comes with that one.
 const CHANGED: Sql = Sql::both(page!(

@@ -4,6 +4,7 @@
 //! gives the connection to a thread of its own (`runtime::store_link`); in return nothing is handed over between threads
 //! for each statement, which cost more than most statements do.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -128,20 +129,22 @@ impl SqliteFile {
         Ok(rows)
     }
 
-    /// Runs a statement and shows each of its rows where SQLite has it.
+    /// Runs a statement and shows each of its rows where SQLite has it, until `found` breaks off.
     pub(super) fn visit(
         &self,
         text: &str,
         binds: &[Bind<'_>],
-        mut found: impl FnMut(&rusqlite::Row<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut found: impl FnMut(&rusqlite::Row<'_>) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<ControlFlow<()>, Error> {
         let mut statement = self.conn.prepare_cached(text)?;
         bind(&mut statement, binds)?;
         let mut answer = statement.raw_query();
         while let Some(row) = answer.next()? {
-            found(row)?;
+            if found(row)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Runs a file of statements.

@@ -1,6 +1,7 @@
 //! The rows of an export, page by page from the database into the file.
 
 use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
 
 use crate::cli::export::{Wish, format};
 use crate::files::outcomes_csv::{AttemptRecord, ContactRecord, OutcomesCsv, Written};
@@ -22,20 +23,22 @@ pub(super) async fn attempts(
     let mut csv = OutcomesCsv::of_attempts(to, format(wish))?;
     let mut done = Ok(());
     let rows = match db.engine() {
-        Engine::Sqlite => PAGE,
-        Engine::Postgres => POSTGRES_PAGE,
+        Engine::Sqlite => Some(PAGE),
+        // Whoever takes the file may keep it waiting.
+        Engine::Postgres => None,
     };
     loop {
         let page = store::export_page(db, campaign.id, range, after, rows, |attempt| {
-            if done.is_ok() {
-                done = csv.attempt(&record(attempt, wish));
-            }
+            done = csv.attempt(&record(attempt, wish));
+            if done.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         let last = page.await?;
         done?;
         done = csv.flush();
-        let Some(last) = last else { break };
-        after = last;
+        match last {
+            Some(last) if rows.is_some() => after = last,
+            Some(_) | None => break,
+        }
     }
     done?;
     Ok(csv.finish()?.1)
@@ -143,7 +146,5 @@ fn ms(at: Option<UtcMs>) -> Option<i64> {
 
 /// Rows read at once: some ten milliseconds.
 const PAGE: u32 = 2_000;
-/// PostgreSQL plans every page anew, and is not kept from anything by one.
-const POSTGRES_PAGE: u32 = 10_000;
 /// Most of what a page is as text; beyond it the file takes some of it earlier.
 const PAGE_BYTES: usize = 4 << 20;

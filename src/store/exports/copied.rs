@@ -3,18 +3,21 @@
 //! Format: <https://www.postgresql.org/docs/current/sql-copy.html>, "Text Format". Within a row no tab and no newline
 //! stands for itself, so a row is cut before it is looked at.
 
+use std::ops::ControlFlow;
+
 use super::{CELLS, READING};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::sql::Cell;
 
-/// Runs the statement of a page with these numbers as `$1`, `$2`, ...
+/// Runs the statement of a page with these numbers as `$1`, `$2`, ... Where `found` breaks off, the connection is of no use
+/// any more.
 pub(super) async fn page(
     db: &mut Db,
     text: &str,
     ints: [i64; 4],
-    found: &mut impl FnMut([Cell<'_>; CELLS]),
-) -> Result<(), StoreError> {
+    mut found: impl FnMut([Cell<'_>; CELLS]) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, StoreError> {
     let mut select = text.to_owned();
     for (number, int) in (1..).zip(ints) {
         select = select.replace(&format!("${number}"), &int.to_string());
@@ -23,10 +26,13 @@ pub(super) async fn page(
     let (mut odd, mut room) = (None, Unescaped::default());
     let read = db.copy_out(READING, &statement, |line| match room.cells(line) {
         Some(cells) => found(cells),
-        None => odd = Some(line.len()),
+        None => {
+            odd = Some(line.len());
+            ControlFlow::Continue(())
+        }
     });
-    read.await?;
-    let Some(length) = odd else { return Ok(()) };
+    let end = read.await?;
+    let Some(length) = odd else { return Ok(end) };
     let found = format!("a row of {length} bytes that cannot be cut into its columns");
     Err(StoreError::Damaged { doing: READING, found })
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::files::import_report::ImportReport;
 use crate::files::import_report::TextLanguage;
+use crate::files::refusal::RowWarning;
 use crate::files::rejects_csv::RejectsCsv;
 
 fn list(bytes: &[u8], options: ReadOptions) -> Result<ContactsCsv<&[u8]>, ListError> {

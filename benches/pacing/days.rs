@@ -13,8 +13,8 @@ use outdial::simulation::pacing_day::scenario::plain;
 use super::common::Asked;
 use super::sample::Sample;
 
-/// What the ledger costs, by size of the team: the bound `instant`, and `window` with two sizes of its debt, against the
-/// same engine without a bound.
+/// What the ledger costs, by size of the team: the bound `window` with several debts, and `instant`, against the same engine
+/// without a bound.
 pub(crate) fn instant(asked: &Asked) {
     if !asked.wants("instant") {
         return;
@@ -25,12 +25,12 @@ pub(crate) fn instant(asked: &Asked) {
         first + seeds - 1,
         seconds / 3_600
     );
-    let [small, large] = DEBTS;
+    let debts = DEBTS.map(|calls| format!(" debt {calls}: points / abandoned % / most owed |"));
     println!(
-        "\n| agents | without: occupancy % / abandoned % | `window`, debt {small}: costs points / abandoned % / most owed | \
-         the same, debt {large} | `instant`: occupancy % / abandoned % | costs points | most ever owed, calls |"
+        "\n| agents | without: occupancy % / abandoned % |{} `instant`: points / abandoned % / most owed | occupancy % |",
+        debts.concat()
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|{}", "---|".repeat(DEBTS.len() + 4));
     for agents in sizes(asked) {
         let scenario = plain(agents, seconds, false);
         let days = (first..first + seeds)
@@ -47,13 +47,18 @@ pub(crate) fn instant(asked: &Asked) {
             (occupancy(&within), abandoned(&within).mean(), owed)
         };
         print!("| {agents} | {} / {:.2} |", free.show(), abandoned(&days).mean());
-        for calls in DEBTS {
-            let limit = DebtLimit { calls, repaid_before: Duration::from_secs(3_600) };
-            let (bound, lost, owed) = within(AbandonBound::Window(limit));
-            print!(" {} / {lost:.2} / {owed} |", free.minus(&bound).show());
+        let windows = DEBTS.map(|calls| {
+            let repaid_before = Duration::from_secs(3_600);
+            AbandonBound::Window(DebtLimit { calls, repaid_before })
+        });
+        for bound in windows.into_iter().chain([AbandonBound::Instant]) {
+            let (busy, lost, owed) = within(bound);
+            print!(" {} / {lost:.2} / {owed} |", busy.minus(&free).show());
+            if bound == AbandonBound::Instant {
+                print!(" {} |", busy.show());
+            }
         }
-        let (bound, lost, owed) = within(AbandonBound::Instant);
-        println!(" {} / {lost:.2} | {} | {owed} |", bound.show(), free.minus(&bound).show());
+        println!();
     }
     println!();
 }
@@ -122,6 +127,6 @@ fn abandoned(days: &[Report]) -> Sample {
 }
 
 /// Calls that a window may owe.
-const DEBTS: [u32; 2] = [3, 10];
+const DEBTS: [u32; 3] = [3, 10, 50];
 /// Nobody tuned on these.
 const FIRST: u64 = 2_001;

@@ -149,7 +149,7 @@ pub async fn open_leads(
     let mut leads: Vec<OpenLead> = vec![];
     for row in db.rows(doing, &LEADS, &binds).await? {
         let contact = ContactId(row.int(0)?);
-        let phone = (row.text(10)?, row.word(11)?, row.json(12)?);
+        let phone = (row.text(10)?, row.number(11)?, row.json(12)?);
         if let Some(last) = leads.last_mut().filter(|last| last.contact == contact) {
             last.phones.push(phone);
             continue;
@@ -162,7 +162,7 @@ pub async fn open_leads(
             due: UtcMs(row.int(4)?),
             gate: row.opt_text(5)?.and_then(|text| text.parse().ok()),
             attempts: u32::try_from(row.count(6)?).unwrap_or(u32::MAX),
-            last_outcome: row.opt_text(7)?.map(|_| row.word(7)).transpose()?,
+            last_outcome: row.opt_word(7)?,
             same_outcome: u32::try_from(row.count(8)?).unwrap_or(0),
             language: row.opt_text(9)?,
             phones: vec![phone],

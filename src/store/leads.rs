@@ -156,7 +156,7 @@ pub(crate) fn phone(row: &DbRow, at: usize) -> Result<LeadPhone, StoreError> {
     Ok(LeadPhone {
         phone: PhoneId(row.int(at)?),
         key: row.text(at + 1)?,
-        number: row.word(at + 2)?,
+        number: row.number(at + 2)?,
         zones: row.json(at + 3)?,
         suspect_day: row.opt_int(at + 4)?.and_then(|day| i32::try_from(day).ok()),
         kind: row.opt_text(at + 5)?.and_then(|word| PhoneKind::of(&word)),
@@ -184,10 +184,7 @@ fn lead(
         attempts: small(row.int(9)?),
         rang: Duration::from_millis(row.opt_int(16)?.unwrap_or(0).try_into().unwrap_or(0)),
         same_outcome: small(row.int(10)?),
-        last_outcome: match row.opt_text(11)? {
-            Some(_) => Some(row.word(11)?),
-            None => None,
-        },
+        last_outcome: row.opt_word(11)?,
         promise: row
             .opt_int(13)?
             .map(|due| Ok(Promise { due: UtcMs(due), owner: row.opt_int(14)?.map(AgentId) }))

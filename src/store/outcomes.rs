@@ -85,7 +85,7 @@ impl<'a> Hit<'a> {
     /// With what is known of the attempt.
     fn revised(self, row: &DbRow) -> Result<Self, StoreError> {
         Ok(Self {
-            before: row.opt_text(1)?.map(|_| row.word(1)).transpose()?,
+            before: row.opt_word(1)?,
             counted_before: row.flag(2)?,
             booked: Booked { answered: row.flag(3)?, abandoned: row.flag(4)?, fault: row.flag(5)? },
             booked_live: row.flag(6)?,

@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use crate::logic::phone::PhoneNumber;
 use crate::store::error::{Driver, StoreError};
 use crate::store::sqlite::SqliteRow;
 
@@ -151,21 +152,48 @@ impl DbRow {
         Ok(self.int(at)? != 0)
     }
 
-    /// A column of JSON text.
+    /// A column of JSON text. What is in it is not told: it may be about a person.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, at: usize) -> Result<T, StoreError> {
         let text = self.text(at)?;
-        serde_json::from_str(&text)
-            .map_err(|_| StoreError::Damaged { doing: "reading JSON in a row", found: text })
+        serde_json::from_str(&text).map_err(|error| {
+            let (bytes, column) = (text.len(), error.column());
+            odd(format!("JSON of {bytes} bytes that is odd in column {column}"))
+        })
     }
 
     /// A column with one of our closed lists.
     pub(crate) fn word<T: std::str::FromStr>(&self, at: usize) -> Result<T, StoreError> {
-        let text = self.text(at)?;
-        text.parse().map_err(|_| StoreError::Damaged { doing: "reading a row", found: text })
+        read_word(self.text(at)?)
+    }
+
+    /// Likewise, or null.
+    pub(crate) fn opt_word<T: std::str::FromStr>(
+        &self,
+        at: usize,
+    ) -> Result<Option<T>, StoreError> {
+        self.opt_text(at)?.map(read_word).transpose()
+    }
+
+    /// A column with a telephone number. One that is none is not told: it may be a person's all the same.
+    pub(crate) fn number(&self, at: usize) -> Result<PhoneNumber, StoreError> {
+        read_number(&self.text(at)?)
+    }
+
+    /// Likewise, or null.
+    pub(crate) fn opt_number(&self, at: usize) -> Result<Option<PhoneNumber>, StoreError> {
+        self.opt_text(at)?.as_deref().map(read_number).transpose()
     }
 }
 
 const READING: &str = "reading a row";
+
+fn read_word<T: std::str::FromStr>(text: String) -> Result<T, StoreError> {
+    text.parse().map_err(|_| odd(text))
+}
+
+fn read_number(text: &str) -> Result<PhoneNumber, StoreError> {
+    text.parse().map_err(|_| odd("a number that is not E.164".to_owned()))
+}
 
 fn null() -> String {
     "Null".to_owned()

@@ -13,6 +13,7 @@ use crate::reports::talk;
 on_both! {
     calls_that_are_over_come_back_with_the_word_that_was_said
     the_list_is_what_may_still_be_called_with_its_earlier_calls
+    what_was_spoiled_by_hand_is_not_told_where_it_is_a_persons
     the_file_kept_last_is_the_one_that_counts
 }
 
@@ -75,6 +76,19 @@ async fn the_list_is_what_may_still_be_called_with_its_earlier_calls(world: &mut
     assert_eq!(leads[1].last_outcome, Some(Outcome::NoAnswer));
     assert_eq!(leads[1].phones[0].0, again.phone.key);
     assert_eq!(open_leads(&mut world.db, campaign, seller, UtcMs(0), 1).await.unwrap().len(), 1);
+}
+
+async fn what_was_spoiled_by_hand_is_not_told_where_it_is_a_persons(world: &mut World) {
+    world.lead(1).await;
+    let (campaign, seller) = (world.campaign, world.seller);
+    for (spoiled, told) in
+        [("zones = '[\"1234\"'", "JSON of 7 bytes"), ("number = '090-1234-5678'", "E.164")]
+    {
+        world.sql(&format!("update phone set {spoiled}")).await;
+        let read = open_leads(&mut world.db, campaign, seller, T0, 10).await;
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains("1234"), "{error}");
+    }
 }
 
 async fn the_file_kept_last_is_the_one_that_counts(world: &mut World) {

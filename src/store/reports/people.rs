@@ -186,10 +186,10 @@ async fn leads(db: &mut Db, contact: ContactId) -> Result<Vec<PersonLead>, Store
             descriptor: row.text(5)?,
             state: lead_state(doing, row.int(6)?)?,
             due: UtcMs(row.int(7)?),
-            gate: row.opt_text(8)?.map(|_| row.word(8)).transpose()?,
+            gate: row.opt_word(8)?,
             fence: row.int(9)?,
             attempts: row.count(10)?,
-            last_outcome: row.opt_text(11)?.map(|_| row.word(11)).transpose()?,
+            last_outcome: row.opt_word(11)?,
             next_phone: row.opt_int(12)?.map(PhoneId),
             held_by: row.opt_text(13)?,
             promise,
@@ -261,7 +261,7 @@ pub async fn gate_counts(db: &mut Db, campaign: CampaignId) -> Result<Vec<GateCo
         .map(|row| {
             Ok(GateCount {
                 state: lead_state(doing, row.int(0)?)?,
-                gate: row.opt_text(1)?.map(|_| row.word(1)).transpose()?,
+                gate: row.opt_word(1)?,
                 leads: row.count(2)?,
                 first_due: UtcMs(row.int(3)?),
             })

@@ -109,11 +109,14 @@ impl Batch<'_> {
                 *slot = reply;
             }
         };
+        let mut lives = None;
         for group in groups(commands) {
             match group {
                 Group::Heartbeat(items) => {
-                    for (at, until) in items {
-                        place(at, nodes::heartbeat(self.db, self.node, until).await?);
+                    for (at, beat) in items {
+                        let reply = nodes::heartbeat(self.db, self.node, beat.until).await?;
+                        lives = lives.max((reply == StoreReply::Done).then_some(beat.now));
+                        place(at, reply);
                     }
                 }
                 Group::CampaignState(items) => {
@@ -192,6 +195,11 @@ impl Batch<'_> {
                 }
             }
         }
+        if let Some(now) = lives {
+            // After all that the batch books.
+            let closed = ledger::close(self.db, now).await?;
+            self.events.extend(closed);
+        }
         audit::append(self).await?;
         // Last of all: the counter's row is locked from here to the commit, so numbers follow the order of commits.
         events::append(self).await?;
@@ -200,7 +208,7 @@ impl Batch<'_> {
 }
 /// Commands of one kind, neighbours in the order of effects.
 enum Group<'c> {
-    Heartbeat(Vec<(usize, UtcMs)>),
+    Heartbeat(Vec<(usize, Beat)>),
     CampaignState(Vec<(usize, StateChange<'c>)>),
     CampaignMode(Vec<(usize, ModeChange<'c>)>),
     AgentLeg(Vec<Placed<'c, AgentLeg>>),
@@ -222,6 +230,13 @@ enum Group<'c> {
     DrawShare(Vec<Placed<'c, DrawShare>>),
     Look(Vec<Placed<'c, Look>>),
     NodeEnded(Vec<(usize, UtcMs)>),
+}
+
+/// See [`StoreCommand::Heartbeat`].
+#[derive(Clone, Copy)]
+struct Beat {
+    until: UtcMs,
+    now: UtcMs,
 }
 
 /// See [`StoreCommand::CampaignState`].
@@ -273,7 +288,9 @@ fn groups(commands: &[StoreCommand]) -> Vec<Group<'_>> {
     for at in effect_order(commands) {
         let Some(command) = commands.get(at) else { continue };
         match command {
-            StoreCommand::Heartbeat { until, now: _ } => add!(groups, Heartbeat, (at, *until)),
+            StoreCommand::Heartbeat { until, now } => {
+                add!(groups, Heartbeat, (at, Beat { until: *until, now: *now }));
+            }
             StoreCommand::CampaignState { campaign, state, at: when, by } => {
                 let change = StateChange { campaign: *campaign, state: *state, at: *when, by };
                 add!(groups, CampaignState, (at, change));

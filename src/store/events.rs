@@ -62,6 +62,8 @@ kinds! {
     AttemptEnded = "attempt_ended";
     /// What the agent says, or the correction of it.
     Disposition = "disposition";
+    /// A window of the abandonment ledger closed with more abandoned calls than its cap allows.
+    WindowInDebt = "window_closed_in_debt";
     /// A refusal or do-not-call.
     Suppression = "suppression";
     /// An agent's state changed.

@@ -1,14 +1,20 @@
-//! The abandonment ledger: A, D and faults per campaign and window.
+//! The abandonment ledger: A, D and faults per campaign and window, and what a window owes when it closes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
+use crate::logic::compliance::abandon_debt::owed;
 use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::dialer::LedgerWindow;
 use crate::logic::dialer::StoreReply;
+use crate::logic::ids::CampaignId;
+use crate::logic::time::UtcMs;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::events::{Event, EventKind};
 use crate::store::rows::{RowSql, Rows, row, row_sql};
 use crate::store::sql::{Bind, DbRow, Sql, json_rows, sql_rows};
 
@@ -120,10 +126,62 @@ impl Changes {
                debt = case when abandon_window.debt > excluded.debt then abandon_window.debt else excluded.debt end, \
                answered = abandon_window.answered + excluded.answered, \
                abandoned = abandon_window.abandoned + excluded.abandoned, \
-               fault = abandon_window.fault + excluded.fault"
+               fault = abandon_window.fault + excluded.fault, \
+               closed = case when abandon_window.closed = 1 then 0 else abandon_window.closed end"
         );
         Rows::new(rows.collect()).run(db, "booking in the ledger", &BOOK).await
     }
+}
+
+/// Looks at the windows that are over, some at a time, and tells of those that owe anything: each once, whoever looks.
+///
+/// Nothing happens in a database at the moment in which a window ends; so it is the first heartbeat after it, of any
+/// process on that database, that notices. It waits for the calls that may still be booked there, a day at most: a call whose
+/// campaign nobody runs any more stays open for ever. What is booked later into a window that owed nothing has it looked at
+/// again. A window that was told of is not told of again, whatever repays it.
+pub(crate) async fn close(db: &mut Db, now: UtcMs) -> Result<Vec<Event>, StoreError> {
+    macro_rules! close {
+        ($locked:literal) => {
+            concat!(
+                // `+`: by the index of the few open calls, not by that of all calls of the campaign.
+                "update abandon_window set closed = case when 1000000 * abandoned > cap_ppm * answered then 2 else 1 end \
+                 where (campaign_id, starts_ms) in (select w.campaign_id, w.starts_ms from abandon_window w \
+                     where w.closed = 0 and w.ends_ms <= $1 and (w.ends_ms <= $2 or not exists (select 1 from attempt a \
+                       where a.ended_ms is null and +a.campaign_id = w.campaign_id and +a.started_ms < w.ends_ms)) \
+                     order by w.ends_ms, w.campaign_id limit 100",
+                $locked,
+                ") returning closed, campaign_id, starts_ms, ends_ms, cap_ppm, debt, answered, abandoned, fault"
+            )
+        };
+    }
+    const CLOSE: Sql = Sql { sqlite: close!(""), postgres: close!(" for update skip locked") };
+    let binds = [Bind::Int((now - SETTLES).0), Bind::Int((now - WAITS).0)];
+    let mut events = vec![];
+    for row in db.rows("closing windows of the ledger", &CLOSE, &binds).await? {
+        if row.int(0)? == TOLD {
+            events.push(in_debt(&row)?);
+        }
+    }
+    // In any order from the database.
+    events.sort_by_key(|event| (event.at, event.row));
+    Ok(events)
+}
+
+fn in_debt(row: &DbRow) -> Result<Event, StoreError> {
+    let (campaign, ends, may_owe) = (CampaignId(row.int(1)?), UtcMs(row.int(3)?), row.count(5)?);
+    let (cap_ppm, booked) = (row.count(4)?, account(row, 6)?);
+    let cap = u32::try_from(cap_ppm).unwrap_or(u32::MAX);
+    Ok(Event {
+        at: ends,
+        kind: EventKind::WindowInDebt,
+        row: campaign.0,
+        body: json!({
+            "campaign": campaign, "starts_ms": row.int(2)?, "ends_ms": ends.0, "cap_ppm": cap_ppm,
+            "bound": if may_owe > 0 { "window" } else { "instant" }, "may_owe": may_owe,
+            "answered": booked.answered, "abandoned": booked.abandoned, "fault": booked.fault,
+            "debt": owed(cap, booked.answered, booked.abandoned),
+        }),
+    })
 }
 
 impl ChangeRow {
@@ -133,3 +191,10 @@ impl ChangeRow {
         self.fault += if booked.fault { by } else { 0 };
     }
 }
+
+/// `closed` of a window that the event log tells of.
+const TOLD: i64 = 2;
+/// From the end of a window to the first look: whoever talked then is in wrap-up, and what the agent says may repay.
+const SETTLES: Duration = Duration::from_mins(10);
+/// At most so long after its end a window waits for calls whose end is not known.
+const WAITS: Duration = Duration::from_hours(24);

@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_bulk.sql"),
     migration!(7, "0007_debt.sql"),
     migration!(8, "0008_agentless.sql"),
+    migration!(9, "0009_closed.sql"),
 ];
 
 /// What [`Db::migrate`] did.

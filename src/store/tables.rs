@@ -143,7 +143,7 @@ tables! {
     export_cursor by campaign_id, name: campaign_id int, name text, seq int, until_seq int, file text, at_ms int;
     agent_state by agent_id, at_ms, seq: agent_id int, at_ms int, seq int, node_epoch int, state text, reason text;
     abandon_window by campaign_id, starts_ms: campaign_id int, starts_ms int, ends_ms int, cap_ppm int, answered int,
-        abandoned int, fault int, debt int;
+        abandoned int, fault int, debt int, closed int;
     abandon_share by campaign_id, starts_ms, node_epoch: campaign_id int, starts_ms int, node_epoch int, share int;
     import by id: id int, file_hash text, list_id int, next_row int, state text, started_ms int, ended_ms int;
     import_row by list_id, row_key: list_id int, row_key text, import_id int, row_no int, result text;

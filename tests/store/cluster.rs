@@ -457,3 +457,35 @@ fn nobody_is_ended_in_the_middle_of_an_intent() {
         doomed.close().await;
     });
 }
+
+#[test]
+fn processes_that_notice_at_once_that_a_window_closed_in_debt_tell_it_once() {
+    on_postgres(async |world| {
+        let mut peers = peers(world, 4).await;
+        for round in 0..10 {
+            world
+                .sql(&format!(
+                    "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, answered, abandoned, fault) \
+                     values ({}, {round}, 100, 30000, 1, 1, 0)",
+                    world.campaign
+                ))
+                .await;
+            let beat = [StoreCommand::Heartbeat { until: T0 + DAY * 9, now: T0 + DAY }];
+            let [a, b, c, d] = &mut peers[..] else { panic!() };
+            let (a, b, c, d) = tokio::join!(
+                run_batch(&mut a.db, &a.node, &beat),
+                run_batch(&mut b.db, &b.node, &beat),
+                run_batch(&mut c.db, &c.node, &beat),
+                run_batch(&mut d.db, &d.node, &beat)
+            );
+            for replies in [a, b, c, d] {
+                assert_eq!(replies.unwrap(), [StoreReply::Done]);
+            }
+            let told = "select count(*) from event where kind = 'window_closed_in_debt'";
+            assert_eq!(world.numbers(told).await, [round + 1]);
+        }
+        for peer in peers {
+            peer.close().await;
+        }
+    });
+}

@@ -107,6 +107,9 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     let known = outdial::store::learned(&mut world.db, campaign).await.unwrap();
     let [pacing, answers] = ["two", "three"].map(|text| Some(text.to_owned()));
     assert_eq!(known, LearnedBefore { pacing, answers });
+    world.sql("update abandon_window set abandoned = 1").await;
+    let (until, now) = (at + DAY * 3, at + DAY * 2);
+    world.twice(&[StoreCommand::Heartbeat { until, now }]).await;
     world.twice(&[StoreCommand::NodeEnded { at }]).await;
 
     let events = all(world).await;
@@ -126,6 +129,7 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
         EventKind::CampaignState,
         EventKind::CampaignMode,
         EventKind::ModelUnreadable,
+        EventKind::WindowInDebt,
         EventKind::NodeEnded,
     ];
     assert_eq!(kinds, told.map(EventKind::as_str));
@@ -133,7 +137,7 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
         assert!(told.contains(kind), "{kind:?} has no change here");
     }
     let seqs: Vec<i64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(seqs, (1..=15).collect::<Vec<_>>());
+    assert_eq!(seqs, (1..=16).collect::<Vec<_>>());
 
     let started = &events[4];
     assert_eq!(started.body["campaign"], campaign.to_string());
@@ -145,7 +149,9 @@ async fn every_kind_of_change_is_in_the_log_with_its_ids_as_strings(world: &mut 
     for event in &events {
         let numbers = event.body.as_object().unwrap().iter().filter(|(_, value)| value.is_number());
         let ids: Vec<_> = numbers.map(|(key, _)| key.as_str()).collect();
-        assert!(ids.iter().all(|key| ["sip_status", "q850"].contains(key)), "{event:?}");
+        let counts = ["cap_ppm", "may_owe", "answered", "abandoned", "fault", "debt"];
+        let no_id = |key: &&str| ["sip_status", "q850"].contains(key) || key.ends_with("_ms");
+        assert!(ids.iter().all(|key| no_id(key) || counts.contains(key)), "{event:?}");
     }
     let shown: Vec<bool> = events.iter().map(|event| event.number.is_some()).collect();
     let of_a_number =

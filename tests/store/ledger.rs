@@ -1,10 +1,16 @@
 //! The abandonment ledger always is the sum of what attempts and dispositions say.
 
+use std::time::Duration;
+
 use outdial::logic::compliance::abandon_ledger::{Account, WindowSpan};
 use outdial::logic::dialer::*;
 use outdial::logic::gate::Gate;
 use outdial::logic::outcome::Outcome;
-use outdial::store::{WindowRow, ledger_windows};
+use outdial::logic::time::UtcMs;
+use outdial::store::{
+    EventKind, LoggedEvent, WindowRow, events_after, ledger_windows, register_node, run_batch,
+};
+use serde_json::{Value, json};
 
 use crate::harness::*;
 
@@ -17,6 +23,10 @@ on_both! {
     a_persons_word_outlives_a_revision
     uncovered_calls_share_the_credit_of_both_windows
     a_place_without_an_agent_is_handed_on_and_given_back
+    a_window_that_closes_in_debt_is_told_once_over_restarts_and_processes
+    a_window_waits_for_calls_that_may_still_be_booked_there
+    a_debt_that_is_booked_after_its_window_closed_is_told_too
+    a_hundred_windows_are_looked_at_in_one_beat_and_the_rest_in_the_next
 }
 
 async fn ledger(world: &mut World) -> Vec<(u64, u64, u64)> {
@@ -199,4 +209,107 @@ async fn a_place_without_an_agent_is_handed_on_and_given_back(world: &mut World)
     }
     let last = uncovered(world, 7, today).await;
     assert_eq!(world.one(StoreCommand::Intent(Box::new(last))).await, NO_CREDIT);
+}
+
+/// The windows that the event log says have closed in debt.
+async fn told(world: &mut World) -> Vec<LoggedEvent> {
+    let mut events = events_after(&mut world.db, 0).await.unwrap();
+    events.retain(|event| event.kind == EventKind::WindowInDebt.as_str());
+    events
+}
+
+async fn beat(world: &mut World, now: UtcMs) {
+    world.twice(&[StoreCommand::Heartbeat { until: now + HOUR, now }]).await;
+}
+
+const MINUTES: Duration = Duration::from_secs(60);
+
+async fn a_window_that_closes_in_debt_is_told_once_over_restarts_and_processes(world: &mut World) {
+    let (one, two) = (world.open(1).await, world.open(2).await);
+    let mut booking = world.booking(true, true);
+    booking.window.debt = 4;
+    end(world, &one, Outcome::Abandoned, booking).await;
+    end(world, &two, Outcome::Abandoned, booking).await;
+    let talked = world.open(3).await;
+    end(world, &talked, Outcome::AgentLost, Booking { fault: true, ..booking }).await;
+    let (starts, ends) = (booking.window.starts, booking.window.ends);
+    for early in [ends - HOUR, ends, ends + MINUTES * 9] {
+        beat(world, early).await;
+        assert_eq!(told(world).await, [], "whoever talked at its end is in wrap-up");
+    }
+    let now = ends + MINUTES * 10;
+    beat(world, now).await;
+    let events = told(world).await;
+    assert_eq!(events.len(), 1);
+    let campaign = world.campaign.to_string();
+    let body: Value = json!({
+        "campaign": campaign, "starts_ms": starts.0, "ends_ms": ends.0, "cap_ppm": 30_000, "bound": "window",
+        "may_owe": 4, "answered": 3, "abandoned": 3, "fault": 1, "debt": 3,
+    });
+    assert_eq!((events[0].at, &events[0].row, &events[0].body), (ends, &campaign, &body));
+    // Another process, a restart, and a word that comes late.
+    for (name, boot) in [("there", 2), ("here", 3)] {
+        let node = register_node(&mut world.db, &new_node(name, boot)).await.unwrap();
+        let beat = StoreCommand::Heartbeat { until: now + HOUR, now };
+        assert_eq!(run_batch(&mut world.db, &node, &[beat]).await.unwrap(), [StoreReply::Done]);
+        world.node = node;
+    }
+    say(world, &talked, "SALE", Some(true)).await;
+    let late = world.open(4).await;
+    end(world, &late, Outcome::Abandoned, booking).await;
+    beat(world, now + DAY * 3).await;
+    assert_eq!(told(world).await, events);
+}
+
+async fn a_window_waits_for_calls_that_may_still_be_booked_there(world: &mut World) {
+    let (lost, talks) = (world.open(1).await, world.open(2).await);
+    let booking = world.booking(true, true);
+    end(world, &lost, Outcome::AgentLost, Booking { fault: true, ..booking }).await;
+    let now = booking.window.ends + HOUR;
+    beat(world, now).await;
+    assert_eq!(told(world).await, [], "somebody talks still");
+    let talked = world.booking(true, false);
+    end(world, &talks, Outcome::Connected, talked).await;
+    beat(world, now).await;
+    let events = told(world).await;
+    let figures = ["bound", "answered", "abandoned", "fault", "debt"].map(|of| &events[0].body[of]);
+    assert_eq!(figures, [&json!("instant"), &json!(2), &json!(1), &json!(1), &json!(1)]);
+}
+
+async fn a_debt_that_is_booked_after_its_window_closed_is_told_too(world: &mut World) {
+    let (one, left) = (world.open(1).await, world.open(2).await);
+    let booking = world.booking(true, false);
+    end(world, &one, Outcome::Connected, booking).await;
+    // Nobody runs the campaign: the window waits for the call that is open a day, not for ever.
+    let now = booking.window.ends + DAY;
+    beat(world, now - HOUR).await;
+    assert_eq!(world.numbers("select closed from abandon_window").await, [0]);
+    beat(world, now).await;
+    assert_eq!(world.numbers("select closed from abandon_window").await, [1]);
+    assert_eq!(told(world).await, []);
+    let lost = world.booking(true, true);
+    end(world, &left, Outcome::Unknown, lost).await;
+    beat(world, now + HOUR).await;
+    let events = told(world).await;
+    assert_eq!((events.len(), &events[0].body["debt"]), (1, &json!(1)));
+    assert_eq!(world.numbers("select closed from abandon_window").await, [2]);
+}
+
+async fn a_hundred_windows_are_looked_at_in_one_beat_and_the_rest_in_the_next(world: &mut World) {
+    let campaign = world.campaign;
+    let rows = (0..130).map(|day: i64| format!("({campaign}, {day}, {}, 30000, 1, 1, 0)", day + 1));
+    let rows: Vec<String> = rows.collect();
+    world
+        .sql(&format!(
+            "insert into abandon_window (campaign_id, starts_ms, ends_ms, cap_ppm, answered, abandoned, fault) values {}",
+            rows.join(", ")
+        ))
+        .await;
+    for (day, all) in [(1, 100), (2, 130), (3, 130)] {
+        let now = T0 + DAY * day;
+        world.one(StoreCommand::Heartbeat { until: now + HOUR, now }).await;
+        let events = told(world).await;
+        assert_eq!(events.len(), all);
+        assert!(events.is_sorted_by_key(|event| event.at), "the oldest first");
+    }
 }

@@ -8,7 +8,8 @@ use crate::cli::figures::{cap, per_second, percent};
 use crate::cli::page::plain;
 use crate::cli::picture::{Answers, Campaign, Picture, Tenth};
 use crate::cli::text::{Lang, either, pad, texts};
-use crate::logic::settings::Disposition;
+use crate::logic::dialer::Promises;
+use crate::logic::settings::{DialMode, Disposition};
 
 /// What a campaign's file says.
 #[derive(Clone, Debug)]
@@ -77,6 +78,11 @@ pub(crate) struct CampaignFigures {
     pub(crate) dispositions: Vec<SaidFigures>,
     /// What held leads back.
     pub(crate) gates: Vec<(String, u64)>,
+    /// Promised calls that are not made yet.
+    pub(crate) promises: Promises,
+    /// Due promised calls stay because a message was played, and no agent was there.
+    #[serde(skip)]
+    pub(crate) nobody_keeps: bool,
     /// What was told about who answers, since the campaign began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) answers: Option<Answers>,
@@ -117,6 +123,9 @@ impl Report {
                 outcomes: campaign.outcomes.iter().filter(|(_, n)| *n > 0).cloned().collect(),
                 dispositions: said(campaign, known.map_or(&[], |known| &known.dispositions)),
                 gates: campaign.gates.iter().filter(|(_, n)| *n > 0).cloned().collect(),
+                promises: campaign.promises,
+                nobody_keeps: campaign.promises.due > 0
+                    && campaign.mode == DialMode::Agentless.as_str(),
                 answers: campaign.pacing.as_ref().and_then(|pacing| pacing.answers.clone()),
             }
         });
@@ -231,12 +240,27 @@ impl Report {
                     campaign.gates.iter().map(|(text, count)| format!("{text} {count}")).collect();
                 writeln!(out, "{}{}", label(t.gates), gates.join(", "))?;
             }
+            if let Some(promises) = t.promises(campaign.promises) {
+                writeln!(out, "{}{promises}", label(t.promised))?;
+            }
+            if campaign.nobody_keeps {
+                writeln!(out, "  {}", nobody_keeps(lang))?;
+            }
             if let Some(answers) = &campaign.answers {
                 who_answers(out, answers, lang)?;
             }
         }
         Ok(())
     }
+}
+
+/// Why promised calls that are due stay when a run ends.
+const fn nobody_keeps(lang: Lang) -> &'static str {
+    either(
+        lang,
+        "a recorded message keeps no promise: these calls stay as they are; run the campaign with agents, with any other dial_mode",
+        "録音メッセージでは約束した電話をかけられません。予約はそのまま残ります。担当者がつく dial_mode で実行してください",
+    )
 }
 
 /// Whether what was told came true, by tenths of the chance.
@@ -362,5 +386,28 @@ mod tests {
     fn an_empty_run_divides_by_nothing() {
         let report = Report::of(0, &Picture::default(), &[]);
         assert!(report.text(Lang::En).contains("occupancy -"));
+    }
+
+    #[test]
+    fn promised_calls_that_stay_are_told_of_and_where_nobody_could_keep_them_why() {
+        let mut picture = picture();
+        let mut lines = |mode: &str, promises| {
+            picture.campaigns[0].mode = mode.to_owned();
+            picture.campaigns[0].promises = promises;
+            let report = Report::of(1_000, &picture, &[]);
+            let lines = |lang| {
+                let text = report.text(lang);
+                let words = ["promise", "予約"];
+                let told = text.lines().filter(|line| words.iter().any(|word| line.contains(word)));
+                told.map(str::to_owned).collect::<Vec<_>>()
+            };
+            [lines(Lang::En), lines(Lang::Ja)]
+        };
+        let due = Promises { open: 3, due: 2, overdue: 1 };
+        assert_eq!(lines("progressive", Promises::default()), [Vec::<String>::new(), vec![]]);
+        assert_eq!(lines("progressive", due).map(|lines| lines.len()), [1, 1]);
+        insta::assert_debug_snapshot!(lines("agentless", due));
+        let later = Promises { due: 0, overdue: 0, ..due };
+        assert_eq!(lines("agentless", later).map(|lines| lines.len()), [1, 1]);
     }
 }

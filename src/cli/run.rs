@@ -175,19 +175,21 @@ pub(crate) fn with_final_counts(
         let mut counts = vec![];
         for campaign in &picture.campaigns {
             let Some(row) = store::find_campaign(&mut db, &campaign.name).await? else { continue };
-            let since = UtcMs(first_at);
-            let kpis = store::kpis(&mut db, row.id, since, Clock::utc()).await?;
-            counts.push((campaign.name.clone(), kpis));
+            let (since, now) = (UtcMs(first_at), Clock::utc());
+            let kpis = store::kpis(&mut db, row.id, since, now).await?;
+            let promises = store::promises(&mut db, row.id, now).await?;
+            counts.push((campaign.name.clone(), kpis, promises));
         }
         db.close().await?;
         Ok::<_, StoreError>(counts)
     });
     // The report is worth having without them, if the database is away.
     let Ok(counts) = counts else { return Ok(picture) };
-    for (name, kpis) in counts {
+    for (name, kpis, promises) in counts {
         if let Some(campaign) = picture.campaigns.iter_mut().find(|one| one.name == name) {
             campaign.leads = kpis.leads.into();
             campaign.dispositions = kpis.dispositions;
+            campaign.promises = promises;
         }
     }
     Ok(picture)

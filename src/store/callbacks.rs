@@ -91,7 +91,10 @@ pub(crate) async fn take_back(db: &mut Db, leads: &[LeadId]) -> Result<(), Store
 }
 
 /// How the promises of a campaign stand.
-pub(crate) async fn promises(
+///
+/// # Errors
+/// As every statement.
+pub async fn promises(
     db: &mut Db,
     campaign: CampaignId,
     now: UtcMs,

@@ -140,21 +140,6 @@ impl Changes {
 /// campaign nobody runs any more stays open for ever. What is booked later into a window that owed nothing has it looked at
 /// again. A window that was told of is not told of again, whatever repays it.
 pub(crate) async fn close(db: &mut Db, now: UtcMs) -> Result<Vec<Event>, StoreError> {
-    macro_rules! close {
-        ($locked:literal) => {
-            concat!(
-                // `+`: by the index of the few open calls, not by that of all calls of the campaign.
-                "update abandon_window set closed = case when 1000000 * abandoned > cap_ppm * answered then 2 else 1 end \
-                 where (campaign_id, starts_ms) in (select w.campaign_id, w.starts_ms from abandon_window w \
-                     where w.closed = 0 and w.ends_ms <= $1 and (w.ends_ms <= $2 or not exists (select 1 from attempt a \
-                       where a.ended_ms is null and +a.campaign_id = w.campaign_id and +a.started_ms < w.ends_ms)) \
-                     order by w.ends_ms, w.campaign_id limit 100",
-                $locked,
-                ") returning closed, campaign_id, starts_ms, ends_ms, cap_ppm, debt, answered, abandoned, fault"
-            )
-        };
-    }
-    const CLOSE: Sql = Sql { sqlite: close!(""), postgres: close!(" for update skip locked") };
     let binds = [Bind::Int((now - SETTLES).0), Bind::Int((now - WAITS).0)];
     let mut events = vec![];
     for row in db.rows("closing windows of the ledger", &CLOSE, &binds).await? {
@@ -166,6 +151,23 @@ pub(crate) async fn close(db: &mut Db, now: UtcMs) -> Result<Vec<Event>, StoreEr
     events.sort_by_key(|event| (event.at, event.row));
     Ok(events)
 }
+
+macro_rules! close {
+    ($locked:literal) => {
+        concat!(
+            // `+`: by the index of the few open calls, not by that of all calls of the campaign.
+            "update abandon_window set closed = case when 1000000 * abandoned > cap_ppm * answered then 2 else 1 end \
+             where (campaign_id, starts_ms) in (select w.campaign_id, w.starts_ms from abandon_window w \
+                 where w.closed = 0 and w.ends_ms <= $1 and (w.ends_ms <= $2 or not exists (select 1 from attempt a \
+                   where a.ended_ms is null and +a.campaign_id = w.campaign_id and +a.started_ms < w.ends_ms)) \
+                 order by w.ends_ms, w.campaign_id limit 100",
+            $locked,
+            ") returning closed, campaign_id, starts_ms, ends_ms, cap_ppm, debt, answered, abandoned, fault"
+        )
+    };
+}
+pub(super) const CLOSE: Sql =
+    Sql { sqlite: close!(""), postgres: close!(" for update skip locked") };
 
 fn in_debt(row: &DbRow) -> Result<Event, StoreError> {
     let (campaign, ends, may_owe) = (CampaignId(row.int(1)?), UtcMs(row.int(3)?), row.count(5)?);

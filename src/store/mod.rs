@@ -57,6 +57,7 @@ mod tables;
 pub use agents::upsert_agents;
 pub use audit::check_audit;
 pub use batch::{run_batch, run_batch_isolating};
+pub use callbacks::promises;
 pub use campaign_texts::{campaign_text, keep_campaign_text};
 pub use campaigns::{CampaignRow, calling_classes, upsert_campaign, upsert_list};
 pub use check::{Found, Health, Rule, check_health, check_pages};

@@ -5,6 +5,7 @@ use crate::store::db::{Db, Engine};
 use crate::store::exports;
 use crate::store::imports;
 use crate::store::leads;
+use crate::store::ledger;
 use crate::store::migrations::hex;
 use crate::store::sql::{Bind, Sql};
 
@@ -79,6 +80,18 @@ fn a_page_of_results_sorts_nothing_on_sqlite() {
         let mut db = sqlite_list().await;
         let plan = plan(&mut db, &exports::ALL, &[1, 1, 1].map(Bind::Int)).await;
         assert!(plan.contains("SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"), "{plan}");
+    });
+}
+
+/// At every heartbeat. PostgreSQL knows by its figures that there are few windows and many calls; SQLite has none.
+#[test]
+fn windows_that_are_over_are_found_without_walking_the_others_or_calls_that_have_ended() {
+    block_on(async {
+        let mut db = sqlite_list().await;
+        let plan = plan(&mut db, &ledger::CLOSE, &[1, 1].map(Bind::Int)).await;
+        assert!(plan.contains("SEARCH w USING INDEX abandon_window_open (ends_ms<?)"), "{plan}");
+        assert!(plan.contains("SCAN a USING INDEX attempt_open"), "{plan}");
+        assert!(plan.contains("(campaign_id=? AND starts_ms=?)"), "{plan}");
     });
 }
 

@@ -60,7 +60,8 @@ impl Dialer {
         }
     }
 
-    /// Leads at hand to whom a call was promised are left to others, if the campaign has come to play a message.
+    /// Leads at hand to whom a call was promised are left to others, if the campaign has come to play a message: nobody is
+    /// here who could keep the promise, and a run `until_idle` would wait for it for ever.
     pub(super) fn free_promised(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
         let Some(room) = self.rooms.get_mut(&campaign).filter(|room| !room.needs_agents()) else {
             return;

@@ -115,6 +115,7 @@ impl Dialer {
                 let at_hand = room.at_hand(now, lead);
                 room.leads.push_front(at_hand);
                 self.deadlines.set(Timer::Room(campaign), Some(now.tick));
+                self.free_promised(now, campaign, out);
             }
             None => self.free_lead(now, campaign, &lead, out),
         }

@@ -321,6 +321,9 @@ impl Dialer {
             }
             room.line_up(now, leads);
         }
+        // It may have been asked for in another mode.
+        self.free_promised(now, campaign, out);
+        let Some(room) = self.rooms.get(&campaign) else { return };
         if room.state != CampaignState::Running || starts_nothing || !room.dials_itself() {
             self.release_all(now, campaign, out);
         }

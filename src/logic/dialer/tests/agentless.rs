@@ -192,12 +192,7 @@ fn the_mode_is_taken_and_left_live_and_each_call_stays_what_it_was() {
     run.pass(Duration::from_secs(1));
     let messages = under_way(&run);
     assert!(messages > 5);
-    let mode = |run: &mut Run, mode: &str| {
-        let (campaign, mode) = ("test".to_owned(), mode.to_owned());
-        run.command(Command::CampaignMode { campaign, mode, ratio: None });
-        run.replies.last().cloned().unwrap()
-    };
-    assert_eq!(mode(&mut run, "progressive"), Reply::Ok);
+    assert_eq!(switch(&mut run, "progressive"), Reply::Ok);
     run.pass(Duration::from_secs(2));
     let dialed = run.dialed();
     assert_eq!(dialed.len(), messages + 1, "one line for the one agent");
@@ -207,9 +202,88 @@ fn the_mode_is_taken_and_left_live_and_each_call_stays_what_it_was() {
     assert_eq!(run.view().agents[0].state, AgentState::Reserved, "kept for his own call");
     run.leg(dialed[messages], LegEvent::Answered(dialog()));
     assert_eq!(run.view().calls.talking, 1);
-    assert_eq!(mode(&mut run, "agentless"), Reply::Ok);
+    assert_eq!(switch(&mut run, "agentless"), Reply::Ok);
     run.pass(Duration::from_secs(1));
     assert!(run.dialed().len() > messages + 5);
+}
+
+fn switch(run: &mut Run, mode: &str) -> Reply {
+    let (campaign, mode) = ("test".to_owned(), mode.to_owned());
+    run.command(Command::CampaignMode { campaign, mode, ratio: None });
+    run.replies.last().cloned().unwrap()
+}
+
+/// One lead to call, and another one to whom a call was promised that is due.
+fn with_a_promise(mode: DialMode) -> Run {
+    let mut run = Run::new(1, &["a"], |campaign| {
+        message(campaign);
+        campaign.mode = mode;
+    });
+    let promise = Some(Promise { due: run.now.utc, owner: None });
+    run.promised.push(ClaimedLead { promise, ..lead(90) });
+    run.promises = Promises { open: 1, due: 1, overdue: 0 };
+    run
+}
+
+/// The one lead has no such number, and nothing else is to do.
+fn ends(run: &mut Run) {
+    let [only] = run.dialed()[..] else { panic!("{:?}", run.dialed()) };
+    run.leg(only, failed(404));
+    run.pass(Duration::from_secs(20));
+    assert!(run.finished, "it would wait for ever");
+    assert_eq!(run.dialed().len(), 1, "no message is played to whom a call was promised");
+}
+
+/// How often the lead was given back; it must be as it was, for whoever has agents.
+fn given_back(run: &Run) -> usize {
+    let back = run.rows.iter().filter(|row| {
+        let StoreCommand::Release(release) = row else { return false };
+        assert_eq!((release.lead, release.after.state), (LeadId(90), LeadState::Ready));
+        true
+    });
+    back.count()
+}
+
+#[test]
+fn a_run_until_idle_leaves_a_promised_call_to_those_who_have_agents_and_ends() {
+    let mut run = with_a_promise(DialMode::Agentless);
+    run.pass(Duration::from_millis(1));
+    run.leg(run.dialed()[0], LegEvent::Ringing);
+    run.pass(Duration::from_secs(6));
+    assert_eq!(run.view().campaigns[0].promises.due, 1, "it is told of");
+    ends(&mut run);
+    assert_eq!(run.promised.len(), 1, "nobody asked for it");
+}
+
+#[test]
+fn a_promised_call_that_arrives_after_the_switch_to_messages_is_given_back() {
+    let mut run = with_a_promise(DialMode::Progressive);
+    run.hangs = true;
+    run.pass(Duration::from_secs(6));
+    // The database is asked for leads, and the mode changes before it answers.
+    let (campaign, mode) = ("test".to_owned(), "agentless".to_owned());
+    run.command(Command::CampaignMode { campaign, mode, ratio: None });
+    run.database_is_back();
+    assert_eq!((run.promised.len(), given_back(&run)), (0, 1));
+    run.pass(Duration::from_secs(1));
+    ends(&mut run);
+    assert_eq!(given_back(&run), 1);
+}
+
+#[test]
+fn a_promised_call_that_an_agent_leaves_undecided_after_the_switch_is_given_back() {
+    let mut run = with_a_promise(DialMode::Preview);
+    run.dialer.until_idle = false;
+    run.pass(Duration::from_secs(6));
+    let mut run = run.ready();
+    assert_eq!(run.view().agents[0].state, AgentState::Previewing);
+    assert_eq!(switch(&mut run, "agentless"), Reply::Ok);
+    assert_eq!(given_back(&run), 0, "he may still decide");
+    run.command(Command::AgentLogout { agent: "a".to_owned() });
+    assert_eq!(given_back(&run), 1);
+    run.dialer.until_idle = true;
+    run.pass(Duration::from_secs(1));
+    ends(&mut run);
 }
 
 #[test]

@@ -19,6 +19,10 @@ pub(super) struct FarEnd {
     cancelled: bool,
     /// An agent and this person could hear each other.
     pub(super) met: bool,
+    /// The campaign's message began.
+    pub(super) heard: bool,
+    /// The process died while there was such a leg.
+    pub(super) crashed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +34,20 @@ pub(super) enum Stage {
     NeverUp,
 }
 
+impl FarEnd {
+    const fn new(attempt: Option<AttemptId>) -> Self {
+        let stage = Stage::Rings;
+        Self { attempt, stage, cancelled: false, met: false, heard: false, crashed: false }
+    }
+}
+
 impl Floor {
     pub(super) fn leg_command(&mut self, leg: LegId, command: LegCommand) {
         match command {
             // Nothing of another process is up here.
             LegCommand::Prepare(_) | LegCommand::Authorize | LegCommand::Recover(_) => {}
             LegCommand::Dial(LegCall::Agent { .. }) => {
-                let far =
-                    FarEnd { attempt: None, stage: Stage::Rings, cancelled: false, met: false };
-                self.legs.insert(leg, far);
+                self.legs.insert(leg, FarEnd::new(None));
                 self.plan(Duration::from_millis(20), Todo::Answer(leg));
             }
             LegCommand::Dial(LegCall::Customer { attempt, .. }) => self.ring(leg, attempt),
@@ -47,12 +56,11 @@ impl Floor {
     }
 
     fn ring(&mut self, leg: LegId, attempt: AttemptId) {
-        let attempt_leg =
-            FarEnd { attempt: Some(attempt), stage: Stage::Rings, cancelled: false, met: false };
-        self.legs.insert(leg, attempt_leg);
+        self.legs.insert(leg, FarEnd::new(Some(attempt)));
         let post_dial_delay = Duration::from_millis(50 + self.dice.below(400));
         self.plan(post_dial_delay, Todo::Leg(leg, Stage::Rings, LegEvent::Ringing));
-        let eager = self.style.against_uncovered && self.uncovered.contains(&attempt);
+        let alone = self.uncovered.contains(&attempt) || self.messages.contains(&attempt);
+        let eager = self.style.against_uncovered && alone;
         let shy = self.style.against_uncovered && !eager;
         if eager || (!shy && self.dice.chance_ppm(self.style.answers)) {
             let mut ring = self.style.ring.draw(&mut self.dice);
@@ -126,6 +134,27 @@ impl Floor {
         }
         if self.legs[&leg].stage == Stage::Up {
             self.tell(Input::Leg(leg, LegEvent::Answered(dialog())));
+        }
+    }
+
+    /// A sound begins for a person: it ends by itself, mostly, and keys may be pressed to a message.
+    pub(super) fn plays(&mut self, leg: LegId, play: u64) {
+        let Some(far) = self.legs.get_mut(&leg).filter(|far| far.stage == Stage::Up) else {
+            return;
+        };
+        let Some(attempt) = far.attempt else { return };
+        if self.messages.contains(&attempt) {
+            self.report.heard += u64::from(!far.heard);
+            far.heard = true;
+            if self.dice.chance_ppm(self.style.keys) {
+                let key = ['1', '9', '5'][usize::try_from(self.dice.below(3)).unwrap()];
+                let wait = Law::between(0, 4_000).draw(&mut self.dice);
+                self.plan(wait, Todo::Leg(leg, Stage::Up, LegEvent::Digit(key)));
+            }
+        }
+        if self.dice.below(10) > 0 {
+            let wait = Law::between(500, 6_000).draw(&mut self.dice);
+            self.plan(wait, Todo::Leg(leg, Stage::Up, LegEvent::PlayDone(play)));
         }
     }
 

@@ -3,18 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use outdial::logic::compliance::abandon_ledger::WindowSpan;
 use outdial::logic::dialer::command::{AgentState, Command};
 use outdial::logic::dialer::*;
-use outdial::logic::gate::Gate;
 use outdial::logic::ids::*;
 use outdial::logic::media::MediaCommand;
-use outdial::logic::outcome::Outcome;
-use outdial::logic::settings::{AbandonBound, CampaignSettings, DialMode, DialRatio};
+use outdial::logic::settings::{CampaignSettings, DialMode, DialRatio};
 use outdial::logic::time::{Now, Tick, UtcMs};
 use outdial::simulation::dice::{Dice, Law};
 use outdial::simulation::store_model::{ModelContact, StoreModel};
 
+use crate::agents::Deed;
+use crate::books::day_of;
 use crate::far_ends::{FarEnd, Stage};
 use crate::plan;
 use crate::style::Style;
@@ -22,16 +21,16 @@ use crate::style::Style;
 /// A world at work.
 #[derive(Debug)]
 pub(crate) struct Floor {
-    seed: u64,
+    pub(super) seed: u64,
     pub(super) style: Style,
     pub(super) dice: Dice,
     pub(super) now: Tick,
     /// How far the wall clock is off.
-    skew_ms: i64,
+    pub(super) skew_ms: i64,
     dialer: Option<Dialer>,
-    model: StoreModel,
-    settings: CampaignSettings,
-    epoch: u32,
+    pub(super) model: StoreModel,
+    pub(super) settings: CampaignSettings,
+    pub(super) epoch: u32,
     agenda: BTreeMap<(Tick, u64), Todo>,
     serial: u64,
     /// Commands that no batch has taken yet.
@@ -41,14 +40,18 @@ pub(crate) struct Floor {
     /// A batch is on its way or its replies are; until then nothing is taken.
     busy: bool,
     pub(super) legs: BTreeMap<LegId, FarEnd>,
-    shown: BTreeMap<String, AgentState>,
+    pub(super) shown: BTreeMap<String, AgentState>,
     /// Attempts that are under way without an agent of their own, as the rows have it.
     pub(super) uncovered: BTreeSet<AttemptId>,
+    /// Attempts that ever had an agent and a person hear each other, messages apart.
+    pub(super) met: BTreeSet<AttemptId>,
+    /// Attempts that want no agent: a message is for whoever answers.
+    pub(super) messages: BTreeSet<AttemptId>,
     /// What each window might owe when the latest call without an agent was let go that can be answered in it.
-    might_owe: BTreeMap<UtcMs, u32>,
+    pub(super) might_owe: BTreeMap<UtcMs, u32>,
     /// Lines of the journal of pacing, where one is kept.
     journal: Option<Vec<String>>,
-    ending: bool,
+    pub(super) ending: bool,
     finished: bool,
     pub(super) report: Report,
 }
@@ -64,6 +67,13 @@ pub(crate) struct Report {
     pub(crate) faults: u64,
     pub(crate) late_answers: u64,
     pub(crate) crashes: u64,
+    /// Changes of the mode.
+    pub(crate) switches: u64,
+    /// Calls that an agent asked for, of somebody shown to him or named by him.
+    pub(crate) by_hand: u64,
+    /// Calls that want no agent; messages that began.
+    pub(crate) messages: u64,
+    pub(crate) heard: u64,
     /// Commits after which a window owed a call, and the most that one owed.
     pub(crate) in_debt: u64,
     pub(crate) most_debt: u64,
@@ -82,6 +92,10 @@ impl Report {
         self.faults += other.faults;
         self.late_answers += other.late_answers;
         self.crashes += other.crashes;
+        self.switches += other.switches;
+        self.by_hand += other.by_hand;
+        self.messages += other.messages;
+        self.heard += other.heard;
         self.in_debt += other.in_debt;
         self.most_debt = self.most_debt.max(other.most_debt);
         self.busy_ms += other.busy_ms;
@@ -119,13 +133,6 @@ impl Todo {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Deed {
-    LogIn,
-    Ready,
-    Say,
-}
-
 impl Floor {
     pub(crate) fn new(seed: u64, style: Style) -> Self {
         let mut settings = plan::campaign("autumn");
@@ -134,6 +141,9 @@ impl Floor {
         settings.abandon.bound = style.bound;
         settings.wrap_up = style.wrap_up;
         settings.limits.talk = Duration::from_secs(3_600);
+        if let Some(recording) = &mut settings.recording {
+            recording.lines = style.message_lines;
+        }
         let mut model = StoreModel::default();
         model.add_campaign(CAMPAIGN, style.begins);
         for n in 1..=style.people {
@@ -177,6 +187,8 @@ impl Floor {
             legs: BTreeMap::new(),
             shown: BTreeMap::new(),
             uncovered: BTreeSet::new(),
+            met: BTreeSet::new(),
+            messages: BTreeSet::new(),
             might_owe: BTreeMap::new(),
             journal: None,
             ending: false,
@@ -267,18 +279,7 @@ impl Floor {
                 self.again(self.style.hang, Todo::Hang);
             }
             Todo::Mode => {
-                let thousandths = 1_000 + u32::try_from(self.dice.below(4_000)).unwrap();
-                let (mode, ratio) = match self.dice.below(4) {
-                    0 => (DialMode::Progressive, None),
-                    1 => (DialMode::Predictive, None),
-                    _ => {
-                        let ratio = DialRatio::from_thousandths(thousandths).unwrap();
-                        (DialMode::Ratio(ratio), Some(thousandths))
-                    }
-                };
-                self.settings.mode = mode;
-                let (campaign, mode) = (self.settings.name.clone(), mode.as_str().to_owned());
-                self.command(Command::CampaignMode { campaign, mode, ratio });
+                self.switch();
                 self.again(self.style.mode_changes, Todo::Mode);
             }
             Todo::ShutDown => {
@@ -293,6 +294,30 @@ impl Floor {
                 self.agenda.retain(|(at, _), todo| *at <= soon || !todo.goes_wrong());
                 self.tell(Input::Shutdown);
             }
+        }
+    }
+
+    /// The campaign goes over to another mode, now and then twice in one moment.
+    fn switch(&mut self) {
+        self.report.switches += 1;
+        let ratio = 1_000 + u32::try_from(self.dice.below(4_000)).unwrap();
+        let mode = match self.dice.below(9) {
+            0 => DialMode::Progressive,
+            1 => DialMode::Predictive,
+            2 => DialMode::Preview,
+            3 => DialMode::Manual,
+            4 | 5 => DialMode::Agentless,
+            _ => DialMode::Ratio(DialRatio::from_thousandths(ratio).unwrap()),
+        };
+        self.settings.mode = mode;
+        let (campaign, word) = (self.settings.name.clone(), mode.as_str().to_owned());
+        let ratio = matches!(mode, DialMode::Ratio(_)).then_some(ratio);
+        self.command(Command::CampaignMode { campaign, mode: word, ratio });
+        if mode == DialMode::Manual {
+            self.all_may_call();
+        }
+        if self.dice.below(6) == 0 {
+            self.switch();
         }
     }
 
@@ -339,7 +364,7 @@ impl Floor {
             shared: false,
         };
         let mut out = vec![];
-        let mut dialer = Dialer::new(now, start, BTreeMap::new(), &mut out);
+        let mut dialer = Dialer::new(now, start, plan::sounds(), &mut out);
         if self.journal.is_some() {
             dialer.keep_journal(500_000);
         }
@@ -352,6 +377,9 @@ impl Floor {
         for agent in plan::agents(self.style.agents) {
             let wait = Law::between(5, 500).draw(&mut self.dice);
             self.plan(wait, Todo::Agent(agent.name, Deed::LogIn));
+        }
+        if self.settings.mode == DialMode::Manual {
+            self.all_may_call();
         }
         if self.ending {
             self.tell(Input::Shutdown);
@@ -385,13 +413,16 @@ impl Floor {
             self.run_batch(&batch);
         }
         self.pending.clear();
+        for far in self.legs.values_mut() {
+            far.crashed = true;
+        }
         // Agents' phones of the dead process are hung up by the next one.
         self.legs.retain(|_, leg| leg.attempt.is_some());
         let down = Law::between(10, 3_000).draw(&mut self.dice);
         self.plan(down, Todo::Start);
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         self.tell(Input::Command(Asker(1), command));
     }
 
@@ -418,8 +449,10 @@ impl Floor {
                 Action::Media(MediaCommand::Bridge { a: _, b }) => {
                     if let Some(leg) = self.legs.get_mut(&b) {
                         leg.met = true;
+                        self.met.extend(leg.attempt);
                     }
                 }
+                Action::Media(MediaCommand::Play { leg, play, .. }) => self.plays(leg, play),
                 Action::Media(_) | Action::Reply(..) => {}
                 Action::Notice(notice) => self.noticed(&notice.agent, notice.state),
                 Action::Finished => self.finished = true,
@@ -460,161 +493,7 @@ impl Floor {
         self.plan(wait, Todo::Replies(tickets.zip(replies).collect()));
     }
 
-    fn run_batch(&mut self, batch: &[(Ticket, StoreCommand)]) -> Vec<StoreReply> {
-        let commands: Vec<_> = batch.iter().map(|(_, command)| command.clone()).collect();
-        let replies = self.model.run(self.epoch, &commands);
-        for (command, reply) in commands.iter().zip(&replies) {
-            self.committed(command, reply);
-            // What ends or covers a call that begins in the same batch takes effect after all intents of it.
-            assert!(
-                *reply != NO_CREDIT || ends_what_it_begins(&commands),
-                "seed {} at {:?}: the only process spends credit that is not there: {command:?}",
-                self.seed,
-                self.now
-            );
-        }
-        let cap = i128::from(self.style.cap_ppm);
-        for (window, row) in self.model.windows() {
-            let (a, d, f) =
-                (i128::from(row.answered), i128::from(row.abandoned), i128::from(row.fault));
-            let (campaign, starts) = *window;
-            assert_eq!(campaign, CAMPAIGN);
-            let debt = self.might_owe.get(&starts).copied().unwrap_or(0);
-            let missing = d * 1_000_000 - cap * a - f * 1_000_000;
-            if missing > 0 {
-                self.report.in_debt += 1;
-                let owed = u64::try_from((missing + 999_999) / 1_000_000).unwrap();
-                self.report.most_debt = self.report.most_debt.max(owed);
-            }
-            assert!(
-                missing <= i128::from(debt) * 1_000_000,
-                "seed {} at {:?}: D <= r*A + {debt} + faults is broken in {window:?}: {row:?} at {cap} ppm by {:#?}",
-                self.seed,
-                self.now,
-                outcomes(&commands)
-            );
-        }
-        replies
-    }
-
-    fn committed(&mut self, command: &StoreCommand, reply: &StoreReply) {
-        if let (StoreCommand::Intent(intent), StoreReply::Saved) = (command, reply) {
-            self.report.attempts += 1;
-            if let Some(start) = intent.uncovered {
-                self.let_go(start.windows, intent.now);
-                self.report.uncovered += 1;
-                self.uncovered.insert(intent.attempt);
-            }
-        }
-        if let StoreCommand::Covered { attempt } = command {
-            self.uncovered.remove(attempt);
-        }
-        if let StoreCommand::Connected { given_up: Some(attempt), at, .. } = command {
-            // It goes on in the place of another, or on what a window may owe now.
-            let longest = self.longest();
-            self.let_go(WindowSpan::instant(day_of(*at), day_of(*at + longest)), *at);
-            self.report.handed_on += 1;
-            self.uncovered.insert(*attempt);
-        }
-        if let StoreCommand::Outcome(record) = command {
-            self.report.connected += u64::from(record.outcome == Outcome::Connected);
-        }
-    }
-
-    /// From the decision to the INVITE, set-up, and what may come of it after our CANCEL.
-    fn longest(&self) -> Duration {
-        Duration::from_secs(44) + self.settings.limits.set_up
-    }
-
-    /// Notes what the windows might owe under which a call was let go, reckoned anew.
-    fn let_go(&mut self, windows: WindowSpan, at: UtcMs) {
-        let AbandonBound::Window(limit) = self.style.bound else { return };
-        let longest = i64::try_from(self.longest().as_millis()).unwrap();
-        for starts in [windows.first, windows.last] {
-            let repaid =
-                starts.0 + DAY_MS - i64::try_from(limit.repaid_before.as_millis()).unwrap();
-            let left = (repaid - at.0 - longest).clamp(0, DAY_MS / 4);
-            let debt = i64::from(limit.calls) * left / (DAY_MS / 4);
-            self.might_owe.insert(starts, u32::try_from(debt).unwrap());
-        }
-    }
-
-    // --- the agents ------------------------------------------------------------------------------------------------
-
-    fn noticed(&mut self, agent: &str, state: AgentState) {
-        if self.shown.insert(agent.to_owned(), state) == Some(state) || self.ending {
-            return;
-        }
-        let (wait, deed) = match state {
-            AgentState::Offline => (Law::between(100, 3_000), Deed::LogIn),
-            AgentState::Paused => (Law::between(1, 200), Deed::Ready),
-            AgentState::WrapUp => (Law::between(0, 2_000), Deed::Say),
-            AgentState::LoggingIn
-            | AgentState::Ready
-            | AgentState::Previewing
-            | AgentState::Reserved
-            | AgentState::OnCall => return,
-        };
-        let wait = wait.draw(&mut self.dice);
-        self.plan(wait, Todo::Agent(agent.to_owned(), deed));
-    }
-
-    fn deed(&mut self, agent: &str, deed: Deed) {
-        let agent = agent.to_owned();
-        match deed {
-            Deed::LogIn => self.command(Command::AgentLogin { agent }),
-            Deed::Ready => self.command(Command::AgentReady { agent }),
-            Deed::Say => {
-                let code = ["SALE", "SALE", "SALE", "MACHINE", "LATER"]
-                    [usize::try_from(self.dice.below(5)).unwrap()];
-                self.command(Command::AgentDisposition {
-                    agent,
-                    code: code.to_owned(),
-                    attempt: None,
-                    memo: None,
-                    callback: None,
-                });
-            }
-        }
-    }
-
-    pub(super) fn a_phone_dies(&mut self) {
-        let phones: Vec<LegId> = self
-            .legs
-            .iter()
-            .filter(|(_, far)| far.attempt.is_none() && far.stage == Stage::Up)
-            .map(|(leg, _)| *leg)
-            .collect();
-        if phones.is_empty() {
-            return;
-        }
-        let at = self.dice.below(u64::try_from(phones.len()).unwrap());
-        let leg = phones[usize::try_from(at).unwrap()];
-        self.legs.remove(&leg);
-        self.tell(Input::Leg(leg, LegEvent::Ended { by_peer: true, q850: None }));
-    }
-
     // --- the end ---------------------------------------------------------------------------------------------------
-
-    /// Whoever answered and met nobody is booked as abandoned, whatever happened to the process.
-    fn look_back(&mut self) {
-        for (leg, far) in &self.legs {
-            let (Some(attempt), Stage::WasUp | Stage::Up) = (far.attempt, far.stage) else {
-                continue;
-            };
-            let booked = self.model.booking(attempt);
-            assert!(
-                far.met || booked.is_some_and(|booked| booked.abandoned && booked.answered),
-                "seed {}: {leg:?} of {attempt:?} was answered, met nobody, and is booked as {booked:?}",
-                self.seed
-            );
-        }
-        assert_eq!(self.model.open_attempts().count(), 0, "seed {}", self.seed);
-        for row in self.model.windows().values() {
-            self.report.abandoned += u64::try_from(row.abandoned).unwrap();
-            self.report.faults += u64::try_from(row.fault).unwrap();
-        }
-    }
 
     fn sum_up(&mut self) {
         let now = self.clock();
@@ -637,41 +516,8 @@ impl Floor {
     }
 }
 
-/// The day in Tokyo in which a moment lies, by its start.
-fn day_of(at: UtcMs) -> UtcMs {
-    UtcMs((at.0 + TOKYO).div_euclid(DAY_MS) * DAY_MS - TOKYO)
-}
-
-fn ends_what_it_begins(batch: &[StoreCommand]) -> bool {
-    let begins = |attempt: AttemptId| {
-        batch.iter().any(
-            |command| matches!(command, StoreCommand::Intent(intent) if intent.attempt == attempt),
-        )
-    };
-    batch.iter().any(|command| {
-        if let StoreCommand::Outcome(record) = command {
-            begins(record.attempt)
-        } else if let StoreCommand::Covered { attempt } = command {
-            begins(*attempt)
-        } else {
-            false
-        }
-    })
-}
-
-/// What of a batch books anything.
-fn outcomes(batch: &[StoreCommand]) -> Vec<&StoreCommand> {
-    let books = |command: &&StoreCommand| {
-        matches!(command, StoreCommand::Outcome(_) | StoreCommand::Disposition(_))
-    };
-    batch.iter().filter(books).collect()
-}
-
 fn open_leg(leg: LegId) -> OpenLeg {
     OpenLeg { leg, boot: 1, peer_name: "main".to_owned(), call: String::new(), dialog: None }
 }
 
-const NO_CREDIT: StoreReply = StoreReply::Refused { gate: Gate::Credit, until: None };
-const CAMPAIGN: CampaignId = CampaignId(7);
-const DAY_MS: i64 = 86_400_000;
-const TOKYO: i64 = 9 * 3_600_000;
+pub(super) const CAMPAIGN: CampaignId = CampaignId(7);

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `floor` | the loop: dialer, store, far ends and agents on one agenda |
 //! | `far_ends` | the other sides of legs |
+//! | `agents` | who log in, see people, name them, and whose phones die |
+//! | `books` | what the rows must say, from what the world itself has seen |
 //! | `style` | what an adversary does, drawn from a seed |
 //! | `plan` | the campaign (that of the virtual world) |
 //!
@@ -14,6 +16,8 @@
 #![expect(clippy::panic, reason = "a broken rule ends the test")]
 #![expect(clippy::indexing_slicing, reason = "places are made by the tests themselves")]
 
+mod agents;
+mod books;
 mod far_ends;
 mod floor;
 #[path = "../simulation/plan.rs"]
@@ -58,6 +62,8 @@ fn quarter(place: u64, of: impl Fn(u64) -> Style) -> Report {
         assert!(sum.abandoned > sum.faults && sum.faults > 20, "losses of both kinds: {sum:?}");
         assert!(sum.handed_on > 40, "places handed on: {sum:?}");
         assert!(sum.crashes > 20 && sum.late_answers > 20, "{sum:?}");
+        assert!(sum.switches > 40 && sum.by_hand > 20, "modes: {sum:?}");
+        assert!(sum.messages > 400 && sum.heard > 100, "calls that want no agent: {sum:?}");
     }
     sum
 }

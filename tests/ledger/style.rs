@@ -31,6 +31,10 @@ pub(crate) struct Style {
     pub(crate) burst: Option<Duration>,
     /// Calls without an agent of their own are answered first, and all of them.
     pub(crate) against_uncovered: bool,
+    /// Most messages under way at once.
+    pub(crate) message_lines: Option<u32>,
+    /// In parts per million of messages: a key is pressed.
+    pub(crate) keys: u32,
     /// In parts per million of CANCELs: a 200 crosses.
     pub(crate) crosses: u32,
     /// In parts per million of CANCELs: nothing more is heard.
@@ -73,6 +77,9 @@ impl Style {
         let ratio = 1_000 + u32::try_from(dice.below(5_000)).unwrap();
         let ratio = DialMode::Ratio(DialRatio::from_thousandths(ratio).unwrap());
         let mode = if dice.below(2) == 0 { DialMode::Predictive } else { ratio };
+        let mut modes = Dice::of(seed, "modes", 0);
+        let mode = if modes.below(6) == 0 { DialMode::Agentless } else { mode };
+        let mode_changes = (modes.below(2) == 0).then(|| Duration::from_secs(4 + modes.below(25)));
         // A third of the worlds run over midnight.
         let before_midnight = Duration::from_secs(15 * 3_600 - dice.below(150));
         let begins = if dice.below(3) == 0 { T0 + before_midnight } else { T0 };
@@ -93,6 +100,8 @@ impl Style {
             talk: Law::between(200, *pick(&mut dice, &[3_000, 20_000])),
             burst: (dice.below(2) == 0).then(|| Duration::from_millis(500 + dice.below(6_000))),
             against_uncovered: dice.below(3) == 0,
+            message_lines: *pick(&mut modes, &[None, Some(3), Some(12)]),
+            keys: *pick(&mut modes, &[0, 300_000]),
             crosses: 0,
             silent: 0,
             vanish: 0,
@@ -100,7 +109,7 @@ impl Style {
             crash: None,
             clock: None,
             hang: None,
-            mode_changes: (dice.below(4) == 0).then(|| Duration::from_secs(20)),
+            mode_changes,
             store: Law::between(0, *pick(&mut dice, &[1, 5, 60])),
         }
     }
@@ -126,6 +135,8 @@ impl Style {
             talk: Law::Lognormal { mean_ms: 150_000, cv: 1.0 },
             burst: None,
             against_uncovered: false,
+            message_lines: None,
+            keys: 0,
             crosses: 5_000,
             silent: 1_000,
             vanish: 0,

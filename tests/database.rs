@@ -70,7 +70,9 @@ fn a_check_says_what_is_wrong_and_what_to_do_in_both_languages() {
         "{told}"
     );
     let found = outdial(site.path(), &["db", "check", "--lang", "ja"]);
-    assert!(text(&found.stdout).contains("架電数が合わない架電先"), "{}", text(&found.stdout));
+    let told = text(&found.stdout);
+    assert!(told.contains("問題: ") && told.contains("架電数が合わない架電先"), "{told}");
+    assert!(told.contains("もう一度確認してください"), "{told}");
     let json = outdial(site.path(), &["db", "check", "--json"]);
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert!(json.as_array().unwrap().iter().any(|line| line["level"] == "problem"), "{json}");

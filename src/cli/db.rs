@@ -57,7 +57,7 @@ async fn check(lang: Lang, database: &Database, json: bool) -> Result<Exit, Fail
     let mut db = open(database).await?;
     let health = store::check_health(&mut db, Clock::utc()).await?;
     db.close().await?;
-    show(&findings(lang, &health), json)
+    show(&findings(lang, &health), json, lang)
 }
 
 async fn reopen(lang: Lang, database: &Database) -> Result<Exit, Failure> {

@@ -156,18 +156,18 @@ const PHONES: &str = "select l.id, p.id, p.key, p.number, p.zones, p.suspect_day
      from lead l join phone p on p.contact_id = l.contact_id \
      where l.claimed_by = -1 and l.campaign_id = 1 and l.claim_no = ?1 and l.state = 2 and p.invalid = 0 \
      order by l.id, p.position, p.id";
-const ENDED: &str = "update attempt set first_outcome = outcome, outcome = 'busy', ended_ms = 2000, sip_status = 486, \
+pub(crate) const ENDED: &str = "update attempt set first_outcome = outcome, outcome = 'busy', ended_ms = 2000, sip_status = 486, \
      q850 = 17, counted = 1, undelivered = 0, abandoned = 0, window_ms = 0, booked_answered = 0, booked_abandoned = 0, \
      booked_fault = 0 where id = ?";
-const CLOSED: &str = "update leg set ended_ms = 2000, sip_status = 486, q850 = 17 where attempt_id = ? and ended_ms is null";
-const DONE: &str = "update lead set attempts = attempts + 1, same_outcome = 1, last_outcome = 'busy', state = 3, \
+pub(crate) const CLOSED: &str = "update leg set ended_ms = 2000, sip_status = 486, q850 = 17 where attempt_id = ? and ended_ms is null";
+pub(crate) const DONE: &str = "update lead set attempts = attempts + 1, same_outcome = 1, last_outcome = 'busy', state = 3, \
      gate = null, due_ms = 0, claimed_by = null, claim_no = null where id = ?";
-const EVENT: &str = "insert into event (seq, at_ms, kind, ref, body) values \
+pub(crate) const EVENT: &str = "insert into event (seq, at_ms, kind, ref, body) values \
      ((select value from counter where name = 'event') - ?, 2000, 'attempt_ended', ?, ?)";
-const BODY: &str = "{\"abandoned\":false,\"agent\":null,\"attempt\":\"1000\",\"campaign\":\"1\",\"fault\":false,\
+pub(crate) const BODY: &str = "{\"abandoned\":false,\"agent\":null,\"attempt\":\"1000\",\"campaign\":\"1\",\"fault\":false,\
      \"lead\":\"1000\",\"live\":null,\"number\":null,\"outcome\":\"busy\",\"q850\":17,\"refused\":false,\
      \"sip_status\":486,\"was\":null}";
-const COUNTER: &str = "update counter set value = value + ? where name = 'event'";
+pub(crate) const COUNTER: &str = "update counter set value = value + ? where name = 'event'";
 const ATTEMPT: &str = "update attempt set outcome = 'busy', ended_ms = 2, counted = 1 where id = ?";
 const LEAD: &str =
     "update lead set state = 3, attempts = attempts + 1, last_outcome = 'busy' where id = ?";

@@ -26,6 +26,7 @@ mod idle;
 mod import;
 mod list;
 mod outcomes;
+mod outcomes_postgres;
 mod person;
 mod site;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     let asked = Asked::here();
     let mut table = Table::new(&asked, "the database at scale");
     type Part = fn(&Asked, &mut Table);
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 9] = [
         ("import-sqlite", import::sqlite),
         ("import-postgres", import::postgres),
         ("export-sqlite", export::sqlite),
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         ("claims", claims::run),
         ("dialing", dialing::run),
         ("outcomes", outcomes::run),
+        ("outcomes-postgres", outcomes_postgres::run),
         ("idle", idle::run),
     ];
     for (name, part) in parts {

@@ -24,14 +24,17 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
     let url = format!("sqlite:{}", path.display());
     migrated(&url);
     let turns = asked.times(20);
-    fill(&path, turns);
+    sqlite(&path, &format!("begin; {}; commit", fill(turns, 5).join("; ")));
     let mut bench = block_on(Bench::new(&url, &path));
     let (mut alone, mut grouped) = (vec![], vec![]);
     let (mut bare_alone, mut bare_grouped, mut updates) = (vec![], vec![], vec![]);
     let (mut sync, mut bare_to_sync) = (vec![], vec![]);
+    let (mut pages, mut bare_pages) = (vec![], vec![]);
     for _ in 0..turns {
         alone.push(bench.ours(1));
+        pages.push(bench.pages);
         bare_alone.push(bench.anchor(|bench| &mut bench.bare_alone));
+        bare_pages.push(bench.pages);
         sync.push(fdatasyncs(folder.path()));
         bare_to_sync.push(bare_alone[bare_alone.len() - 1]);
         grouped.push(bench.ours(GROUP));
@@ -40,6 +43,8 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
     }
     let bare = ("  bare statements, the same rows, one a commit", &bare_alone[..]);
     table.pair(("outcomes a second, one a commit", &alone), bare, Gate::Least(0.8));
+    let bare = ("  bare statements, the same rows, one a commit", &bare_pages[..]);
+    table.pair(("pages an outcome writes, one a commit", &pages), bare, Gate::None);
     let disk = ("  fdatasync of 4 KiB a second", &sync[..]);
     table.pair(("outcomes a second, one a commit", &alone), disk, Gate::Least(0.8));
     table.pair(("bare statements, the same rows, one a commit", &bare_to_sync), disk, Gate::None);
@@ -58,6 +63,8 @@ struct Bench {
     bare_grouped: Anchor,
     updates: Anchor,
     next: i64,
+    /// Written to the log for each outcome of the last turn.
+    pages: f64,
 }
 
 impl Bench {
@@ -69,19 +76,15 @@ impl Bench {
                 .map(|work| Anchor::start(work, path));
         let checkpoints = Db::open(url).await.unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, db, checkpoints, node, bare_alone, bare_grouped, updates, next: 1 }
+        let (next, pages) = (1, 0.0);
+        Self { runtime, db, checkpoints, node, bare_alone, bare_grouped, updates, next, pages }
     }
 
     fn ours(&mut self, group: i64) -> f64 {
-        let commands: Vec<StoreCommand> = (self.next..self.next + BLOCK).map(outcome).collect();
+        let work = rate(&mut self.db, &self.node, self.next, group);
+        let rate = self.runtime.block_on(work);
         self.next += BLOCK;
-        let size = usize::try_from(group).unwrap();
-        let begun = Instant::now();
-        for batch in commands.chunks(size) {
-            self.runtime.block_on(run_batch(&mut self.db, &self.node, batch)).unwrap();
-        }
-        let rate = BLOCK as f64 / begun.elapsed().as_secs_f64();
-        self.runtime.block_on(self.checkpoints.checkpoint()).unwrap();
+        self.move_log();
         rate
     }
 
@@ -89,9 +92,25 @@ impl Bench {
         let next = self.next;
         let rate = BLOCK as f64 * 1_000.0 / which(self).work(next);
         self.next += BLOCK;
-        self.runtime.block_on(self.checkpoints.checkpoint()).unwrap();
+        self.move_log();
         rate
     }
+
+    fn move_log(&mut self) {
+        let found = self.runtime.block_on(self.checkpoints.checkpoint()).unwrap();
+        self.pages = found.log_pages as f64 / BLOCK as f64;
+    }
+}
+
+/// A block of outcomes from `first` on, so many of each a commit: how many of them a second.
+pub(crate) async fn rate(db: &mut Db, node: &NodeIdentity, first: i64, group: i64) -> f64 {
+    let commands: Vec<StoreCommand> = (first..first + BLOCK).map(outcome).collect();
+    let size = usize::try_from(group).unwrap();
+    let begun = Instant::now();
+    for batch in commands.chunks(size) {
+        run_batch(db, node, batch).await.unwrap();
+    }
+    BLOCK as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// Nobody was reached.
@@ -125,16 +144,16 @@ pub(crate) fn outcome(id: i64) -> StoreCommand {
     }))
 }
 
-/// Attempts under way, each with its leg and its lead.
-fn fill(path: &Path, turns: usize) {
-    let rows = u64::try_from(turns).unwrap() * BLOCK.unsigned_abs() * 5 + BLOCK.unsigned_abs();
+/// Attempts under way, each with its leg and its lead, for so many blocks a turn.
+pub(crate) fn fill(turns: usize, blocks: u64) -> [String; 3] {
+    let rows = (u64::try_from(turns).unwrap() * blocks + 1) * BLOCK.unsigned_abs();
     let leads = format!(
         "with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) \
          insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id, fence, claimed_by) \
          select i, 1, i, 1, 1, 2, 0, 1, 1, 1 from n"
     );
     let [attempts, legs] = attempts(rows);
-    sqlite(path, &format!("begin; {leads}; {attempts}; {legs}; commit"));
+    [leads, attempts, legs]
 }
 
 /// The attempts and legs of the first leads.
@@ -172,6 +191,6 @@ fn fdatasyncs(folder: &Path) -> f64 {
 }
 
 /// Outcomes of a turn; the anchor has as many, and as many a commit.
-const BLOCK: i64 = 100;
+pub(crate) const BLOCK: i64 = 100;
 /// Outcomes of a commit, where they share one.
-const GROUP: i64 = 10;
+pub(crate) const GROUP: i64 = 10;

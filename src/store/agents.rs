@@ -49,14 +49,10 @@ pub(crate) async fn write_states(
         fresh.insert((row.int(0)?, row.int(1)?, row.int(2)?));
     }
     for row in rows.iter().filter(|row| fresh.contains(&(row.agent, row.at, row.seq))) {
-        batch.events.push(Event {
-            at: UtcMs(row.at),
-            kind: EventKind::AgentState,
-            row: row.agent,
-            body: json!({
-                "agent": row.agent.to_string(), "state": row.state, "reason": row.reason,
-            }),
+        let body = json!({
+            "agent": row.agent.to_string(), "state": row.state, "reason": row.reason,
         });
+        batch.events.push(Event::new(UtcMs(row.at), EventKind::AgentState, row.agent, &body));
     }
     Ok(())
 }

@@ -77,13 +77,8 @@ fn tell(
     by: &str,
     body: serde_json::Value,
 ) {
-    batch.audit.push(AuditEntry {
-        at,
-        who: by.to_owned(),
-        what: kind.as_str(),
-        body: body.clone(),
-    });
-    batch.events.push(Event { at, kind, row: campaign.0, body });
+    batch.events.push(Event::new(at, kind, campaign.0, &body));
+    batch.audit.push(AuditEntry { at, who: by.to_owned(), what: kind.as_str(), body });
 }
 
 /// The campaign and its seller by name, made where missing. `starting` sets it to running unless a person paused it.
@@ -154,7 +149,7 @@ async fn upsert(
     if started {
         let (row, state) = (campaign.id.0, CampaignState::Running.as_str());
         let body = json!({ "campaign": campaign.id, "state": state, "by": "start" });
-        append_to(db, &[Event { at: now, kind: EventKind::CampaignState, row, body }]).await?;
+        append_to(db, &[Event::new(now, EventKind::CampaignState, row, &body)]).await?;
     }
     Ok(campaign)
 }

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Postgres};
 use crate::logic::time::UtcMs;
 use crate::store::copy::{CopyLines, CopyRows};
 use crate::store::error::{Driver, StoreError};
-use crate::store::sql::{Bind, Cell, DbRow, Sql};
+use crate::store::sql::{Bind, Cell, DbRow, RowText, Sql};
 use crate::store::sqlite::{OpenError, SqliteFile, cells};
 use crate::store::tables::LOCK_ALL;
 
@@ -381,14 +381,14 @@ impl Db {
         text: &'static str,
         rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
     ) -> Result<(), StoreError> {
-        self.run_each_counting(doing, text, rows, |_, _| {})
+        self.run_each_counting(doing, text.into(), rows, |_, _| {})
     }
 
     /// Likewise; `ran` hears of the place of each, and how many rows it changed.
     pub(crate) fn run_each_counting<'b>(
         &mut self,
         doing: &'static str,
-        text: &'static str,
+        text: RowText<'static>,
         rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
         ran: impl FnMut(usize, u64),
     ) -> Result<(), StoreError> {
@@ -401,7 +401,7 @@ impl Db {
     pub(crate) fn ask_each<'b>(
         &mut self,
         doing: &'static str,
-        text: &'static str,
+        text: RowText<'static>,
         rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
         mut found: impl FnMut(usize, DbRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {

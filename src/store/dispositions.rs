@@ -153,6 +153,8 @@ impl News<'_> {
             "callback_due_ms": record.callback.as_ref().map(|callback| callback.due.0),
             "refused": record.suppress.is_some(),
         });
+        let row = record.attempt.0;
+        batch.events.push(Event::new(record.at, EventKind::Disposition, row, &body));
         if self.before.is_some() {
             batch.audit.push(AuditEntry {
                 at: record.at,
@@ -161,15 +163,9 @@ impl News<'_> {
                     |agent| format!("agent {agent}"),
                 ),
                 what: "disposition_corrected",
-                body: body.clone(),
+                body,
             });
         }
-        batch.events.push(Event {
-            at: record.at,
-            kind: EventKind::Disposition,
-            row: record.attempt.0,
-            body,
-        });
     }
 }
 

@@ -4,6 +4,7 @@
 //! locked from there on, so that numbers follow the order of commits on both databases. A reader who has seen `n` has
 //! seen everything up to `n`, and nothing below `n` will ever appear. A repeated batch changes nothing and so writes none.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::logic::phone::PhoneNumber;
@@ -74,11 +75,20 @@ kinds! {
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) at: UtcMs,
-    pub(crate) kind: EventKind,
+    kind: EventKind,
     /// The row it is about.
     pub(crate) row: i64,
     /// JSON; ids in it are strings. Never a number or a name: they are in the row.
-    pub(crate) body: Value,
+    body: String,
+}
+
+impl Event {
+    /// With such fields: a [`Value`], or a struct where many are written.
+    pub(crate) fn new(at: UtcMs, kind: EventKind, row: i64, body: &impl Serialize) -> Self {
+        // Our own flat values always serialise.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Self { at, kind, row, body }
+    }
 }
 
 /// One line as read.
@@ -107,12 +117,12 @@ pub(crate) async fn append(batch: &mut Batch<'_>) -> Result<(), StoreError> {
 /// Likewise, for a transaction that is no batch.
 pub(crate) async fn append_to(db: &mut Db, events: &[Event]) -> Result<(), StoreError> {
     row! {
-        struct EventRow {
+        struct EventRow<'a> {
             seq: i64,
             at: i64,
             kind: &'static str,
             reference: String,
-            body: String,
+            body: &'a str,
         }
     }
     if events.is_empty() {
@@ -126,10 +136,10 @@ pub(crate) async fn append_to(db: &mut Db, events: &[Event]) -> Result<(), Store
         at: event.at.0,
         kind: event.kind.as_str(),
         reference: event.row.to_string(),
-        body: event.body.to_string(),
+        body: &event.body,
     });
     static APPEND: RowSql = row_sql!(
-        EventRow,
+        EventRow<'_>,
         "insert into event (seq, at_ms, kind, ref, body) select r.seq, r.at, r.kind, r.reference, r.body from r"
     );
     Rows::new(rows.collect()).run(db, doing, &APPEND).await

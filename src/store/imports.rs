@@ -150,7 +150,7 @@ async fn begin(
         let body = json!({
             "import": id.to_string(), "campaign": campaign, "list": list, "file": file_hash,
         });
-        append_to(db, &[Event { at: now, kind: EventKind::ImportStarted, row: id, body }]).await?;
+        append_to(db, &[Event::new(now, EventKind::ImportStarted, id, &body)]).await?;
     }
     const READ: Sql =
         Sql::both("select id, next_row, state from import where list_id = $1 and file_hash = $2");
@@ -266,7 +266,7 @@ async fn finish(
         let body = json!({
             "import": job.id.to_string(), "campaign": job.campaign, "list": job.list, "rows": rows,
         });
-        let event = Event { at: now, kind: EventKind::ImportFinished, row: job.id, body };
+        let event = Event::new(now, EventKind::ImportFinished, job.id, &body);
         append_to(db, &[event]).await?;
     }
     Ok(())

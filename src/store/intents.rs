@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::json;
 
 use crate::logic::compliance::abandon_ledger::Account;
 use crate::logic::compliance::abandon_ledger::allowance;
 use crate::logic::dialer::{CampaignState, Intent, LeadState, StoreReply};
 use crate::logic::gate::{Answer, Gate};
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, ContactId, LeadId, SellerId};
 use crate::logic::time::UtcMs;
 use crate::store::batch::{Batch, Key, Placed, rounds};
 use crate::store::db::{Db, Engine};
@@ -78,17 +78,28 @@ impl<'a> IntentRow<'a> {
     }
 
     fn event(&self) -> Event {
-        Event {
-            at: UtcMs(self.now),
-            kind: EventKind::AttemptStarted,
-            row: self.attempt,
-            body: json!({
-                "attempt": self.attempt.to_string(), "call_ref": self.public_ref,
-                "campaign": self.campaign.to_string(), "seller": self.seller.to_string(),
-                "lead": self.lead.to_string(), "contact": self.contact.to_string(),
-                "agent": self.agent.map(|agent| agent.to_string()), "trunk": self.trunk,
-            }),
+        #[derive(Serialize)]
+        struct Body<'a> {
+            agent: Option<AgentId>,
+            attempt: AttemptId,
+            call_ref: &'a str,
+            campaign: CampaignId,
+            contact: ContactId,
+            lead: LeadId,
+            seller: SellerId,
+            trunk: &'a str,
         }
+        let body = Body {
+            agent: self.agent.map(AgentId),
+            attempt: AttemptId(self.attempt),
+            call_ref: self.public_ref,
+            campaign: CampaignId(self.campaign),
+            contact: ContactId(self.contact),
+            lead: LeadId(self.lead),
+            seller: SellerId(self.seller),
+            trunk: self.trunk,
+        };
+        Event::new(UtcMs(self.now), EventKind::AttemptStarted, self.attempt, &body)
     }
 }
 

@@ -173,17 +173,13 @@ fn in_debt(row: &DbRow) -> Result<Event, StoreError> {
     let (campaign, ends, may_owe) = (CampaignId(row.int(1)?), UtcMs(row.int(3)?), row.count(5)?);
     let (cap_ppm, booked) = (row.count(4)?, account(row, 6)?);
     let cap = u32::try_from(cap_ppm).unwrap_or(u32::MAX);
-    Ok(Event {
-        at: ends,
-        kind: EventKind::WindowInDebt,
-        row: campaign.0,
-        body: json!({
-            "campaign": campaign, "starts_ms": row.int(2)?, "ends_ms": ends.0, "cap_ppm": cap_ppm,
-            "bound": if may_owe > 0 { "window" } else { "instant" }, "may_owe": may_owe,
-            "answered": booked.answered, "abandoned": booked.abandoned, "fault": booked.fault,
-            "debt": owed(cap, booked.answered, booked.abandoned),
-        }),
-    })
+    let body = json!({
+        "campaign": campaign, "starts_ms": row.int(2)?, "ends_ms": ends.0, "cap_ppm": cap_ppm,
+        "bound": if may_owe > 0 { "window" } else { "instant" }, "may_owe": may_owe,
+        "answered": booked.answered, "abandoned": booked.abandoned, "fault": booked.fault,
+        "debt": owed(cap, booked.answered, booked.abandoned),
+    });
+    Ok(Event::new(ends, EventKind::WindowInDebt, campaign.0, &body))
 }
 
 impl ChangeRow {

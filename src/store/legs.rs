@@ -101,15 +101,12 @@ pub(crate) async fn answered(
         batch.db.run("writing an answer", &LEG, &[Bind::Text(&json)]).await?;
         for row in batch.db.rows("writing an answer", &ATTEMPT, &[Bind::Text(&json)]).await? {
             let attempt = row.int(0)?;
-            batch.events.push(Event {
-                at: UtcMs(row.int(3)?),
-                kind: EventKind::AttemptAnswered,
-                row: attempt,
-                body: json!({
-                    "attempt": attempt.to_string(), "campaign": row.int(1)?.to_string(),
-                    "lead": row.int(2)?.to_string(),
-                }),
+            let body = json!({
+                "attempt": attempt.to_string(), "campaign": row.int(1)?.to_string(),
+                "lead": row.int(2)?.to_string(),
             });
+            let at = UtcMs(row.int(3)?);
+            batch.events.push(Event::new(at, EventKind::AttemptAnswered, attempt, &body));
         }
     }
     Ok(())
@@ -185,15 +182,11 @@ pub(crate) async fn connected(
     for row in batch.db.rows(doing, &CONNECT, &[Bind::Text(&json_rows(&rows))]).await? {
         let attempt = row.int(0)?;
         let at = rows.iter().find(|joined| joined.attempt == attempt).map_or(0, |joined| joined.at);
-        batch.events.push(Event {
-            at: UtcMs(at),
-            kind: EventKind::AttemptConnected,
-            row: attempt,
-            body: json!({
-                "attempt": attempt.to_string(), "campaign": row.int(1)?.to_string(),
-                "lead": row.int(2)?.to_string(), "agent": row.int(3)?.to_string(),
-            }),
+        let body = json!({
+            "attempt": attempt.to_string(), "campaign": row.int(1)?.to_string(),
+            "lead": row.int(2)?.to_string(), "agent": row.int(3)?.to_string(),
         });
+        batch.events.push(Event::new(UtcMs(at), EventKind::AttemptConnected, attempt, &body));
     }
     let given_up: Vec<_> = items.iter().filter_map(|joined| joined.given_up).collect();
     has_agent(batch, &given_up, false).await

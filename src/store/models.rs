@@ -22,7 +22,7 @@ pub(crate) async fn write(batch: &mut Batch<'_>, learned: &Learned) -> Result<()
     if let Some(wrong) = learned.unreadable.as_ref().filter(|_| changed > 0) {
         let body = json!({ "campaign": learned.campaign, "name": name, "wrong": wrong });
         let kind = EventKind::ModelUnreadable;
-        batch.events.push(Event { at: learned.at, kind, row: learned.campaign.0, body });
+        batch.events.push(Event::new(learned.at, kind, learned.campaign.0, &body));
     }
     Ok(())
 }

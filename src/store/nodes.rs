@@ -132,7 +132,7 @@ async fn register(db: &mut Db, new: &NewNode<'_>) -> Result<NodeIdentity, StoreE
     db.run("registering this start", &START, &binds).await?;
     let body = json!({ "node": new.name, "epoch": epoch.to_string() });
     let row = i64::from(epoch);
-    append_to(db, &[Event { at: new.now, kind: EventKind::NodeStarted, row, body }]).await?;
+    append_to(db, &[Event::new(new.now, EventKind::NodeStarted, row, &body)]).await?;
     const INSTALLATION: Sql = Sql::both("select id, secret from installation");
     let doing = "reading the installation";
     let rows = db.rows(doing, &INSTALLATION, &[]).await?;
@@ -206,7 +206,7 @@ pub(crate) async fn end(batch: &mut Batch<'_>, at: UtcMs) -> Result<(), StoreErr
     for row in batch.db.rows(doing, &END, &[Bind::Int(epoch), Bind::Int(at.0)]).await? {
         let (node, epoch_text) = (row.text(0)?, epoch.to_string());
         let body = json!({ "node": node, "epoch": epoch_text, "by": epoch_text });
-        batch.events.push(Event { at, kind: EventKind::NodeEnded, row: epoch, body });
+        batch.events.push(Event::new(at, EventKind::NodeEnded, epoch, &body));
     }
     forget_shares(batch.db).await
 }

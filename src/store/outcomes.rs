@@ -2,11 +2,12 @@
 //!
 //! A fact is never fenced away: only what it does to the lead's state is, when somebody else holds the lead by now.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::logic::attempt::MessageKind;
 use crate::logic::dialer::{LeadState, OutcomeRecord, PhoneAfter};
 use crate::logic::gate::Gate;
+use crate::logic::ids::{AgentId, AttemptId, CampaignId, LeadId};
 use crate::logic::outcome::Outcome;
 use crate::store::batch::{Batch, Key, Placed, rounds};
 use crate::store::callbacks::{self, Kept};
@@ -106,24 +107,43 @@ impl<'a> Hit<'a> {
     }
 
     fn event(&self) -> Event {
-        let record = self.record;
-        Event {
-            at: record.ended_at,
-            kind: EventKind::AttemptEnded,
-            row: record.attempt.0,
-            body: json!({
-                "attempt": record.attempt, "campaign": record.booking.window.campaign, "lead": record.lead,
-                "outcome": record.outcome, "was": self.before, "agent": record.agent,
-                "sip_status": record.sip_status, "q850": record.q850, "live": record.live,
-                "abandoned": record.booking.abandoned, "fault": record.booking.fault,
-                "number": record.phone.map(|change| match change {
-                    PhoneAfter::Suspect { .. } => "suspect",
-                    PhoneAfter::Invalid { .. } => "invalid",
-                    PhoneAfter::Good { .. } => "good",
-                }),
-                "refused": record.suppress.is_some(),
-            }),
+        #[derive(Serialize)]
+        struct Body {
+            abandoned: bool,
+            agent: Option<AgentId>,
+            attempt: AttemptId,
+            campaign: CampaignId,
+            fault: bool,
+            lead: LeadId,
+            live: Option<bool>,
+            number: Option<&'static str>,
+            outcome: Outcome,
+            q850: Option<u8>,
+            refused: bool,
+            sip_status: Option<u16>,
+            was: Option<Outcome>,
         }
+        let record = self.record;
+        let body = Body {
+            abandoned: record.booking.abandoned,
+            agent: record.agent,
+            attempt: record.attempt,
+            campaign: record.booking.window.campaign,
+            fault: record.booking.fault,
+            lead: record.lead,
+            live: record.live,
+            number: record.phone.map(|change| match change {
+                PhoneAfter::Suspect { .. } => "suspect",
+                PhoneAfter::Invalid { .. } => "invalid",
+                PhoneAfter::Good { .. } => "good",
+            }),
+            outcome: record.outcome,
+            q850: record.q850,
+            refused: record.suppress.is_some(),
+            sip_status: record.sip_status,
+            was: self.before,
+        };
+        Event::new(record.ended_at, EventKind::AttemptEnded, record.attempt.0, &body)
     }
 }
 

@@ -78,7 +78,7 @@ async fn end_lapsed(
         let body = json!({
             "node": row.text(1)?, "epoch": epoch.to_string(), "by": node.epoch.to_string(),
         });
-        events.push(Event { at: now, kind: EventKind::NodeEnded, row: epoch, body });
+        events.push(Event::new(now, EventKind::NodeEnded, epoch, &body));
     }
     Ok(())
 }

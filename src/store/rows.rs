@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, DbRow, Sql, json_rows};
+use crate::store::sql::{Bind, DbRow, RowText, Sql, json_rows};
 
 /// A struct whose fields are the columns of `r`; made by [`row!`].
 pub(crate) trait Row: Serialize {
@@ -76,18 +76,29 @@ pub(crate) use {row, row_sql};
 
 /// The two texts of a statement, made when it runs for the first time.
 pub(crate) struct RowSql {
-    sqlite: LazyLock<String>,
+    sqlite: LazyLock<OneByOne>,
     postgres: LazyLock<String>,
 }
 
 impl RowSql {
-    pub(crate) const fn new(sqlite: fn() -> String, postgres: fn() -> String) -> Self {
+    pub(crate) const fn new(sqlite: fn() -> OneByOne, postgres: fn() -> String) -> Self {
         Self { sqlite: LazyLock::new(sqlite), postgres: LazyLock::new(postgres) }
+    }
+
+    fn on_sqlite(&'static self) -> RowText<'static> {
+        RowText { text: &self.sqlite.text, places: &self.sqlite.places }
     }
 
     fn on_postgres(&'static self) -> Sql {
         Sql::both(&self.postgres)
     }
+}
+
+/// A text for SQLite with the parameters `?1`, `?2`, ..., and the fields that they are.
+pub(crate) struct OneByOne {
+    text: String,
+    /// One behind the last field: the number of the row.
+    places: Vec<usize>,
 }
 
 /// Rows for statements. Without any, no statement runs.
@@ -166,7 +177,7 @@ impl<R: Row> Rows<R> {
         match db.engine() {
             Engine::Sqlite => {
                 let mut answers = Vec::with_capacity(self.rows.len());
-                db.ask_each(doing, &sql.sqlite, self.parameters(), |_, row| {
+                db.ask_each(doing, sql.on_sqlite(), self.parameters(), |_, row| {
                     answers.push(row);
                     Ok(())
                 })?;
@@ -183,7 +194,7 @@ impl<R: Row> Rows<R> {
         sql: &'static RowSql,
         ran: impl FnMut(usize, u64),
     ) -> Result<(), StoreError> {
-        db.run_each_counting(doing, &sql.sqlite, self.parameters(), ran)
+        db.run_each_counting(doing, sql.on_sqlite(), self.parameters(), ran)
     }
 
     fn parameters(&self) -> impl Iterator<Item = R::Values<'_>> {
@@ -202,20 +213,23 @@ pub(crate) fn place(row: &DbRow, at: usize) -> Result<usize, StoreError> {
 
 /// Those that were hit, and the others.
 pub(crate) fn split<T>(items: Vec<T>, hits: &[bool]) -> (Vec<T>, Vec<T>) {
+    if hits.iter().all(|hit| *hit) {
+        return (items, vec![]);
+    }
     let (hit, missed): (Vec<_>, Vec<_>) = items.into_iter().zip(hits).partition(|(_, hit)| **hit);
     let plain = |items: Vec<(T, &bool)>| items.into_iter().map(|(item, _)| item).collect();
     (plain(hit), plain(missed))
 }
 
-/// The text for SQLite: without the table `r`, its columns are parameters.
-pub(crate) fn one_by_one<R: Row>(text: &str) -> String {
+/// The text for SQLite: without the table `r`, its columns that the text speaks of are parameters.
+pub(crate) fn one_by_one<R: Row>(text: &str) -> OneByOne {
     // Locks: it has one writer. Hits: it counts them itself.
     let text = text.split(" for update").next().unwrap_or(text);
     let text = text.strip_suffix(" returning r.row_no").unwrap_or(text);
     let text = text.replace("from r left join ", "from (select 1) left join ");
     let text = text.replace("from r, ", "from ");
     let text = as_values(&text).replace(" from r ", " ");
-    let mut made = String::with_capacity(text.len());
+    let (mut made, mut places) = (String::with_capacity(text.len()), vec![]);
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("r.") {
         made.push_str(before);
@@ -223,7 +237,14 @@ pub(crate) fn one_by_one<R: Row>(text: &str) -> String {
             after.split_at(after.find(|sign| !is_of_word(sign)).unwrap_or(after.len()));
         let parameter = parameter::<R>(name).filter(|_| !before.ends_with(is_of_word));
         match parameter {
-            Some(at) => made.push_str(&format!("?{at}")),
+            Some(field) => {
+                let known = places.iter().position(|place| *place == field);
+                let at = known.unwrap_or_else(|| {
+                    places.push(field);
+                    places.len() - 1
+                });
+                made.push_str(&format!("?{}", at + 1));
+            }
             None => {
                 made.push_str("r.");
                 made.push_str(name);
@@ -231,7 +252,7 @@ pub(crate) fn one_by_one<R: Row>(text: &str) -> String {
         }
         rest = behind;
     }
-    made + rest
+    OneByOne { text: made + rest, places }
 }
 
 /// `insert … select … from r` adds one row, which SQLite knows only from `values`: else it notes what it would have to undo.
@@ -267,7 +288,7 @@ pub(crate) fn all_at_once<R: Row>(text: &str) -> String {
 /// `row_no` stands behind the fields.
 fn parameter<R: Row>(name: &str) -> Option<usize> {
     let field = R::FIELDS.iter().position(|(field, _)| *field == name);
-    field.or_else(|| (name == "row_no").then_some(R::FIELDS.len())).map(|at| at + 1)
+    field.or_else(|| (name == "row_no").then_some(R::FIELDS.len()))
 }
 
 fn is_of_word(sign: char) -> bool {
@@ -320,26 +341,26 @@ mod tests {
 
     #[test]
     fn on_sqlite_the_columns_are_parameters_and_the_table_is_not_there() {
-        let text = one_by_one::<Person<'_>>;
-        assert_eq!(
-            text(
-                "update t set name = r.name, age = t.age from r where t.id = r.id returning r.row_no"
-            ),
-            "update t set name = ?2, age = t.age where t.id = ?1"
+        let made = one_by_one::<Person<'_>>;
+        let update = made(
+            "update t set name = r.name, age = t.age from r where t.id = r.id and r.name > '' returning r.row_no",
         );
-        assert_eq!(
-            text("select r.row_no, a.x from r, attempt a where a.id = r.id for update of a"),
-            "select ?4, a.x from attempt a where a.id = ?1"
-        );
+        let expected = "update t set name = ?1, age = t.age where t.id = ?2 and ?1 > ''";
+        assert_eq!((update.text.as_str(), update.places.as_slice()), (expected, &[1, 0][..]));
+        let asked =
+            made("select r.row_no, a.x from r, attempt a where a.id = r.id for update of a");
+        assert_eq!(asked.text, "select ?1, a.x from attempt a where a.id = ?2");
+        assert_eq!(asked.places, [3, 0], "one behind the fields: the number of the row");
+        let text = |text| made(text).text;
         assert_eq!(
             text("select r.row_no, l.x from r left join lead l on l.id = r.id"),
-            "select ?4, l.x from (select 1) left join lead l on l.id = ?1"
+            "select ?1, l.x from (select 1) left join lead l on l.id = ?2"
         );
         assert_eq!(
             text(
                 "insert into t (id, age) select r.id, r.age from r where true on conflict (id) do nothing"
             ),
-            "insert into t (id, age) values (?1, ?3) on conflict (id) do nothing"
+            "insert into t (id, age) values (?1, ?2) on conflict (id) do nothing"
         );
         assert_eq!(text("insert into t (id) select r.id from r"), "insert into t (id) values (?1)");
         assert_eq!(

@@ -89,9 +89,34 @@ pub(crate) enum Bind<'a> {
 }
 
 impl<'a> Bind<'a> {
+    /// Whether this is the very same value: of equal texts only one that stands in the same place, which is seen at once.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(one), Self::Int(other)) => one == other,
+            (Self::Text(one), Self::Text(other)) => std::ptr::eq(*one, *other),
+            (Self::Null, Self::Null) => true,
+            (Self::Int(_) | Self::Text(_) | Self::Null, _) => false,
+        }
+    }
+
     /// A text, or null.
     pub(crate) fn opt(text: Option<&'a str>) -> Self {
         text.map_or(Self::Null, Self::Text)
+    }
+}
+
+/// A statement of SQLite that runs once for each of many rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowText<'t> {
+    pub(crate) text: &'t str,
+    /// Which values of a row its parameters are, in their order (one behind the last: the number of the row, counted from
+    /// 0). Empty: they are all, as they stand.
+    pub(crate) places: &'t [usize],
+}
+
+impl<'t> From<&'t str> for RowText<'t> {
+    fn from(text: &'t str) -> Self {
+        Self { text, places: &[] }
     }
 }
 

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, Error, OpenFlags, ToSql};
 
-use crate::store::sql::{Bind, Cell};
+use crate::store::sql::{Bind, Cell, RowText};
 
 /// One connection.
 #[derive(Debug)]
@@ -52,19 +52,19 @@ impl SqliteFile {
         Ok(self.conn.changes())
     }
 
-    /// Runs a statement once for each of `rows`, whose parameters stand in the order of the text (`?`, or `?1` and so on: one
-    /// behind the last is the place of the row). `ran` hears of the place of each, and how many rows of tables it changed.
+    /// Runs a statement once for each of `rows`. `ran` hears of the place of each, and how many rows of tables it changed.
     pub(super) fn run_each<'b>(
         &self,
-        text: &str,
+        text: RowText<'_>,
         rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
         mut ran: impl FnMut(usize, u64),
     ) -> Result<(), Error> {
-        let mut statement = self.conn.prepare_cached(text)?;
+        let (mut statement, mut last) = (self.conn.prepare_cached(text.text)?, None);
         for (place, row) in rows.enumerate() {
-            bind_row(&mut statement, row.as_ref(), place)?;
+            bind_row(&mut statement, text.places, (place, row.as_ref()), bound(&last))?;
             finish(&mut statement)?;
             ran(place, self.conn.changes());
+            last = Some(row);
         }
         Ok(())
     }
@@ -72,18 +72,20 @@ impl SqliteFile {
     /// Likewise a question: `found` hears of each row of each answer, with the place of its question.
     pub(super) fn ask_each<'b>(
         &self,
-        text: &str,
+        text: RowText<'_>,
         rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
         mut found: impl FnMut(usize, SqliteRow),
     ) -> Result<(), Error> {
-        let mut statement = self.conn.prepare_cached(text)?;
+        let (mut statement, mut last) = (self.conn.prepare_cached(text.text)?, None);
         for (place, row) in rows.enumerate() {
-            bind_row(&mut statement, row.as_ref(), place)?;
+            bind_row(&mut statement, text.places, (place, row.as_ref()), bound(&last))?;
             let columns = statement.column_count();
             let mut answer = statement.raw_query();
             while let Some(row) = answer.next()? {
                 found(place, SqliteRow::of(row, columns)?);
             }
+            drop(answer);
+            last = Some(row);
         }
         Ok(())
     }
@@ -255,19 +257,35 @@ fn bind(statement: &mut CachedStatement<'_>, binds: &[Bind<'_>]) -> Result<(), E
     Ok(())
 }
 
-/// Those of a row that the statement has; behind them the row's place.
+/// The values of the row that the statement ran for last; none yet: no value of the first row is there already.
+fn bound<'l, 'b>(last: &'l Option<impl AsRef<[Bind<'b>]>>) -> &'l [Bind<'b>] {
+    last.as_ref().map_or(&[], |row| row.as_ref())
+}
+
+/// See [`RowText`]. A value stays bound from row to row: of those that are the same only the first is handed over.
 fn bind_row(
     statement: &mut CachedStatement<'_>,
-    row: &[Bind<'_>],
-    place: usize,
+    places: &[usize],
+    (row_no, row): (usize, &[Bind<'_>]),
+    last: &[Bind<'_>],
 ) -> Result<(), Error> {
-    let count = statement.parameter_count();
-    for (at, bind) in (1..=count).zip(row) {
-        statement.raw_bind_parameter(at, bind)?;
+    let changed = |place: usize| {
+        let value = row.get(place);
+        value.filter(|value| !last.get(place).is_some_and(|last| last.is(value)))
+    };
+    if places.is_empty() {
+        for (at, bind) in (1..).zip((0..row.len()).map(changed)) {
+            if let Some(bind) = bind {
+                statement.raw_bind_parameter(at, bind)?;
+            }
+        }
     }
-    if count > row.len() {
-        let place = i64::try_from(place).unwrap_or(i64::MAX);
-        statement.raw_bind_parameter(row.len() + 1, place)?;
+    for (at, place) in (1..).zip(places) {
+        if let Some(bind) = changed(*place) {
+            statement.raw_bind_parameter(at, bind)?;
+        } else if *place == row.len() {
+            statement.raw_bind_parameter(at, i64::try_from(row_no).unwrap_or(i64::MAX))?;
+        }
     }
     Ok(())
 }
@@ -322,11 +340,15 @@ mod tests {
         file.script("create table t (a integer primary key, b text); create index i on t (b)")
             .unwrap();
         let rows = [1, 2, 3].map(|n| [Bind::Int(n), Bind::Text("b")]);
-        file.run_each("insert into t (a, b) values (?, ?)", rows.into_iter(), |_, _| {}).unwrap();
+        let add = "insert into t (a, b) values (?, ?)".into();
+        file.run_each(add, rows.into_iter(), |_, _| {}).unwrap();
+        let same = file.rows("select count(*) from t where b = 'b'", &[]).unwrap();
+        assert_eq!(same[0].int(0), Ok(Some(3)), "a value that was bound once");
         assert_eq!(file.run("update t set b = 'c' where a >= $1", &[Bind::Int(2)]).unwrap(), 2);
         let asked = [1, 9, 3].map(|n| [Bind::Int(n)]);
         let mut found = vec![];
-        file.ask_each("select b from t where a = ?", asked.into_iter(), |place, row| {
+        let ask = RowText { text: "select b from t where a = ?1 and ?2 < 3", places: &[0, 1] };
+        file.ask_each(ask, asked.into_iter(), |place, row| {
             found.push((place, row.text(0).unwrap().unwrap().to_owned()));
         })
         .unwrap();

@@ -130,18 +130,10 @@ async fn write_round(batch: &mut Batch<'_>, items: &[&Suppress]) -> Result<(), S
             "suppression": item.suppression, "seller": item.seller, "contact": item.contact,
             "number": item.phone_key.is_some(), "reason": item.reason, "proof": item.proof,
         });
-        batch.audit.push(AuditEntry {
-            at: item.at,
-            who: item.proof.clone(),
-            what: "suppress",
-            body: body.clone(),
-        });
-        batch.events.push(Event {
-            at: item.at,
-            kind: EventKind::Suppression,
-            row: item.suppression.0,
-            body,
-        });
+        let row = item.suppression.0;
+        batch.events.push(Event::new(item.at, EventKind::Suppression, row, &body));
+        let who = item.proof.clone();
+        batch.audit.push(AuditEntry { at: item.at, who, what: "suppress", body });
     }
     Ok(())
 }

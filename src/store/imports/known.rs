@@ -302,7 +302,7 @@ impl<'r> Known<'r> {
         let keys = rows.iter().map(|row| row.row_key.as_str()).collect();
         let keys = db.present(LOOKING_ROWS, next, &[Bind::Int(bind)], keys)?;
         let asked = keys.iter().map(|key| [Bind::Int(bind), Bind::Text(key)]);
-        db.ask_each(LOOKING_ROWS, sql, asked, |place, row| {
+        db.ask_each(LOOKING_ROWS, sql.into(), asked, |place, row| {
             let (import, row_no, result) = (row.int(0)?, row.int(1)?, row.text(2)?);
             if let Some(key) = keys.get(place) {
                 self.seen.insert((*key).to_owned(), Seen { import, row_no, result });
@@ -335,13 +335,13 @@ impl<'r> Known<'r> {
         let numbers = db.present(LOOKING_PERSONS, NEXT_NUMBER, &[], numbers)?;
         let by_ids = ids.iter().map(|id| [campaign, seller, Bind::Text(id)]);
         let by_keys = numbers.iter().map(|key| [campaign, seller, Bind::Text(key)]);
-        db.ask_each(LOOKING_PERSONS, BY_ID, by_ids, |place, row| {
+        db.ask_each(LOOKING_PERSONS, BY_ID.into(), by_ids, |place, row| {
             let contact = self.learn_person(&row, 0)?;
             let id = ids.get(place).copied().unwrap_or_default().to_owned();
             self.by_external_id.insert(Cow::Owned(id), contact);
             Ok(())
         })?;
-        db.ask_each(LOOKING_PERSONS, BY_NUMBER, by_keys, |place, row| {
+        db.ask_each(LOOKING_PERSONS, BY_NUMBER.into(), by_keys, |place, row| {
             let contact = self.learn_person(&row, 0)?;
             let number = numbers.get(place).copied().unwrap_or_default().to_owned();
             self.by_number.insert(Cow::Owned(number), contact);
@@ -361,7 +361,9 @@ impl<'r> Known<'r> {
         let keys = numbers.chain([EVERYBODY]).collect();
         let keys = db.present(LOOKING_REFUSALS, NEXT, &[], keys)?;
         let asked = keys.iter().map(|key| [Bind::Text(key), Bind::Int(job.seller.0)]);
-        db.ask_each(LOOKING_REFUSALS, NUMBER, asked, |_, row| self.learn_refusal(row.text(0)?))
+        db.ask_each(LOOKING_REFUSALS, NUMBER.into(), asked, |_, row| {
+            self.learn_refusal(row.text(0)?)
+        })
     }
 
     async fn read_seen(
@@ -536,8 +538,9 @@ fn json_fields(fields: &[(Arc<str>, String)]) -> String {
 }
 
 fn push_json(json: &mut String, text: &str) {
-    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
+    let odd = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // To the end, so that many bytes are looked at in one step.
+    if !text.bytes().fold(false, |found, byte| found | odd(byte)) {
         json.push('"');
         json.push_str(text);
         json.push('"');

@@ -400,3 +400,27 @@ pub(super) fn failed(status: u16) -> LegEvent {
         retry_after: None,
     })
 }
+
+/// An attempt with one leg that an earlier process left open.
+pub(super) fn left_open(now: UtcMs) -> OpenAttempt {
+    let lead = lead(1);
+    OpenAttempt {
+        attempt: AttemptId(5),
+        campaign: CAMPAIGN,
+        lead: lead.lead,
+        fence: 1,
+        contact: lead.contact,
+        phone: lead.phones[0].clone(),
+        legs: vec![OpenLeg {
+            leg: LegId(6),
+            boot: 1,
+            peer_name: "carrier".to_owned(),
+            call: String::new(),
+            dialog: None,
+        }],
+        covered: true,
+        started_at: now,
+        answered_at: None,
+        connected_at: None,
+    }
+}

@@ -1,7 +1,8 @@
 //! Promised calls: made by a disposition, kept by the next call that counts, taken back by a correction or a refusal.
 //!
 //! `lead.promised` says whether one is open: such leads are not in the index of those that any claim may take, so that
-//! no claim walks over them again and again while their agents are away.
+//! no claim walks over them again and again while their agents are away. `lead.promised_ms` is when the earliest one is
+//! due: promised calls are claimed by it, class by class.
 
 use crate::logic::dialer::Promises;
 use crate::logic::ids::{CampaignId, LeadId};
@@ -28,8 +29,9 @@ pub(crate) async fn promise(db: &mut Db, dispositions: &str) -> Result<(), Store
     );
     const MARK: Sql = sql_rows!(
         [lead int],
-        "update lead set promised = 1 - lead.promised from r where lead.id = r.lead and lead.promised <> \
-           case when exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0) then 1 else 0 end"
+        "update lead set promised = case when f.due is null then 0 else 1 end, promised_ms = f.due \
+         from (select r.lead, (select min(b.due_ms) from callback b where b.lead_id = r.lead and b.state = 0) as due from r) f \
+         where lead.id = f.lead and lead.promised_ms is distinct from f.due"
     );
     for sql in [&REPLACE, &INSERT, &MARK] {
         db.run("writing promised calls", sql, &[Bind::Text(dispositions)]).await?;
@@ -54,9 +56,12 @@ pub(crate) async fn keep(db: &mut Db, calls: Vec<Kept>) -> Result<(), StoreError
     );
     static FREE: RowSql = row_sql!(
         Kept,
-        "update lead set owner_agent_id = null, promised = 0 from r \
-         where lead.id = r.lead and (lead.promised = 1 or lead.owner_agent_id is not null) \
-           and not exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0)"
+        "update lead set \
+           owner_agent_id = case when exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0) \
+             then lead.owner_agent_id end, \
+           promised = case when exists (select 1 from callback b where b.lead_id = r.lead and b.state = 0) then 1 else 0 end, \
+           promised_ms = (select min(b.due_ms) from callback b where b.lead_id = r.lead and b.state = 0) \
+         from r where lead.id = r.lead and (lead.promised = 1 or lead.owner_agent_id is not null)"
     );
     let calls = Rows::new(calls);
     for sql in [&KEEP, &FREE] {
@@ -81,7 +86,7 @@ pub(crate) async fn take_back(db: &mut Db, leads: &[LeadId]) -> Result<(), Store
     );
     const FREE: Sql = sql_rows!(
         [lead int],
-        "update lead set promised = 0 from r where lead.id = r.lead and lead.promised = 1"
+        "update lead set promised = 0, promised_ms = null from r where lead.id = r.lead and lead.promised = 1"
     );
     let json = json_rows(&rows);
     for sql in [&CLOSE, &FREE] {

@@ -53,27 +53,11 @@ async fn claim_named(batch: &mut Batch<'_>, claim: &Claim, named: &str) -> Resul
     batch.db.run("claiming a lead that was named", &CLAIM_NAMED, &binds).await
 }
 
-/// Promised calls whose time has come. There are few at any time, whatever the length of the list.
+/// Promised calls whose time has come, those that wait longest first: index seeks merged per class, as for ready leads.
 async fn claim_promised(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, StoreError> {
     if claim.promised.most == 0 {
         return Ok(0);
     }
-    const CLAIM: Sql = Sql {
-        sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
-             where id in (select l.id from callback b indexed by callback_due cross join lead l on l.id = b.lead_id \
-               where b.state = 0 and b.due_ms <= $6 and l.campaign_id = $1 and l.state = 0 \
-                 and l.class_id in (select value from json_each($2)) \
-                 and (b.owner_agent_id is null or b.due_ms <= $7 \
-                   or b.owner_agent_id in (select value from json_each($8))) \
-               order by b.due_ms, b.id limit $3)",
-        postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
-             where state = 0 and id in (select l.id from callback b join lead l on l.id = b.lead_id \
-               where b.state = 0 and b.due_ms <= $6 and l.campaign_id = $1 and l.state = 0 \
-                 and l.class_id in (select cast(value as bigint) from jsonb_array_elements_text($2::jsonb)) \
-                 and (b.owner_agent_id is null or b.due_ms <= $7 \
-                   or b.owner_agent_id in (select cast(value as bigint) from jsonb_array_elements_text($8::jsonb))) \
-               order by b.due_ms, b.id limit $3 for update of l skip locked)",
-    };
     let (classes, owners) = (class_list(claim), agent_list(&claim.promised.owners));
     let binds = [
         Bind::Int(claim.campaign.0),
@@ -85,7 +69,7 @@ async fn claim_promised(batch: &mut Batch<'_>, claim: &Claim) -> Result<u64, Sto
         Bind::Int(claim.promised.anybody_since.0),
         Bind::Text(&owners),
     ];
-    batch.db.run("claiming promised calls", &CLAIM, &binds).await
+    batch.db.run("claiming promised calls", &CLAIM_PROMISED, &binds).await
 }
 
 /// The next ready leads of the open classes, by rank: index seeks merged per class, whatever the length of the list.
@@ -357,6 +341,28 @@ pub(super) const CLAIM_NAMED: Sql = Sql {
         "(select cast(value as bigint) from jsonb_array_elements_text($2::jsonb))",
         " for update of l skip locked"
     ),
+};
+
+/// As [`CLAIM_READY`], by the time of the earliest promise. Whether one is due for us is asked lead by lead, as a scalar: as a
+/// join PostgreSQL might hash every promise there is.
+pub(super) const CLAIM_PROMISED: Sql = Sql {
+    sqlite: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+         where id in (select l.id from lead l indexed by lead_promised where l.state = 0 and l.promised = 1 \
+           and l.campaign_id = $1 and l.class_id in (select value from json_each($2)) and l.promised_ms <= $6 \
+           and (select b.lead_id from callback b where b.lead_id = l.id and b.state = 0 and b.due_ms <= $6 \
+             and (b.owner_agent_id is null or b.due_ms <= $7 \
+               or b.owner_agent_id in (select value from json_each($8))) limit 1) = l.id \
+           order by l.promised_ms, l.id limit $3)",
+    postgres: "update lead set state = 2, claimed_by = $4, claim_no = $5, fence = fence + 1, gate = null \
+         where id = any(array(select id from lead where state = 0 and id = any(array(select l.id from \
+             (select cast(value as bigint) as class_id from jsonb_array_elements_text($2::jsonb)) c \
+             cross join lateral (select p.id, p.promised_ms from lead p where p.campaign_id = $1 and p.class_id = c.class_id \
+               and p.state = 0 and p.promised = 1 and p.promised_ms <= $6 \
+               and (select b.lead_id from callback b where b.lead_id = p.id and b.state = 0 and b.due_ms <= $6 \
+                 and (b.owner_agent_id is null or b.due_ms <= $7 or b.owner_agent_id = any(array(\
+                   select cast(value as bigint) from jsonb_array_elements_text($8::jsonb)))) limit 1) = p.id \
+               order by p.promised_ms, p.id limit $3) l \
+             order by l.promised_ms, l.id limit $3)) for update skip locked))",
 };
 
 /// PostgreSQL: rows locked by a claim or outcome of another process are left for the next time.

@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_debt.sql"),
     migration!(8, "0008_agentless.sql"),
     migration!(9, "0009_closed.sql"),
+    migration!(10, "0010_promised.sql"),
 ];
 
 /// What [`Db::migrate`] did.

@@ -23,6 +23,7 @@ macro_rules! on_both {
 on_both! {
     a_claim_seeks_in_the_index_of_ready_leads_once_per_class
     a_lead_that_is_named_is_found_by_the_person
+    a_claim_of_promised_calls_walks_over_no_class_that_is_closed
     waiting_leads_are_found_by_their_time
     the_rows_of_an_import_are_counted_without_sorting_them
 }
@@ -55,6 +56,30 @@ async fn a_lead_that_is_named_is_found_by_the_person(db: &mut Db) {
         assert!(!plan.contains(walk), "{plan}");
     }
     assert!(!scans_leads(&plan), "{plan}");
+}
+
+async fn a_claim_of_promised_calls_walks_over_no_class_that_is_closed(db: &mut Db) {
+    let (open, owners) = (Bind::Text("[1,3]"), Bind::Text("[5,6]"));
+    let [campaign, most, node, claim] = [1, 20, 9, 1].map(Bind::Int);
+    let (now, since) = (Bind::Int(30_000), Bind::Int(100));
+    let binds = [campaign, open, most, node, claim, now, since, owners];
+    let plan = plan(db, &leads::CLAIM_PROMISED, &binds).await;
+    match db.engine() {
+        Engine::Sqlite => {
+            let seek = "INDEX lead_promised (campaign_id=? AND class_id=? AND promised_ms<?)";
+            assert!(plan.contains(seek), "{plan}");
+            assert!(plan.contains("SEARCH b USING INDEX callback_lead (lead_id=?)"), "{plan}");
+        }
+        Engine::Postgres => {
+            // Nothing is between the limit of one class and its index.
+            let (above, seek) = plan.split_once("using lead_promised on lead").unwrap();
+            assert!(!above.rsplit("Limit").next().unwrap().contains("Sort"), "{plan}");
+            assert!(seek.contains("class_id = (jsonb_array_elements_text"), "{plan}");
+            assert!(plan.contains("using callback_lead on callback"), "{plan}");
+        }
+    }
+    assert!(!scans_leads(&plan), "{plan}");
+    assert!(!plan.contains("SCAN b") && !plan.contains("Seq Scan on callback"), "{plan}");
 }
 
 async fn waiting_leads_are_found_by_their_time(db: &mut Db) {
@@ -109,7 +134,7 @@ async fn plan(db: &mut Db, sql: &Sql, binds: &[Bind<'_>]) -> String {
     rows.iter().map(|row| row.text(at).unwrap() + "\n").collect()
 }
 
-/// 30,000 leads in three classes, of which 5,000 wait, and the rows of the import that brought them.
+/// 30,000 leads in three classes, of which 5,000 wait and 3,000 are promised a call, and the rows of the import that brought them.
 async fn fill(db: &mut Db) {
     db.migrate(UtcMs(0), &[7; 48]).await.unwrap();
     db.script(
@@ -117,6 +142,9 @@ async fn fill(db: &mut Db) {
         "with recursive n(i) as (select 1 union all select i + 1 from n where i < 30000) \
          insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
          select i, 1, i, 1 + i % 3, i % 1000, case when i % 6 = 0 then 1 else 0 end, i, 1 from n; \
+         update lead set promised = 1, promised_ms = id where id % 10 = 5; \
+         insert into callback (id, attempt_id, lead_id, owner_agent_id, due_ms, window_end_ms, state) \
+         select id, id, id, id % 7, id, id, 0 from lead where promised = 1; \
          with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000) \
          insert into import_row (list_id, row_key, import_id, row_no, result) \
          select 1, 'id:' || i, 1, i, 'added' from n",

@@ -122,7 +122,7 @@ tables! {
     campaign_class by campaign_id, class_id: campaign_id int, class_id int;
     lead by id: id int, campaign_id int, contact_id int, next_phone_id int, class_id int, rank int, state int, due_ms int,
         gate text, owner_agent_id int, claimed_by int, claim_no int, fence int, attempts int, last_outcome text,
-        same_outcome int, list_id int, promised int;
+        same_outcome int, list_id int, promised int, promised_ms int;
     attempt by id: id int, public_ref text, lead_id int, fence int, seller_id int, contact_id int, phone_id int,
         phone_key text, number text, campaign_id int, list_id int, attempt_no int, node_epoch int, rules_id int,
         trunk text, caller_id text, agent_id int, uncovered int, started_ms int, early_ms int, answered_ms int,

@@ -1,5 +1,7 @@
 //! Promised calls: who may claim them when, and what ends them.
 
+use std::time::Duration;
+
 use outdial::logic::dialer::*;
 use outdial::logic::ids::*;
 use outdial::logic::outcome::Outcome;
@@ -9,6 +11,7 @@ use crate::harness::*;
 
 on_both! {
     a_promised_call_is_claimed_at_its_time_and_before_the_list
+    promised_calls_of_several_classes_are_claimed_by_their_time_and_closed_ones_wait
     a_personal_promise_is_claimed_for_its_agent_and_later_for_anybody
     a_call_that_counts_keeps_a_promise_and_one_that_nobody_heard_does_not
     a_correction_takes_a_promise_back_and_so_does_a_refusal
@@ -79,6 +82,33 @@ async fn a_promised_call_is_claimed_at_its_time_and_before_the_list(world: &mut 
     );
     world.now = T0 + HOUR * 3;
     assert_eq!(promote(world).await, Promises { open: 1, due: 1, overdue: 1 });
+}
+
+async fn promised_calls_of_several_classes_are_claimed_by_their_time_and_closed_ones_wait(
+    world: &mut World,
+) {
+    world
+        .sql("insert into calling_class (id, descriptor) values (78, 'open'), (79, 'closed')")
+        .await;
+    for n in 1..=6 {
+        world.lead(n).await;
+        let claims = u64::try_from(n).unwrap();
+        promise(world, claims, None).await;
+        world.now = world.now + Duration::from_secs(60);
+    }
+    // The oldest of all are those of a class that is closed.
+    world.sql("update lead set class_id = case when contact_id <= 2 then 79 else 77 + contact_id % 2 end").await;
+    world.now = world.now + HOUR * 3;
+    promote(world).await;
+    let (campaign, now) = (world.campaign, world.now);
+    for (n, most, taken) in [(10, 3, vec![3, 4, 5]), (11, 9, vec![6])] {
+        let promised = PromisedClaim { most, owners: vec![], anybody_since: T0 };
+        let open_classes = vec![CLASS, ClassId(78)];
+        let claim = Claim { campaign, claim: n, want: 9, open_classes, promised, named: None, now };
+        let reply = world.twice(&[StoreCommand::Claim(claim)]).await.remove(0);
+        let StoreReply::Claimed(leads) = reply else { panic!("{reply:?}") };
+        assert_eq!(leads.iter().map(|lead| lead.contact.0).collect::<Vec<_>>(), taken);
+    }
 }
 
 async fn a_personal_promise_is_claimed_for_its_agent_and_later_for_anybody(world: &mut World) {

@@ -48,6 +48,9 @@ async fn becomes_todays(version: i64, old: &str, new: &str) {
     if version >= 6 {
         side.sql(PROMISED).await;
     }
+    if version >= 10 {
+        side.sql(PROMISED_AT).await;
+    }
 
     let mut db = Db::open_writer(old).await.unwrap();
     let newest = MIGRATIONS.last().unwrap().version;
@@ -65,6 +68,7 @@ async fn becomes_todays(version: i64, old: &str, new: &str) {
     wanted.sql(ROWS_OF_MIGRATION).await;
     wanted.sql(ROWS).await;
     wanted.sql(PROMISED).await;
+    wanted.sql(PROMISED_AT).await;
     let (mut wanted_rows, mut found) = (wanted.dump().await, side.dump().await);
     for rows in [&mut wanted_rows, &mut found] {
         rows.remove("schema_version");
@@ -142,6 +146,10 @@ const NEWER_TABLES: [&str; 2] = ["trunk_share", "export_cursor"];
 /// What the sixth step makes of the promises that are there.
 const PROMISED: &str =
     "update lead set promised = 1 where id in (select lead_id from callback where state = 0)";
+
+/// And the tenth.
+const PROMISED_AT: &str = "update lead set promised_ms = (select min(due_ms) from callback \
+     where lead_id = lead.id and state = 0) where promised = 1";
 
 /// What the first step writes by itself.
 const ROWS_OF_MIGRATION: &str =

@@ -70,13 +70,7 @@ impl StoreModel {
                     && claim.open_classes.contains(&row.class)
             })
         });
-        let mut taken = vec![];
-        for lead in due.take(most) {
-            if !taken.contains(&lead) {
-                taken.push(lead);
-            }
-        }
-        taken
+        due.take(most).collect()
     }
 
     pub(super) fn claimed(&self, epoch: u32, claim: &Claim) -> Vec<ClaimedLead> {

@@ -1,6 +1,6 @@
 //! Promised calls of the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::logic::dialer::{CallbackRecord, Promise, PromisedClaim};
 use crate::logic::ids::{AttemptId, CallbackId, LeadId};
@@ -60,17 +60,20 @@ impl Promised {
 
     /// Leads that are promised a call by now and that a claim may take, the longest due first.
     pub(super) fn due(&self, claim: &PromisedClaim, now: UtcMs) -> Vec<LeadId> {
-        let mut rows: Vec<_> = self
-            .open
-            .iter()
-            .filter(|(_, row)| row.promised.due <= now)
-            .filter(|(_, row)| {
-                let late = row.promised.due <= claim.anybody_since;
-                row.promised.owner.is_none_or(|owner| late || claim.owners.contains(&owner))
-            })
-            .collect();
-        rows.sort_by_key(|(id, row)| (row.promised.due, **id));
-        rows.into_iter().map(|(_, row)| row.lead).collect()
+        let mut first: BTreeMap<LeadId, UtcMs> = BTreeMap::new();
+        for row in self.open.values() {
+            let due = first.entry(row.lead).or_insert(row.promised.due);
+            *due = row.promised.due.min(*due);
+        }
+        let ours = |row: &&Row| {
+            let late = row.promised.due <= claim.anybody_since;
+            row.promised.due <= now
+                && row.promised.owner.is_none_or(|owner| late || claim.owners.contains(&owner))
+        };
+        let ours: BTreeSet<LeadId> = self.open.values().filter(ours).map(|row| row.lead).collect();
+        let mut leads: Vec<_> = first.into_iter().filter(|(lead, _)| ours.contains(lead)).collect();
+        leads.sort_by_key(|(lead, due)| (*due, *lead));
+        leads.into_iter().map(|(lead, _)| lead).collect()
     }
 
     /// Lead, time and end of the window of each.

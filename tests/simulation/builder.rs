@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) carrier: CarrierRecord,
     pub(crate) leads: [i64; 6],
     pub(crate) refusals: usize,
+    /// Windows of the ledger that closed in debt.
+    pub(crate) in_debt: usize,
     pub(crate) crashes: u32,
     pub(crate) log_hash: u64,
     pub(crate) log_lines: u64,
@@ -91,6 +93,14 @@ impl Builder {
     pub(crate) fn trunk(mut self, calls_per_second: u32, channels: u32) -> Self {
         self.plan.trunk.calls_per_second = calls_per_second;
         self.plan.trunk.channels = channels;
+        self
+    }
+
+    /// The window of the ledger ends an hour after the world has begun: it is midnight on Cape Verde then.
+    pub(crate) fn window_ends_in_an_hour(mut self) -> Self {
+        for campaign in &mut self.plan.campaigns {
+            campaign.abandon.zone = "Atlantic/Cape_Verde".to_owned();
+        }
         self
     }
 

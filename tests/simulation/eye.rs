@@ -109,6 +109,20 @@ impl Eye {
         sqlx::query(text).fetch_one(&mut self.0).await.unwrap().get(0)
     }
 
+    /// Windows of the ledger that are marked as closed in debt, and those that the event log tells of: campaign and start.
+    pub(crate) async fn in_debt(&mut self) -> [Vec<(i64, i64)>; 2] {
+        let marked =
+            "select campaign_id, starts_ms from abandon_window where closed = 2 order by 1, 2";
+        let told = "select cast(ref as integer), json_extract(body, '$.starts_ms') from event \
+            where kind = 'window_closed_in_debt' order by 1, 2";
+        let mut both = [vec![], vec![]];
+        for (windows, text) in both.iter_mut().zip([marked, told]) {
+            let rows = sqlx::query(text).fetch_all(&mut self.0).await.unwrap();
+            windows.extend(rows.iter().map(|row| (row.get(0), row.get(1))));
+        }
+        both
+    }
+
     pub(crate) async fn close(self) {
         self.0.close().await.unwrap();
     }

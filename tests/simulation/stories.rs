@@ -127,6 +127,29 @@ fn a_phone_that_dies_leaves_nobody_waiting() {
 }
 
 #[test]
+fn a_window_that_closes_in_debt_is_told_of_once_over_crashes_and_lost_replies() {
+    // Phones die while customers ring, so that some who answer meet nobody: faults that a short list cannot repay.
+    let talks = Behaviour::person(Law::between(2_000, 6_000), Law::fixed(20_000));
+    let faults = Faults {
+        phone_dies_every: Some(Duration::from_secs(5)),
+        batch_not_run_ppm: 20_000,
+        reply_lost_ppm: 50_000,
+        ..Faults::NONE
+    };
+    let report = World::seeded(30)
+        .contacts(60)
+        .agents(3)
+        .callees(BehaviourBook::all(talks))
+        .window_ends_in_an_hour()
+        .faults(faults)
+        .crash_node_at(CrashPoint::AfterCommit { nth: 40 })
+        .crash_node_at(CrashPoint::AfterCommit { nth: 2_000 })
+        .run_for(Duration::from_secs(75 * 60));
+    assert!(report.count("abandoned") >= 1, "{:?}", report.outcomes());
+    assert_eq!((report.in_debt, report.crashes), (1, 2));
+}
+
+#[test]
 fn datagrams_are_lost_doubled_and_overtaken_without_harm() {
     let faults = Faults { link: Link::ROUGH, ..Faults::NONE };
     let report = World::seeded(14).contacts(100).agents(6).faults(faults).run_until_idle();

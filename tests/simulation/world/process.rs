@@ -218,13 +218,14 @@ impl World {
         self.finished = false;
         self.run(self.now + COOL_DOWN);
         let mut eye = self.eye.take().unwrap();
-        let (attempts, blind, windows, leads, legs) = self.runtime.block_on(async {
+        let (attempts, blind, windows, leads, legs, in_debt) = self.runtime.block_on(async {
             (
                 eye.attempts().await,
                 eye.blind_repeats().await,
                 eye.ledger().await,
                 eye.leads().await,
                 eye.open_customer_legs().await,
+                eye.in_debt().await,
             )
         });
         self.eye = Some(eye);
@@ -232,6 +233,8 @@ impl World {
         self.rules.at_the_end(&attempts, &record);
         self.rules.ledger_is(&windows);
         assert_eq!(blind, [], "an unknown end is not dialed again on the same day");
+        let [marked, told] = in_debt;
+        assert_eq!(marked, told, "a window that closed in debt is told of once");
         assert_eq!(leads[2], 0, "no lead stays claimed by a process that ended: {leads:?}");
         // A CANCEL that nobody answers is waited for longer than a process that drains lives: the next start asks again.
         if self.crashed_at.is_none_or(|at| ended.since(at) > PATIENT) {
@@ -242,6 +245,7 @@ impl World {
             carrier: record,
             leads,
             refusals: self.rules.refusals(),
+            in_debt: told.len(),
             crashes: self.crashes,
             log_hash: self.log.hash,
             log_lines: self.log.lines,

@@ -167,12 +167,13 @@ impl AbandonLedger {
 
     /// May `from`, uncovered and just answered, hand its place to a call that gives up its agent for it? The number of
     /// uncovered calls stays; what may change is in which windows they can be answered (near an edge, or when the wall
-    /// clock was set) and how long a debt may last, and a window that did not bear that must bear them all.
+    /// clock was set) and how long a debt may last, and a window that did not bear that must bear them all. Whether it does
+    /// is known only to whoever is `alone`: the calls of other processes are not in this ledger.
     #[must_use]
-    pub fn may_pass_on(&self, from: AttemptId, span: WindowSpan) -> bool {
+    pub fn may_pass_on(&self, from: AttemptId, span: WindowSpan, alone: bool) -> bool {
         self.in_flight.get(&from).is_some_and(|had| {
             span.both().into_iter().all(|(window, debt)| {
-                had.bore(window, debt) || self.allowed(window, debt) >= self.used()
+                had.bore(window, debt) || (alone && self.allowed(window, debt) >= self.used())
             })
         })
     }
@@ -311,11 +312,14 @@ mod tests {
     fn a_place_is_handed_on_without_new_credit_but_not_over_the_edge() {
         let mut ledger = ledger(34, 0);
         ledger.start(AttemptId(1), TODAY);
-        assert!(ledger.may_pass_on(AttemptId(1), TODAY));
-        assert!(!ledger.may_pass_on(AttemptId(1), EDGE));
+        assert!(ledger.may_pass_on(AttemptId(1), TODAY, false));
+        assert!(!ledger.may_pass_on(AttemptId(1), EDGE, true));
         let tomorrow = WindowSpan::instant(NEXT, NEXT);
-        assert!(!ledger.may_pass_on(AttemptId(1), tomorrow), "the wall clock was set");
-        assert!(!ledger.may_pass_on(AttemptId(2), TODAY), "it has no place to hand on");
+        assert!(!ledger.may_pass_on(AttemptId(1), tomorrow, true), "the wall clock was set");
+        assert!(!ledger.may_pass_on(AttemptId(2), TODAY, true), "it has no place to hand on");
+        ledger.learn(NEXT, Account { answered: 34, ..Account::default() });
+        assert!(ledger.may_pass_on(AttemptId(1), EDGE, true), "tomorrow bears one, too");
+        assert!(!ledger.may_pass_on(AttemptId(1), EDGE, false), "which others may have taken");
     }
 
     /// What an adversary does next.

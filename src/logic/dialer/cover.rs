@@ -288,8 +288,9 @@ impl Dialer {
         Some((agent, Some(given_up)))
     }
 
-    /// May `other` go on uncovered so that `answered` gets its agent? In the place of an uncovered call, always; on fresh
-    /// credit only where nobody else spends it: no transaction asks the ledger again about a call that has left.
+    /// May `other` go on uncovered so that `answered` gets its agent? In the place of an uncovered call, where its windows
+    /// bore that one; on fresh credit only where nobody else spends it: no transaction asks the ledger again about a call
+    /// that has left.
     fn may_give_up_agent(&self, now: Now, other: &Call, answered: &Call) -> bool {
         let Some(room) = self.rooms.get(&other.campaign) else { return false };
         if needs_own_agent(&other.lead) {
@@ -297,7 +298,7 @@ impl Dialer {
         }
         let span = room.span_since(other.started, now);
         let passed_on = other.campaign == answered.campaign
-            && room.credit.ledger.may_pass_on(answered.attempt, span);
+            && room.credit.ledger.may_pass_on(answered.attempt, span, !self.shared);
         let fresh = !self.shared && room.credit.ledger.admits(span);
         room.dials_uncovered() && (passed_on || fresh)
     }

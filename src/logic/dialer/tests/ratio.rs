@@ -112,6 +112,26 @@ fn among_other_dialers_no_call_gives_up_its_agent_on_credit_that_was_not_drawn_f
 }
 
 #[test]
+fn among_other_dialers_no_place_is_handed_on_into_a_window_that_did_not_bear_it() {
+    for shared in [false, true] {
+        let account = Account { answered: 40, ..Account::default() };
+        let mut run = Run::sharing(shared, account, 2, &["a"], |campaign| {
+            campaign.mode = DialMode::Ratio(DialRatio::from_thousandths(2_000).unwrap());
+        })
+        .ready();
+        run.pass(Duration::from_secs(2));
+        let [kept, uncovered] = run.dialed()[..] else { panic!("{:?}", run.dialed()) };
+        assert_eq!(run.view().campaigns[0].ledger.uncovered, 1);
+        run.leg(kept, LegEvent::Ringing);
+        run.leg(uncovered, LegEvent::Ringing);
+        // Ten seconds before midnight in Tokyo: either day bears one such call, of all dialers together.
+        run.set_clock(UtcMs(1_790_002_790_000));
+        answer(&mut run, uncovered);
+        assert_eq!(run.view().calls.talking == 1, !shared);
+    }
+}
+
+#[test]
 fn a_call_that_has_not_left_is_not_started_when_its_agent_is_wanted() {
     let mut run = ratio(&["a"], 2_000, 40);
     let (first, second) = (run.dialed()[0], run.dialed()[1]);

@@ -48,6 +48,15 @@ impl Faults {
         stopped_every: None,
     };
 
+    /// The database fails, hangs and loses replies.
+    pub(crate) const BAD_DATABASE: Self = Self {
+        batch_not_run_ppm: 50_000,
+        reply_lost_ppm: 50_000,
+        slow_ppm: 20_000,
+        hung_ppm: 5_000,
+        ..Self::NONE
+    };
+
     /// Everything at once.
     pub(crate) const ALL: Self = Self {
         link: Link::ROUGH,

@@ -49,18 +49,11 @@ fn a_message_is_played_without_agents_and_nine_stops_every_campaign_of_the_selle
 
 #[test]
 fn a_message_survives_crashes_and_a_database_that_fails() {
-    let faults = Faults {
-        batch_not_run_ppm: 50_000,
-        reply_lost_ppm: 50_000,
-        slow_ppm: 20_000,
-        hung_ppm: 5_000,
-        ..Faults::NONE
-    };
     let report = World::seeded(29)
         .contacts(200)
         .agents(0)
         .agentless()
-        .faults(faults)
+        .faults(Faults::BAD_DATABASE)
         .crash_node_at(CrashPoint::AfterCommit { nth: 30 })
         .crash_node_at(CrashPoint::BeforeCommit { nth: 60 })
         .run_until_idle();
@@ -158,14 +151,8 @@ fn datagrams_are_lost_doubled_and_overtaken_without_harm() {
 
 #[test]
 fn a_database_that_fails_hangs_and_loses_replies_costs_no_fact() {
-    let faults = Faults {
-        batch_not_run_ppm: 50_000,
-        reply_lost_ppm: 50_000,
-        slow_ppm: 20_000,
-        hung_ppm: 5_000,
-        ..Faults::NONE
-    };
-    let report = World::seeded(15).contacts(100).agents(6).faults(faults).run_until_idle();
+    let report =
+        World::seeded(15).contacts(100).agents(6).faults(Faults::BAD_DATABASE).run_until_idle();
     assert!(report.count("connected") >= 20, "{:?}", report.outcomes());
     assert_eq!(report.count("unknown"), 0, "{:?}", report.outcomes());
 }

@@ -110,7 +110,8 @@ impl Dialer {
         let offer = self.desks.get_mut(&agent).and_then(|desk| desk.offer.take());
         let Some(Offer { campaign, lead, .. }) = offer else { return };
         let keeps = !self.ending.starts_nothing() && self.health != StoreHealth::Gone;
-        match self.rooms.get_mut(&campaign).filter(|_| keeps) {
+        // In manual mode nobody else is shown a lead at hand, nor can name it.
+        match self.rooms.get_mut(&campaign).filter(|room| keeps && room.dials_itself()) {
             Some(room) => {
                 let at_hand = room.at_hand(now, lead);
                 room.leads.push_front(at_hand);

@@ -75,8 +75,20 @@ fn the_agent_may_be_gone_when_the_database_answers() {
     run.database_is_back();
     assert_eq!(code(run.replies.last().unwrap()), "not_now");
     assert_eq!(run.dialed(), []);
-    let free = |row: &StoreCommand| matches!(row, StoreCommand::Release(release) if release.after.state == LeadState::Ready);
-    assert!(run.rows.iter().any(free), "the lead is free again");
+    assert_eq!(run.freed(), [LeadId(1)], "the lead is free again");
+}
+
+#[test]
+fn whoever_was_named_and_not_called_is_free_again_when_the_agent_leaves() {
+    let mut run = manual(1, &["a"]);
+    run.hangs = true;
+    run.command(Command::AgentDial { agent: "a".to_owned(), whom: Some("C1".to_owned()) });
+    run.dialer.max_lines = 0;
+    run.database_is_back();
+    assert_eq!(code(run.replies.last().unwrap()), "not_now");
+    assert_eq!((state(&run, "a"), run.freed()), (AgentState::Previewing, vec![]));
+    run.command(Command::AgentPause { agent: "a".to_owned(), reason: None });
+    assert_eq!(run.freed(), [LeadId(1)]);
 }
 
 #[test]

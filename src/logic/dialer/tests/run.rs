@@ -331,6 +331,19 @@ impl Run {
             .collect()
     }
 
+    /// Leads that were given back as they were.
+    pub(super) fn freed(&self) -> Vec<LeadId> {
+        let mut freed = vec![];
+        for row in &self.rows {
+            if let StoreCommand::Release(Release { lead, after, .. }) = row
+                && after.state == LeadState::Ready
+            {
+                freed.push(*lead);
+            }
+        }
+        freed
+    }
+
     pub(super) fn view(&self) -> View {
         self.dialer.view(self.now)
     }

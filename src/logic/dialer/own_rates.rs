@@ -84,6 +84,16 @@ impl Dialer {
         if waiting < whole.may_wait() { Ok(()) } else { Err("campaign_rate") }
     }
 
+    /// Whether another call to such a number as this lead's next one may begin.
+    pub(super) fn prefix_rate(
+        &self,
+        campaign: CampaignId,
+        lead: &ClaimedLead,
+    ) -> Result<(), &'static str> {
+        let room = self.rooms.get(&campaign).ok_or("state")?;
+        if room.is_under(lead, &self.full_prefixes(room)) { Err("prefix_rate") } else { Ok(()) }
+    }
+
     /// Places of the prefixes for which enough calls wait already.
     pub(super) fn full_prefixes(&self, room: &Room) -> Vec<usize> {
         let prefixes = room.own_rates.prefixes.iter().enumerate();

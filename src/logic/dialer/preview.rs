@@ -57,14 +57,20 @@ impl Dialer {
         out: &mut Vec<Action>,
     ) -> Result<(), Refusal> {
         let offer = self.desks.get(&agent).and_then(|desk| desk.offer.as_ref());
-        let campaign = offer.map(|offer| offer.campaign).ok_or_else(nobody)?;
+        let offer = offer.ok_or_else(nobody)?;
+        let campaign = offer.campaign;
         if !self.desks.get(&agent).is_some_and(|desk| desk.machine.may_dial()) {
             let message = "your phone is not heard: look at it, then dial again".to_owned();
             return Err(refuse("phone_quiet", message));
         }
         let line = self
             .may_start(now, campaign)
-            .and_then(|line| self.may_use(line).map(|()| line))
+            .and_then(|line| {
+                self.may_use(line)?;
+                self.own_rate(campaign)?;
+                self.prefix_rate(campaign, &offer.lead)?;
+                Ok(line)
+            })
             .map_err(|held_by| {
                 let message =
                     format!("no call can start now ({held_by}); the person stays before you");
@@ -78,10 +84,7 @@ impl Dialer {
         if let Some((gate, until)) = self.gate_in_memory(now, campaign, &phone, lead.class) {
             self.give_back(now, campaign, &lead, gate, until, out);
             self.desk_event(now, agent, agent::Event::OfferOver, out);
-            let message = format!(
-                "this person may not be called now ({}); the next one comes",
-                gate.as_str()
-            );
+            let message = format!("this person may not be called now ({})", gate.as_str());
             return Err(refuse("gate", message));
         }
         let cover = Cover::Agent(agent);

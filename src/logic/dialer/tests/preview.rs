@@ -72,6 +72,23 @@ fn nobody_is_called_before_the_agent_says_so_and_then_with_that_agent() {
 }
 
 #[test]
+fn a_person_stays_before_the_agent_while_the_campaigns_own_rate_is_used_up() {
+    let change = |campaign: &mut CampaignSettings| {
+        campaign.mode = DialMode::Preview;
+        campaign.rates.prefixes = vec![("+81".to_owned(), 1)];
+    };
+    let mut run = Run::new(4, &["a", "b", "c"], change).ready();
+    assert_eq!((dial(&mut run, "a"), dial(&mut run, "b")), (Reply::Ok, Reply::Ok));
+    assert_eq!(code(&dial(&mut run, "c")), "not_now", "one has left, one waits for a second");
+    assert_eq!(shown(&mut run, "c").as_deref(), Some("C3"));
+    run.pass(Duration::from_millis(1_100));
+    assert_eq!(dial(&mut run, "c"), Reply::Ok);
+    run.pass(Duration::from_millis(1_100));
+    assert_eq!(run.dialed().len(), 3);
+    assert_eq!(run.outcomes(), [], "none grew too old to leave");
+}
+
+#[test]
 fn whoever_is_passed_by_waits_and_the_next_person_comes() {
     let mut run = preview(2, &["a"]);
     assert_eq!(skip(&mut run, "a"), Reply::Ok);

@@ -232,24 +232,28 @@ impl Dialer {
         if !self.desks.has_free() {
             return;
         }
-        for attempt in self.calls.alone() {
-            let kept = self.skills_kept();
-            let call = self.calls.get(&attempt);
-            if !call.is_some_and(|call| {
-                self.spare_agent(call.campaign, &self.language_of(call), &kept).is_some()
-            }) {
-                continue;
-            }
-            self.keep_agent(now, attempt, out);
-            let Some(call) = self.calls.get(&attempt).filter(|call| call.agent.is_some()) else {
+        let mut alone = self.calls.alone().into_iter();
+        while let Some((attempt, agent)) = self.next_covered(&mut alone) {
+            self.reserve(now, attempt, agent, out);
+            let Some(call) = self.calls.get(&attempt).filter(|call| self.is_uncovered(call)) else {
                 continue;
             };
-            if self.is_uncovered(call) {
-                let campaign = call.campaign;
-                self.release_credit(campaign, attempt);
-                self.store(StoreCommand::Covered { attempt }, Waiting::Fact, out);
-            }
+            self.release_credit(call.campaign, attempt);
+            self.store(StoreCommand::Covered { attempt }, Waiting::Fact, out);
         }
+    }
+
+    /// The next of these calls for which somebody is free who is not kept for return calls.
+    fn next_covered(
+        &self,
+        mut alone: impl Iterator<Item = AttemptId>,
+    ) -> Option<(AttemptId, AgentId)> {
+        let kept = self.skills_kept();
+        alone.find_map(|attempt| {
+            let call = self.calls.get(&attempt)?;
+            let agent = self.spare_agent(call.campaign, &self.language_of(call), &kept)?;
+            Some((attempt, agent))
+        })
     }
 
     /// Somebody answered and nobody is free: the agent kept for a call that still rings, if that call may do without.

@@ -153,10 +153,22 @@ impl Dialer {
             return;
         }
         let language = self.language_of(call);
-        let Some(next) = self.free_agent(call.campaign, &language) else { return };
-        self.calls.give(attempt, Some(next));
-        self.turn_page(attempt, next);
-        self.desk_event(now, next, agent::Event::Reserve(attempt), out);
+        if let Some(next) = self.free_agent(call.campaign, &language) {
+            self.reserve(now, attempt, next, out);
+        }
+    }
+
+    /// Keeps this agent for an attempt that has none.
+    pub(super) fn reserve(
+        &mut self,
+        now: Now,
+        attempt: AttemptId,
+        agent: AgentId,
+        out: &mut Vec<Action>,
+    ) {
+        self.calls.give(attempt, Some(agent));
+        self.turn_page(attempt, agent);
+        self.desk_event(now, agent, agent::Event::Reserve(attempt), out);
     }
 
     fn changed(&mut self, now: Now, agent: AgentId, out: &mut Vec<Action>) {

@@ -7,7 +7,7 @@ use crate::logic::agent::Kind;
 use crate::logic::dialer::desk::Desk;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{CampaignState, Dialer};
-use crate::logic::ids::{AgentId, CampaignId};
+use crate::logic::ids::CampaignId;
 use crate::logic::pacing::return_calls::{agents_for, to_keep};
 
 impl Dialer {
@@ -22,12 +22,13 @@ impl Dialer {
         if wanted == 0 {
             return 0;
         }
-        let skilled = || self.desks.values().filter(|desk| has(desk, skills));
-        let paused = |desk: &&Desk| {
-            desk.machine.kind() == Kind::Paused && desk.machine.pause_reason() == Some(RETURN_CALL)
+        let on_one = |desk: &&Desk| {
+            desk.machine.kind() == Kind::Paused
+                && desk.machine.pause_reason() == Some(RETURN_CALL)
+                && has(desk, skills)
         };
-        let free = skilled().filter(|desk| desk.machine.may_take_call()).count();
-        to_keep(wanted, skilled().filter(paused).count(), free)
+        let free = self.desks.free().filter(|desk| has(desk, skills)).count();
+        to_keep(wanted, self.desks.values().filter(on_one).count(), free)
     }
 
     /// Skills of which every free agent is kept for return calls: nobody who has them takes a new call.
@@ -36,16 +37,10 @@ impl Dialer {
         let skills = expecting.map(|room| room.settings.skills.as_slice());
         skills
             .filter(|skills| {
-                let free = |desk: &&Desk| desk.machine.may_take_call() && has(desk, skills);
                 let kept = self.kept_for_return_calls(skills);
-                kept > 0 && self.desks.values().filter(free).count() <= kept
+                kept > 0 && self.desks.free().filter(|desk| has(desk, skills)).count() <= kept
             })
             .collect()
-    }
-
-    /// Whether a free agent may take a new call.
-    pub(super) fn is_spare(&self, agent: AgentId, kept: &[&[String]]) -> bool {
-        self.desks.get(&agent).is_some_and(|desk| !kept.iter().any(|skills| has(desk, skills)))
     }
 
     /// What holds a campaign back that waits for agents though some are free.
@@ -54,14 +49,18 @@ impl Dialer {
         campaign: CampaignId,
         held_by: &'static str,
     ) -> &'static str {
-        let skills = self.rooms.get(&campaign).map(|room| room.settings.skills.as_slice());
-        let keeps = held_by == "agents"
-            && skills.is_some_and(|skills| {
-                let free = |desk: &Desk| desk.machine.may_take_call() && has(desk, skills);
-                self.desks.values().any(free) && !self.skills_kept().is_empty()
-            });
-        if keeps { "return_calls" } else { held_by }
+        let Some(room) = self.rooms.get(&campaign).filter(|_| held_by == "agents") else {
+            return held_by;
+        };
+        let kept = self.skills_kept();
+        let ours = |desk: &Desk| has(desk, &room.settings.skills) && !is_spare(desk, &kept);
+        if self.desks.free().any(ours) { "return_calls" } else { held_by }
     }
+}
+
+/// Whether a free agent may take a new call, where all who have one of these sets of skills are kept.
+pub(super) fn is_spare(desk: &Desk, kept: &[&[String]]) -> bool {
+    !kept.iter().any(|skills| has(desk, skills))
 }
 
 fn has(desk: &Desk, skills: &[String]) -> bool {

@@ -13,6 +13,7 @@ use crate::logic::dialer::answers::AtHand;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::cover::NO_CREDIT;
 use crate::logic::dialer::desk::Desk;
+use crate::logic::dialer::inbound::is_spare;
 use crate::logic::dialer::order::Watched;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
@@ -208,7 +209,7 @@ impl Dialer {
     ) -> Option<AgentId> {
         let room = self.rooms.get(&campaign)?;
         let wanted = Wanted { skills: &room.settings.skills, language };
-        let suits = |desk: &&Desk| self.is_spare(desk.id, kept) && fits(desk.offered(), wanted);
+        let suits = |desk: &&Desk| is_spare(desk, kept) && fits(desk.offered(), wanted);
         self.desks.free().find(suits).map(|desk| desk.id)
     }
 

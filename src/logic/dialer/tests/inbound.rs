@@ -50,6 +50,60 @@ fn a_person_who_has_answered_is_given_an_agent_who_was_kept() {
     assert_eq!(run.view().calls.talking, 1);
 }
 
+/// Two campaigns, the second of which expects return calls; each has a skill of its own.
+fn two_teams(agents: &[(&str, &[&str])]) -> Run {
+    let skilled = |skills: &[&str]| skills.iter().map(|skill| (*skill).to_owned()).collect();
+    let campaign = |name: &str, skill: &str| CampaignSettings {
+        name: name.to_owned(),
+        skills: skilled(&[skill]),
+        ..test_campaign()
+    };
+    let mut called_back = campaign("two", "inbound");
+    expecting(20)(&mut called_back);
+    let campaigns = vec![campaign("one", "sales"), called_back];
+    let names: Vec<&str> = agents.iter().map(|(name, _)| *name).collect();
+    let mut run = Run::of(Account::default(), 60, &names, campaigns, None, false);
+    run.dialer.until_idle = false;
+    for (id, (_, skills)) in (1..).zip(agents) {
+        run.dialer.desks.get_mut(&AgentId(id)).unwrap().settings.skills = skilled(skills);
+    }
+    run.ready()
+}
+
+fn call_of(run: &Run, agent: i64) -> Option<AttemptId> {
+    run.dialer.desks[&AgentId(agent)].machine.attempt()
+}
+
+#[test]
+fn a_call_that_lost_its_agent_gets_one_who_is_not_kept() {
+    let mut run = two_teams(&[("a", &["sales", "inbound"]), ("b", &["sales"]), ("c", &["sales"])]);
+    run.pass(Duration::from_secs(1));
+    let (first, second) = (call_of(&run, 2).unwrap(), call_of(&run, 3).unwrap());
+    assert_eq!(call_of(&run, 1), None, "kept");
+    run.command(Command::AgentPause { agent: "a".to_owned(), reason: None });
+    let phone = run.dialer.desks[&AgentId(3)].leg.unwrap();
+    run.leg(phone, LegEvent::Dead);
+    run.command(Command::AgentReady { agent: "a".to_owned() });
+    assert_eq!(*run.dialer.calls[&second].agent, None, "who is free is kept for return calls");
+    let over = run.dialer.calls[&first].leg;
+    run.pass(Duration::from_secs(1));
+    run.leg(over, failed(486));
+    assert_eq!(*run.dialer.calls[&second].agent, Some(AgentId(2)), "though another is idle longer");
+}
+
+#[test]
+fn return_calls_are_named_only_where_they_are_what_holds_a_campaign_back() {
+    let mut run = two_teams(&[("a", &["inbound"]), ("b", &["sales"])]);
+    run.pass(Duration::from_secs(1));
+    let held_by = |run: &Run| run.view().campaigns.iter().map(|c| c.held_by).collect::<Vec<_>>();
+    assert_eq!(held_by(&run), [Some("agents"), Some("return_calls")]);
+    let call = call_of(&run, 2).unwrap();
+    run.dialer.desks.get_mut(&AgentId(2)).unwrap().settings.languages = vec!["en".to_owned()];
+    run.leg(run.dialer.calls[&call].leg, failed(486));
+    run.pass(Duration::from_secs(1));
+    assert_eq!(held_by(&run), [Some("agents"), Some("return_calls")], "nobody speaks Japanese");
+}
+
 #[test]
 fn more_return_calls_than_agents_stop_new_calls_and_never_count_below_none() {
     let mut run = Run::new(50, &["a", "b"], expecting(1_000)).ready();

@@ -80,7 +80,6 @@ impl Menu {
 
     /// Somebody answered: the message begins at once, well within the two seconds of 47 CFR 64.1200(a)(7)(iii).
     pub(super) fn begin(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.rounds = 0;
         self.play(now, out);
     }
 

@@ -360,9 +360,12 @@ impl Attempt {
                 | Event::ChoiceStored(_) => {}
             },
             State::Menu => match event {
-                Event::Key(_) | Event::MessageDone | Event::ChoiceStored(_) | Event::Timeout => {
-                    self.turn_menu(now, event, out)
+                Event::Key(key) => self.turn_menu(now, out, |menu, out| menu.key(now, key, out)),
+                Event::MessageDone => self.turn_menu(now, out, |menu, _| menu.played(now)),
+                Event::ChoiceStored(key) => {
+                    self.turn_menu(now, out, |menu, out| menu.stored(now, key, out))
                 }
+                Event::Timeout => self.turn_menu(now, out, |menu, out| menu.timeout(now, out)),
                 Event::LegEnded { q850, .. } => self.end_answered(now, q850, out),
                 Event::Stop => {
                     out.push(Action::HangUp);
@@ -463,17 +466,14 @@ impl Attempt {
         }
     }
 
-    fn turn_menu(&mut self, now: Now, event: Event, out: &mut Vec<Action>) {
+    fn turn_menu(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Action>,
+        turn: impl FnOnce(&mut Menu, &mut Vec<Action>),
+    ) {
         let Some(menu) = &mut self.menu else { return };
-        if let Event::Key(key) = event {
-            menu.key(now, key, out);
-        } else if let Event::ChoiceStored(key) = event {
-            menu.stored(now, key, out);
-        } else if event == Event::MessageDone {
-            menu.played(now);
-        } else {
-            menu.timeout(now, out);
-        }
+        turn(menu, out);
         if menu.is_over() {
             out.push(Action::HangUp);
             self.end_answered(now, None, out);

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::logic::attempt::{self, Menu, MenuLimits, MessageKind, Part, Stage};
 use crate::logic::dialer::answers::AtHand;
+use crate::logic::dialer::call::Call;
 use crate::logic::dialer::desk::page_of;
 use crate::logic::dialer::pace::LOOK_PAST;
 use crate::logic::dialer::rows::{LastCall, Said, Saying};
@@ -42,7 +43,7 @@ impl Dialer {
             return Err("list");
         }
         let most = room.settings.recording.as_ref().and_then(|recording| recording.lines);
-        let ours = |call: &&super::call::Call| call.campaign == campaign;
+        let ours = |call: &&Call| call.campaign == campaign && call.machine.is_agentless();
         let under_way = || u32::try_from(self.calls.values().filter(ours).count());
         if most.is_some_and(|most| under_way().unwrap_or(u32::MAX) >= most) {
             return Err("lines");
@@ -151,18 +152,10 @@ impl Dialer {
         reply: &StoreReply,
         out: &mut Vec<Action>,
     ) {
-        let event = match reply {
-            StoreReply::Rejected => attempt::Event::Stop,
-            StoreReply::Done
-            | StoreReply::Claimed(_)
-            | StoreReply::Promoted { .. }
-            | StoreReply::Saved
-            | StoreReply::Refused { .. }
-            | StoreReply::Counted(_)
-            | StoreReply::Account(_)
-            | StoreReply::Held { .. }
-            | StoreReply::Share(_)
-            | StoreReply::Seen(_) => attempt::Event::ChoiceStored(key),
+        let event = if *reply == StoreReply::Rejected {
+            attempt::Event::Stop
+        } else {
+            attempt::Event::ChoiceStored(key)
         };
         if self.calls.get(&attempt).is_some_and(|call| call.machine.stage() == Stage::Message) {
             self.call_event(now, attempt, event, out);

@@ -79,40 +79,44 @@ impl Dialer {
         out: &mut Vec<Action>,
     ) -> Result<(), &'static str> {
         let line = self.may_start(now, campaign)?;
-        if self.rooms.get(&campaign).is_some_and(|room| !room.dials_itself()) {
-            return Err("manual");
-        }
-        if self.rooms.get(&campaign).is_some_and(|room| room.settings.mode == DialMode::Preview) {
-            return self.offer_one(now, campaign, out);
-        }
+        let mode = self.rooms.get(&campaign).ok_or("state")?.settings.mode;
+        let needs_agents = match mode {
+            DialMode::Manual => return Err("manual"),
+            DialMode::Preview => return self.offer_one(now, campaign, out),
+            DialMode::Progressive | DialMode::Ratio(_) | DialMode::Predictive => true,
+            DialMode::Agentless => false,
+        };
         self.may_use(line)?;
         self.own_rate(campaign)?;
-        if self.rooms.get(&campaign).is_some_and(|room| room.settings.mode == DialMode::Agentless) {
-            let place = self.match_any(campaign)?;
-            if let Some((lead, phone)) = self.take_lead(now, campaign, place, out)? {
-                let cover = Cover::Message;
-                self.start_attempt(now, Start { campaign, line, lead, phone, cover }, out);
-            }
-            return Ok(());
-        }
-        let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
-        if forecast.is_some_and(|forecast| forecast.carrier_fails()) {
-            return Err("carrier");
-        }
-        let (place, cover) = match self.match_lead(now, campaign) {
-            Some((place, agent)) => (place, Cover::Agent(agent)),
-            None => {
-                let found = self.match_uncovered(now, campaign);
-                let (place, uncovered) = found.map_err(|held_by| {
-                    self.name_return_calls(campaign, self.name_prefix(campaign, held_by))
-                })?;
-                (place, Cover::Credit(uncovered))
-            }
+        let (place, cover) = if needs_agents {
+            self.match_covered(now, campaign)?
+        } else {
+            (self.match_any(campaign)?, Cover::Message)
         };
         if let Some((lead, phone)) = self.take_lead(now, campaign, place, out)? {
             self.start_attempt(now, Start { campaign, line, lead, phone, cover }, out);
         }
         Ok(())
+    }
+
+    /// A lead, and the agent or the credit for its call; or what holds that back.
+    fn match_covered(
+        &self,
+        now: Now,
+        campaign: CampaignId,
+    ) -> Result<(usize, Cover), &'static str> {
+        let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
+        if forecast.is_some_and(|forecast| forecast.carrier_fails()) {
+            return Err("carrier");
+        }
+        if let Some((place, agent)) = self.match_lead(now, campaign) {
+            return Ok((place, Cover::Agent(agent)));
+        }
+        self.match_uncovered(now, campaign)
+            .map(|(place, uncovered)| (place, Cover::Credit(uncovered)))
+            .map_err(|held_by| {
+                self.name_return_calls(campaign, self.name_prefix(campaign, held_by))
+            })
     }
 
     /// The campaign's trunk, if the state of things lets calls start; else what does not.

@@ -225,13 +225,15 @@ impl Dialer {
         let Some(forecast) = &mut room.forecast else { return };
         forecast.saved = now.tick;
         forecast.learned = false;
-        room.learned.pacing = Some(forecast.pacer.remember());
-        if let Some(answers) = &forecast.answers {
-            room.learned.answers = Some(answers.remember());
+        let pacing = forecast.pacer.remember();
+        room.learned.pacing = Some(pacing.clone());
+        let mut parts = vec![(LearnedPart::Pacing, pacing)];
+        // What was learned earlier stays as it is where nothing is learned now.
+        if let Some(answers) = forecast.answers.as_ref().map(Answers::remember) {
+            room.learned.answers = Some(answers.clone());
+            parts.push((LearnedPart::Answers, answers));
         }
-        let LearnedBefore { pacing, answers } = room.learned.clone();
-        let parts = [(LearnedPart::Pacing, pacing), (LearnedPart::Answers, answers)];
-        for (part, body) in parts.into_iter().filter_map(|(part, body)| Some((part, body?))) {
+        for (part, body) in parts {
             let wrong = unreadable.iter().find(|(of, _)| *of == part);
             let unreadable = wrong.map(|(_, wrong)| wrong.clone());
             let learned = Learned { campaign, part, body, unreadable, at: now.utc };

@@ -226,7 +226,7 @@ async fn begin(
     Ok(store::begin_import(db, ids, place, file_hash, Clock::utc()).await?)
 }
 
-/// Sends a chunk again while the database is busy: another process is writing.
+/// Sends a chunk again while the database is busy (another process is writing) or away (its server restarts).
 async fn repeated(
     db: &mut Db,
     ids: &mut IdMaker,
@@ -239,7 +239,11 @@ async fn repeated(
             Err(error) if error.is_retryable() && left > 0 => {
                 left -= 1;
                 if error.needs_reconnect() {
-                    db.reconnect().await?;
+                    match db.reconnect().await {
+                        // Still away: the next try finds out.
+                        Err(error) if error.is_retryable() => {}
+                        connected => connected?,
+                    }
                 }
                 tokio::time::sleep(BETWEEN_TRIES).await;
             }
@@ -403,6 +407,6 @@ fn progress_bar(bytes: u64) -> ProgressBar {
 const LAST_RANK: i64 = 2_147_483_647;
 /// Of a chunk, as text: so that memory stays what it is for rows of a megabyte, too.
 const CHUNK_BYTES: usize = 8 << 20;
-/// A chunk is sent so many times while the database is busy.
-const TRIES: u32 = 20;
-const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(250);
+/// A chunk is sent so many times while the database is busy or away: long enough for a server that restarts.
+const TRIES: u32 = 40;
+const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(500);

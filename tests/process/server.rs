@@ -1,7 +1,7 @@
 //! A PostgreSQL that has trouble of its own: it restarts, it crashes, a standby takes its place, it has no connection left, it
 //! is slow. No outcome is lost, nobody is called twice, and what was confirmed is kept.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,6 +21,7 @@ use crate::site::Site;
 use crate::site::agent_state;
 use crate::site::ask;
 use crate::site::eventually;
+use crate::site::number;
 use crate::site::rest;
 use crate::staff::Staff;
 
@@ -43,6 +44,31 @@ fn a_server_that_restarts_and_crashes_loses_no_outcome() {
     staff.dismiss();
     assert_eq!(schema.number(UNKNOWN), 0);
     check(&schema, &carrier, &SIZE);
+}
+
+#[test]
+fn an_import_outlasts_a_crash_of_the_server() {
+    let _alone = crate::alone();
+    let (cluster, url) = Cluster::start();
+    let schema = Schema::of(&url);
+    let carrier = world(1, TRUNK);
+    let site = Site::new(&plan(&schema, &carrier, 1));
+    let mut list = String::from("id,name,phone,language\n");
+    for row in 0..LONG_LIST {
+        list.push_str(&format!("L{row},Person {row},{},en\n", number(20_000_000 + row)));
+    }
+    std::fs::write(site.path("long.csv"), list).unwrap();
+    let list = site.path("long.csv").display().to_string();
+    let mut import = site.spawn(&["import", &site.campaign(), &list], Stdio::null());
+    let stored = || schema.number("select count(*) from lead");
+    eventually("the first rows are stored", Duration::from_secs(60), || stored() > 1);
+    cluster.tell(&["restart", "immediate"]);
+    let between = stored();
+    assert!(import.wait(Duration::from_secs(60)).success());
+    let all = i64::try_from(1 + LONG_LIST).unwrap();
+    assert!(between < all, "the server was away in the middle of it");
+    assert_eq!(stored(), all);
+    assert_eq!(schema.number("select count(*) from import where ended_ms is null"), 0);
 }
 
 #[test]
@@ -219,6 +245,8 @@ impl Drop for Connected {
 }
 
 const CONTACTS: usize = 60;
+/// Several chunks.
+const LONG_LIST: usize = 60_000;
 const TRUNK: (u32, u32) = (9, 6);
 const SIZE: Size = Size { contacts: CONTACTS, agents: 3, trunk: TRUNK, within: Duration::ZERO };
 const UNKNOWN: &str = "select count(*) from attempt where outcome = 'unknown'";

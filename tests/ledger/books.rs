@@ -19,9 +19,10 @@ impl Floor {
         let replies = self.model.run(self.epoch, &commands);
         for (command, reply) in commands.iter().zip(&replies) {
             self.committed(command, reply);
-            // What ends or covers a call that begins in the same batch takes effect after all intents of it.
+            // What ends or covers a call that begins in the same batch takes effect after all intents of it; a fault that came
+            // after an intent, before it.
             assert!(
-                *reply != NO_CREDIT || ends_what_it_begins(&commands),
+                *reply != NO_CREDIT || ends_what_it_begins(&commands) || holds_a_fault(&commands),
                 "seed {} at {:?}: the only process spends credit that is not there: {command:?}",
                 self.seed,
                 self.now
@@ -178,6 +179,11 @@ fn ends_what_it_begins(batch: &[StoreCommand]) -> bool {
             false
         }
     })
+}
+
+fn holds_a_fault(batch: &[StoreCommand]) -> bool {
+    let fault = |command: &StoreCommand| matches!(command, StoreCommand::Outcome(record) if record.booking.fault);
+    batch.iter().any(fault)
 }
 
 /// What of a batch books anything.

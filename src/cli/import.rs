@@ -332,7 +332,7 @@ impl Classes {
             phones: phones.map(|(phone, zones)| import_phone(phone, zones)).collect(),
             // Who has no priority comes after all who have one.
             rank: contact.priority.map_or(LAST_RANK, i64::from),
-            fields: contact.fields,
+            custom: contact.custom,
             class: Arc::clone(&self.descriptor),
         };
         (row, Kept { row: contact.row, line: contact.line, text: contact.text })

@@ -18,6 +18,7 @@
 //! ```
 
 mod contact;
+mod custom;
 mod found_header;
 mod reading;
 

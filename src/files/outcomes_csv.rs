@@ -474,7 +474,8 @@ mod tests {
             ContactsCsv::from_reader(&*bytes, survey, options).unwrap().next().unwrap().unwrap();
         let Row::Contact(contact) = row else { panic!("{row:?}") };
         assert_eq!(contact.phones[0].key, "+819012345678");
-        let memo = contact.fields.iter().find(|(key, _)| &**key == "memo").unwrap();
+        let fields: Vec<(String, String)> = serde_json::from_str(&contact.custom).unwrap();
+        let memo = fields.iter().find(|(key, _)| key == "memo").unwrap();
         assert_eq!(memo.1, "=cmd|' /C calc'!A0");
     }
 }

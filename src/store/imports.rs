@@ -38,8 +38,8 @@ pub struct ImportRow {
     pub phones: Vec<ImportPhone>,
     /// Smaller is called sooner.
     pub rank: i64,
-    /// Custom fields in the order of the file.
-    pub fields: Vec<(Arc<str>, String)>,
+    /// Custom fields in the order of the file, as the database keeps them: `[["name","value"],…]`, without blanks.
+    pub custom: String,
     /// Descriptor of its calling class.
     pub class: Arc<str>,
 }

@@ -266,7 +266,7 @@ fn contact(n: u64) -> ImportRow {
         language: None,
         phones: vec![phone],
         rank: n.try_into().unwrap(),
-        fields: Vec::new(),
+        custom: "[]".to_owned(),
         class: CallingClass::of_zones([zone]).to_string().into(),
     }
 }

@@ -265,7 +265,7 @@ pub(crate) fn person(n: u32) -> ImportRow {
         language: Some("ja".to_owned()),
         phones,
         rank: i64::from(n),
-        fields: vec![],
+        custom: "[]".to_owned(),
         class: CallingClass::of_zones(["Asia/Tokyo"]).to_string().into(),
     }
 }

@@ -26,7 +26,7 @@ fn row(n: u64) -> ImportRow {
         language: None,
         phones: vec![phone(n)],
         rank: i64::try_from(n).unwrap(),
-        fields: vec![("b".into(), "2".to_owned()), ("a".into(), "1".to_owned())],
+        custom: r#"[["b","2"],["a","1"]]"#.to_owned(),
         class: if n.is_multiple_of(2) { "JP even" } else { "JP odd" }.into(),
     }
 }

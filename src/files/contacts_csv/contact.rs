@@ -1,7 +1,6 @@
 //! A person as a row of a list tells of them.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::files::refusal::RowWarning;
 use crate::logic::phone::{PhoneKind, PhoneNumber, Region};
@@ -28,8 +27,8 @@ pub struct ContactRow {
     /// Smaller is called sooner.
     pub priority: Option<i32>,
     /// What the agent sees, by the list's own headers and in its order: every column with something in it but
-    /// numbers, language, priority and do-not-call.
-    pub fields: Vec<(Arc<str>, String)>,
+    /// numbers, language, priority and do-not-call. JSON without blanks: `[["header","cell"],…]`.
+    pub custom: String,
     /// What was noticed.
     pub warnings: Vec<RowWarning>,
     /// The row as it stands in the list: [`super::ContactsCsv::cells`] cuts it, for the rejects file if the database refuses it.

@@ -1,11 +1,10 @@
 //! From the cells of a row to a person, or to what is wrong with it.
 
-use std::sync::Arc;
-
 use unicode_normalization::UnicodeNormalization;
 
 use super::ReadOptions;
 use super::contact::{ContactPhone, ContactRow};
+use super::custom::pairs;
 use crate::files::header::{Field, Header};
 use crate::files::records::shorten;
 use crate::files::refusal::{RefusalReason, RowWarning};
@@ -58,7 +57,7 @@ impl Reading<'_> {
             warnings.extend(number.is_none().then_some(RowWarning::PriorityInvalid));
             number
         });
-        let kept = self.header.kept.iter().map(|(at, key)| (key, self.cell(*at)));
+        let kept = self.header.kept.iter().map(|(at, key)| (&**key, self.cell(*at)));
         let kept = kept.filter(|(_, cell)| !cell.is_empty());
         Ok(ContactRow {
             row: self.row,
@@ -70,7 +69,7 @@ impl Reading<'_> {
             language,
             phones,
             priority,
-            fields: kept.map(|(key, cell)| (Arc::clone(key), cell.to_owned())).collect(),
+            custom: pairs(kept),
             warnings,
             text: String::new(),
         })

@@ -179,8 +179,7 @@ impl<'r> Known<'r> {
         if blocked {
             return Ok(RowResult::Suppressed);
         }
-        let custom = json_fields(&row.fields);
-        let changed = person.is_none_or(|person| differs(person, row, &custom));
+        let changed = person.is_none_or(|person| differs(person, row));
         let has_lead = person.is_some_and(|person| person.has_lead);
         if has_lead && !changed {
             return Ok(RowResult::DuplicateInList);
@@ -200,7 +199,7 @@ impl<'r> Known<'r> {
                 external_id: row.external_id.as_deref(),
                 name: row.name.as_deref(),
                 language: row.language.as_deref(),
-                custom,
+                custom: &row.custom,
             });
             for (position, (at, phone)) in (0..).zip(row.phones.iter().enumerate()) {
                 if row.phones.iter().take(at).any(|earlier| earlier.key == phone.key) {
@@ -509,10 +508,10 @@ const LOOKING_PERSONS: &str = "looking for known persons";
 const LOOKING_REFUSALS: &str = "looking for refusals";
 
 /// Whether the row says anything that the database does not.
-fn differs(person: &Person, row: &ImportRow, custom: &str) -> bool {
+fn differs(person: &Person, row: &ImportRow) -> bool {
     person.name != row.name
         || person.language != row.language
-        || person.custom != custom
+        || person.custom != row.custom
         || (0..).zip(&row.phones).any(|(position, phone)| {
             let known = person.phones.get(&phone.key);
             known.is_none_or(|(at, kind, extension)| {
@@ -521,53 +520,6 @@ fn differs(person: &Person, row: &ImportRow, custom: &str) -> bool {
         })
 }
 
-/// As `contact.custom` has them: an array of pairs.
-fn json_fields(fields: &[(Arc<str>, String)]) -> String {
-    let bytes = fields.iter().map(|(name, value)| name.len() + value.len() + FIELD_SIGNS);
-    let mut json = String::with_capacity(2 + bytes.sum::<usize>());
-    json.push('[');
-    for (name, value) in fields {
-        json.push_str(if json.len() > 1 { ",[" } else { "[" });
-        push_json(&mut json, name);
-        json.push(',');
-        push_json(&mut json, value);
-        json.push(']');
-    }
-    json.push(']');
-    json
-}
-
-fn push_json(json: &mut String, text: &str) {
-    let odd = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // To the end, so that many bytes are looked at in one step.
-    if !text.bytes().fold(false, |found, byte| found | odd(byte)) {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        json.push_str(&serde_json::Value::from(text).to_string());
-    }
-}
-
-/// `["",""],`
-const FIELD_SIGNS: usize = 8;
-
 fn number(row_no: u64) -> i64 {
     i64::try_from(row_no).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    proptest::proptest! {
-        #[test]
-        fn fields_are_written_as_the_library_writes_them(
-            fields in proptest::collection::vec(("\\PC{0,6}|[\"\\\\\\x00-\\x1f山]{0,4}", "\\PC{0,12}|[\"\\\\\\x00-\\x1f山/]{0,6}"), 0..5),
-        ) {
-            let expected = serde_json::to_string(&fields).unwrap();
-            let fields: Vec<_> = fields.into_iter().map(|(name, value)| (name.into(), value)).collect();
-            proptest::prop_assert_eq!(json_fields(&fields), expected);
-        }
-    }
 }

@@ -33,7 +33,7 @@ pub(super) struct PlannedContact<'r> {
     pub(super) external_id: Option<&'r str>,
     pub(super) name: Option<&'r str>,
     pub(super) language: Option<&'r str>,
-    pub(super) custom: String,
+    pub(super) custom: &'r str,
 }
 
 #[derive(Serialize)]
@@ -110,7 +110,7 @@ impl Plan<'_> {
         let (campaign, list) = (Bind::Int(job.campaign.0), Bind::Int(job.list.0));
         let contacts = self.contacts.iter().map(|c| {
             let [id, name, language] = [c.external_id, c.name, c.language].map(Bind::opt);
-            [Bind::Int(c.id), seller, id, name, language, Bind::Text(&c.custom)]
+            [Bind::Int(c.id), seller, id, name, language, Bind::Text(c.custom)]
         });
         db.run_each(WRITING, CONTACT, contacts)?;
         let phones = self.phones.iter().map(|p| {
@@ -146,7 +146,7 @@ impl Plan<'_> {
             for text in [contact.external_id, contact.name, contact.language] {
                 rows.text(text);
             }
-            rows.text(Some(&contact.custom));
+            rows.text(Some(contact.custom));
         }
         let sql = "copy contact (id, seller_id, external_id, name, language, custom) from stdin (format binary)";
         db.copy(WRITING, sql, rows).await?;

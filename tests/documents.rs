@@ -155,18 +155,18 @@ fn every_kind_of_event_is_documented_with_the_fields_that_the_code_writes() {
     assert_eq!(words(&rows), EventKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
     let mut written = BTreeMap::new();
     rust_files(Path::new("src/store"), &mut |_, text| {
-        for body in text.split("EventKind::").skip(1) {
-            let kind = body.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
-            let json = body.split_once("json!({").filter(|(before, _)| before.len() < 120);
-            let Some((_, json)) = json else { continue };
-            let json: Vec<&str> = json.split("})").next().unwrap().split('"').collect();
-            let is_key = |pair: &&[&str]| pair[1].starts_with(':');
-            let keys = json.windows(2).filter(is_key).map(|pair| pair[0].to_owned());
-            written.insert(kind, keys.collect::<Vec<_>>());
+        // A body stands before the kind of its event: as JSON, or as a struct where many are written.
+        for (at, _) in text.match_indices("EventKind::") {
+            let kind = text[at..].split("::").nth(1).unwrap();
+            let kind = kind.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+            let before = &text[..at];
+            let json = before.rfind("json!({").map(|from| (from, keys_of_json(&before[from..])));
+            let fields = before.rfind("struct Body").map(|from| (from, fields_of(&before[from..])));
+            written.extend(json.max(fields).map(|(_, keys)| (kind, keys)));
         }
     });
-    // Those whose body stands behind their kind; the others are built before it.
-    assert!(written.len() >= 4, "the search still finds them: {written:?}");
+    assert_eq!(written.len(), EventKind::ALL.len(), "the search still finds them: {written:?}");
+    assert!(written.values().all(|fields| fields.len() >= 2), "{written:?}");
     for (kind, fields) in written {
         let kind = EventKind::ALL.iter().find(|known| format!("{known:?}") == kind).unwrap();
         let row = rows.iter().find(|row| row[0].contains(kind.as_str())).unwrap();
@@ -174,6 +174,20 @@ fn every_kind_of_event_is_documented_with_the_fields_that_the_code_writes() {
             assert!(row[3].contains(&format!("`{field}`")), "{}: {field}", kind.as_str());
         }
     }
+}
+
+/// The keys of `json!({ "key": value, ... })`.
+fn keys_of_json(text: &str) -> Vec<String> {
+    let json: Vec<&str> = text.split("})").next().unwrap().split('"').collect();
+    let is_key = |pair: &&[&str]| pair[1].starts_with(':');
+    json.windows(2).filter(is_key).map(|pair| pair[0].to_owned()).collect()
+}
+
+/// The fields of `struct Body { field: Type, ... }`.
+fn fields_of(text: &str) -> Vec<String> {
+    let (_, fields) = text.split_once('{').unwrap();
+    let fields = fields.split('}').next().unwrap().lines();
+    fields.filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Claims while outcomes are written and the log is moved into the file, all as fast as they go.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,13 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
     let path = folder.path().join("dialing.db");
     std::fs::copy(filled, &path).unwrap();
     let url = format!("sqlite:{}", path.display());
-    let most = i64::try_from(leads / 4).unwrap();
+    let turns = asked.times(3);
+    // An attempt ends once: each turn has its own.
+    let share = i64::try_from(leads / 4).unwrap() / i64::try_from(turns).unwrap();
     let lasts = Duration::from_secs(if asked.small { 2 } else { 20 });
     let (mut ratios, mut middles) = (vec![], vec![]);
-    let mut next = 1;
-    for turn in 0..asked.times(3) {
-        let took = dial(&url, lasts, turn, &mut next, most);
+    for (turn, next) in (0..turns).zip((1..).step_by(usize::try_from(share).unwrap())) {
+        let took = dial(&url, lasts, turn, next..next + share);
         middles.push(median(&took));
         ratios.push(claims::percentile(&took, 95) / median(&took));
     }
@@ -44,7 +46,7 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
 }
 
 /// Milliseconds of each claim. The log is moved by a connection on a thread of its own once a second, as in the dialer.
-fn dial(url: &str, lasts: Duration, turn: usize, next: &mut i64, most: i64) -> Vec<f64> {
+fn dial(url: &str, lasts: Duration, turn: usize, mut attempts: Range<i64>) -> Vec<f64> {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let end = End(&over);
@@ -60,12 +62,12 @@ fn dial(url: &str, lasts: Duration, turn: usize, next: &mut i64, most: i64) -> V
             let node = claims::node(&mut db, &format!("dialing{turn}")).await;
             let (begun, mut took) = (Instant::now(), vec![]);
             for number in 1.. {
-                if begun.elapsed() >= lasts || *next + PER_CLAIM >= most {
+                if begun.elapsed() >= lasts || attempts.clone().count() < PER_CLAIM {
                     break;
                 }
                 for _ in 0..PER_CLAIM / GROUP {
-                    let batch: Vec<_> = (*next..*next + GROUP).map(outcomes::outcome).collect();
-                    *next += GROUP;
+                    let batch: Vec<_> =
+                        attempts.by_ref().take(GROUP).map(outcomes::outcome).collect();
                     run_batch(&mut db, &node, &batch).await.unwrap();
                 }
                 took.push(claims::claim_ours(&mut db, &node, number).await);
@@ -87,6 +89,6 @@ impl Drop for End<'_> {
 }
 
 /// As many calls end as are begun.
-const PER_CLAIM: i64 = 100;
+const PER_CLAIM: usize = 100;
 /// Outcomes of a commit.
-const GROUP: i64 = 10;
+const GROUP: usize = 10;

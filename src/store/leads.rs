@@ -98,14 +98,15 @@ fn agent_list(agents: &[AgentId]) -> String {
 
 /// The leads that this claim holds.
 async fn claimed(batch: &mut Batch<'_>, claim: &Claim) -> Result<Vec<ClaimedLead>, StoreError> {
+    // Most leads are claimed for the first time, and few are promised a call: nothing is sought for the others.
     const LEADS: Sql = Sql::both(
         "select l.id, l.fence, c.seller_id, c.id, c.external_id, c.name, c.language, c.custom, l.class_id, l.attempts, \
            l.same_outcome, l.last_outcome, l.next_phone_id, b.due_ms, b.owner_agent_id, l.rank, \
-           (select coalesce(a.answered_ms, a.ended_ms) - a.early_ms from attempt a where a.lead_id = l.id \
-             order by a.fence desc limit 1) \
+           case when l.fence > 1 then (select coalesce(a.answered_ms, a.ended_ms) - a.early_ms from attempt a \
+             where a.lead_id = l.id order by a.fence desc limit 1) end \
          from lead l join contact c on c.id = l.contact_id \
-           left join callback b on b.id = (select p.id from callback p where p.lead_id = l.id and p.state = 0 \
-             order by p.due_ms, p.id limit 1) \
+           left join callback b on b.id = case when l.promised = 1 then (select p.id from callback p \
+             where p.lead_id = l.id and p.state = 0 order by p.due_ms, p.id limit 1) end \
          where l.claimed_by = $1 and l.campaign_id = $2 and l.claim_no = $3 and l.state = 2 order by l.rank, l.id",
     );
     let binds = [Bind::Int(batch.epoch()), Bind::Int(claim.campaign.0), Bind::Int(claim_no(claim))];

@@ -374,18 +374,8 @@ impl Db {
         .map_err(StoreError::during(doing))
     }
 
-    /// Runs a statement of SQLite once for each of `rows`; its parameters are `?`, in their order.
+    /// Runs a statement of SQLite once for each of `rows`. `ran` hears of the place of each, and how many rows it changed.
     pub(crate) fn run_each<'b>(
-        &mut self,
-        doing: &'static str,
-        text: &'static str,
-        rows: impl Iterator<Item = impl AsRef<[Bind<'b>]>>,
-    ) -> Result<(), StoreError> {
-        self.run_each_counting(doing, text.into(), rows, |_, _| {})
-    }
-
-    /// Likewise; `ran` hears of the place of each, and how many rows it changed.
-    pub(crate) fn run_each_counting<'b>(
         &mut self,
         doing: &'static str,
         text: RowText<'static>,
@@ -394,6 +384,19 @@ impl Db {
     ) -> Result<(), StoreError> {
         let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
         let done = file.run_each(text, rows, ran);
+        done.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
+    }
+
+    /// Adds rows to the table and columns of SQLite that `into` names, in a transaction: where one is refused it must be
+    /// rolled back.
+    pub(crate) fn insert<'b, const N: usize>(
+        &mut self,
+        doing: &'static str,
+        into: &'static str,
+        rows: impl Iterator<Item = [Bind<'b>; N]>,
+    ) -> Result<(), StoreError> {
+        let Conn::Sqlite(file) = &mut self.conn else { return Err(not_on_postgres(doing)) };
+        let done = file.insert(into, rows);
         done.map_err(|error| StoreError::during(doing)(Driver::Sqlite(error)))
     }
 

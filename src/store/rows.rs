@@ -194,7 +194,7 @@ impl<R: Row> Rows<R> {
         sql: &'static RowSql,
         ran: impl FnMut(usize, u64),
     ) -> Result<(), StoreError> {
-        db.run_each_counting(doing, sql.on_sqlite(), self.parameters(), ran)
+        db.run_each(doing, sql.on_sqlite(), self.parameters(), ran)
     }
 
     fn parameters(&self) -> impl Iterator<Item = R::Values<'_>> {

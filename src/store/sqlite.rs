@@ -69,7 +69,34 @@ impl SqliteFile {
         Ok(())
     }
 
-    /// Likewise a question: `found` hears of each row of each answer, with the place of its question.
+    /// Adds rows to the table and columns that `into` names, many with one statement: within one, SQLite keeps its place in
+    /// the table and in each index from row to row, between two it does not (a list of 300,000 took 0.6 of the processor time).
+    ///
+    /// # Errors
+    /// Rows before the one that was refused stay, since a statement that can be taken back alone has every page that it
+    /// changes copied first: the transaction must be rolled back.
+    pub(super) fn insert<'b, const N: usize>(
+        &self,
+        into: &str,
+        mut rows: impl Iterator<Item = [Bind<'b>; N]>,
+    ) -> Result<(), Error> {
+        let row = format!("({})", ["?"; N].join(", "));
+        let text =
+            |rows| format!("insert or fail into {into} values {}", vec![&*row; rows].join(", "));
+        let mut many = self.conn.prepare_cached(&text(ROWS_A_STATEMENT))?;
+        let mut last: Vec<[Bind<'b>; N]> = vec![];
+        loop {
+            let group: Vec<_> = rows.by_ref().take(ROWS_A_STATEMENT).collect();
+            if group.len() < ROWS_A_STATEMENT {
+                return self.run_each((&*text(1)).into(), group.into_iter(), |_, _| {});
+            }
+            bind_row(&mut many, &[], (0, group.as_flattened()), last.as_flattened())?;
+            finish(&mut many)?;
+            last = group;
+        }
+    }
+
+    /// Asks a question once for each of `rows`: `found` hears of each row of each answer, with the place of its question.
     pub(super) fn ask_each<'b>(
         &self,
         text: RowText<'_>,
@@ -307,6 +334,9 @@ impl ToSql for Bind<'_> {
     }
 }
 
+/// As many as gain something, measured with 1, 10, 50 and 200.
+const ROWS_A_STATEMENT: usize = 50;
+
 /// Prepared statements kept per connection: more than we have.
 const STATEMENTS: usize = 256;
 
@@ -353,6 +383,48 @@ mod tests {
         })
         .unwrap();
         assert_eq!(found, [(0, "b".to_owned()), (2, "c".to_owned())]);
+    }
+
+    #[test]
+    fn rows_are_added_in_groups_and_one_by_one_with_the_values_of_each() {
+        let file = SqliteFile::open(":memory:", Duration::ZERO, &[]).unwrap();
+        file.script("create table t (a integer primary key, b text, c integer) strict").unwrap();
+        let group = i64::try_from(ROWS_A_STATEMENT).unwrap();
+        let mut wanted = vec![];
+        for rows in [0, 1, group - 1, group, group + 1, 3 * group + 2] {
+            let first = i64::try_from(wanted.len()).unwrap();
+            // Equal and different neighbours, and the same place of the group before.
+            let row = |n: i64| (n, ["same", "other"][usize::from(n % 7 == 0)], n % group % 3);
+            let added: Vec<_> = (first..first + rows).map(row).collect();
+            let binds = added.iter().map(|(a, b, c)| [Bind::Int(*a), Bind::Text(b), Bind::Int(*c)]);
+            file.insert("t (a, b, c)", binds).unwrap();
+            wanted.extend(added);
+        }
+        let found = file.rows("select a, b, c from t order by a", &[]).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|row| {
+                (
+                    row.int(0).unwrap().unwrap(),
+                    row.text(1).unwrap().unwrap(),
+                    row.int(2).unwrap().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_row_that_is_refused_in_mid_group_takes_the_transaction_with_it() {
+        let file = SqliteFile::open(":memory:", Duration::ZERO, &[]).unwrap();
+        file.script("create table t (a integer primary key); insert into t values (30); begin")
+            .unwrap();
+        let rows = (1..=60).map(|n| [Bind::Int(n)]);
+        let refused = file.insert("t (a)", rows).unwrap_err();
+        let code = refused.sqlite_error().unwrap().extended_code;
+        assert_eq!(code, rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY);
+        file.script("rollback").unwrap();
+        assert_eq!(file.rows("select count(*) from t", &[]).unwrap()[0].int(0), Ok(Some(1)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a chunk writes. New rows are most of it, and nothing can be in their way: their ids are new, and one import per
-//! seller runs at a time. So SQLite gets plain inserts and PostgreSQL a COPY per table; only what changes a row that is
-//! there goes the longer way.
+//! seller runs at a time. So SQLite gets plain inserts of many rows and PostgreSQL a COPY per table; only what changes a
+//! row that is there goes the longer way.
 
 use std::sync::Arc;
 
@@ -91,45 +91,46 @@ impl Plan<'_> {
         self.change(db, job).await
     }
 
-    /// Row by row: prepared once, nothing is quoted or parsed, and SQLite keeps no copy of the pages that a statement over
-    /// many rows touches.
+    /// Prepared once: nothing is quoted or parsed.
     fn insert(
         &self,
         db: &mut Db,
         job: &ImportJob,
         classes: &[(String, i64)],
     ) -> Result<(), StoreError> {
-        const CONTACT: &str = "insert into contact (id, seller_id, external_id, name, language, custom) \
-             values (?, ?, ?, ?, ?, ?)";
-        const PHONE: &str = "insert into phone (id, seller_id, contact_id, position, key, number, kind, extension, zones) \
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        const LEAD: &str = "insert into lead (id, campaign_id, contact_id, class_id, rank, state, due_ms, list_id) \
-             values (?, ?, ?, ?, ?, 0, 0, ?)";
-        const SEEN: &str = "insert into import_row (list_id, row_key, import_id, row_no, result) values (?, ?, ?, ?, ?)";
+        const CONTACT: &str = "contact (id, seller_id, external_id, name, language, custom)";
+        const PHONE: &str =
+            "phone (id, seller_id, contact_id, position, key, number, kind, extension, zones)";
+        const LEAD: &str =
+            "lead (id, campaign_id, contact_id, class_id, rank, list_id, state, due_ms)";
+        const SEEN: &str = "import_row (list_id, row_key, import_id, row_no, result)";
+        const READY: Bind<'static> = Bind::Int(0);
+        const AT_ONCE: Bind<'static> = Bind::Int(0);
         let seller = Bind::Int(job.seller.0);
         let (campaign, list) = (Bind::Int(job.campaign.0), Bind::Int(job.list.0));
         let contacts = self.contacts.iter().map(|c| {
             let [id, name, language] = [c.external_id, c.name, c.language].map(Bind::opt);
             [Bind::Int(c.id), seller, id, name, language, Bind::Text(c.custom)]
         });
-        db.run_each(WRITING, CONTACT, contacts)?;
+        db.insert(WRITING, CONTACT, contacts)?;
         let phones = self.phones.iter().map(|p| {
             let [id, contact, position] = [p.id, p.contact, p.position].map(Bind::Int);
             let [key, number, zones] = [p.key, p.number, &p.zones].map(Bind::Text);
             let [kind, extension] = [p.kind, p.extension].map(Bind::opt);
             [id, seller, contact, position, key, number, kind, extension, zones]
         });
-        db.run_each(WRITING, PHONE, phones)?;
+        db.insert(WRITING, PHONE, phones)?;
         let leads = self.leads.iter().map(|l| {
             let class = Bind::Int(class_of(classes, l.class));
-            [Bind::Int(l.id), campaign, Bind::Int(l.contact), class, Bind::Int(l.rank), list]
+            let [id, contact, rank] = [l.id, l.contact, l.rank].map(Bind::Int);
+            [id, campaign, contact, class, rank, list, READY, AT_ONCE]
         });
-        db.run_each(WRITING, LEAD, leads)?;
+        db.insert(WRITING, LEAD, leads)?;
         let seen = self.seen.iter().map(|s| {
             let row = Bind::Int(s.file_row);
             [list, Bind::Text(s.row_key), Bind::Int(job.id), row, Bind::Text(s.result)]
         });
-        db.run_each(WRITING, SEEN, seen)
+        db.insert(WRITING, SEEN, seen)
     }
 
     async fn copy(

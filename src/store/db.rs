@@ -1,20 +1,22 @@
-//! A connection to one of the two databases, made durable and told so.
+//! A connection to one of the two databases: what is asked of it and told it.
+
+mod opening;
+mod transaction;
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::str::FromStr;
-use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
-use sqlx::{ConnectOptions as _, Connection as _, Postgres};
+use sqlx::{Connection as _, Postgres};
+
+use opening::Purpose;
 
 use crate::logic::time::UtcMs;
 use crate::store::copy::{CopyLines, CopyRows};
 use crate::store::error::{Driver, StoreError};
 use crate::store::sql::{Bind, Cell, DbRow, RowText, Sql};
-use crate::store::sqlite::{OpenError, SqliteFile, cells};
-use crate::store::tables::LOCK_ALL;
+use crate::store::sqlite::{SqliteFile, cells};
 
 /// One connection. Nothing here is a pool: the runtime holds one connection for each purpose.
 #[derive(Debug)]
@@ -30,14 +32,6 @@ pub struct Db {
 enum Conn {
     Sqlite(SqliteFile),
     Postgres(Box<PgConnection>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    Any,
-    Writer,
-    Bulk,
-    Checkpoints,
 }
 
 /// Which database.
@@ -59,51 +53,6 @@ pub struct Checkpoint {
 }
 
 impl Db {
-    /// Opens a database: `sqlite:FILE` (made where missing), `sqlite::memory:`, or `postgres://…`.
-    ///
-    /// # Errors
-    /// [`StoreError::Address`] for any other text, [`StoreError::NotDurable`] when a commit could be lost, and
-    /// [`StoreError::Unavailable`] when nobody answers.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::connect(url, Purpose::Any).await
-    }
-
-    /// Like [`Db::open`], for the connection that runs the dialer's commands: on SQLite it never moves the log into the
-    /// file inside a commit, so somebody must call [`Db::checkpoint`] on a connection made by [`Db::open_checkpoints`].
-    ///
-    /// # Errors
-    /// As [`Db::open`].
-    pub async fn open_writer(url: &str) -> Result<Self, StoreError> {
-        Self::connect(url, Purpose::Writer).await
-    }
-
-    /// Like [`Db::open`], for the connection that moves SQLite's log into its file: it never holds up a writer for longer than
-    /// 60 ms.
-    ///
-    /// # Errors
-    /// As [`Db::open`].
-    pub async fn open_checkpoints(url: &str) -> Result<Self, StoreError> {
-        Self::connect(url, Purpose::Checkpoints).await
-    }
-
-    /// Like [`Db::open`], for a connection that writes many rows: on SQLite its log may grow to 64 MB before it is moved into
-    /// the file, so that pages which are written again and again are moved once. Moving holds up no other writer.
-    ///
-    /// # Errors
-    /// As [`Db::open`].
-    pub async fn open_bulk(url: &str) -> Result<Self, StoreError> {
-        Self::connect(url, Purpose::Bulk).await
-    }
-
-    /// Opens the connection anew after it was lost.
-    ///
-    /// # Errors
-    /// As [`Db::open`]; the old connection is kept then.
-    pub async fn reconnect(&mut self) -> Result<(), StoreError> {
-        *self = Self::connect(&self.url, self.purpose).await?;
-        Ok(())
-    }
-
     /// Which database this is.
     #[must_use]
     pub const fn engine(&self) -> Engine {
@@ -196,139 +145,9 @@ impl Db {
         .map_err(StoreError::during("closing the connection"))
     }
 
-    async fn connect(url: &str, purpose: Purpose) -> Result<Self, StoreError> {
-        let conn = if let Some(address) = url.strip_prefix("sqlite:") {
-            Conn::Sqlite(open_sqlite(address, purpose)?)
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Conn::Postgres(Box::new(open_postgres(url, purpose).await?))
-        } else {
-            return Err(StoreError::Address { problem: "unknown scheme".to_owned() });
-        };
-        let mut db = Self { conn, url: url.to_owned(), purpose, in_transaction: false };
-        db.assert_durable().await?;
-        Ok(db)
-    }
-
-    /// Asks the database itself: a setting that was not taken must not be found out by a power cut.
-    async fn assert_durable(&mut self) -> Result<(), StoreError> {
-        match self.engine() {
-            Engine::Sqlite => {
-                let mode = self.setting(&Sql::both("pragma journal_mode")).await?;
-                // A database in memory has no log.
-                if mode != "wal" && mode != "memory" {
-                    return Err(not_durable("journal_mode", mode, "wal"));
-                }
-                let level = self
-                    .setting(&Sql::both("select cast(synchronous as text) from pragma_synchronous"))
-                    .await?;
-                if level != "2" {
-                    return Err(not_durable("synchronous", level, "2"));
-                }
-            }
-            Engine::Postgres => {
-                let level = self.setting(&Sql::both("show synchronous_commit")).await?;
-                if level != "on" && level != "remote_apply" {
-                    return Err(not_durable("synchronous_commit", level, "on"));
-                }
-                let fsync = self.setting(&Sql::both("show fsync")).await?;
-                if fsync != "on" {
-                    return Err(not_durable("fsync", fsync, "on"));
-                }
-            }
-        }
-        Ok(())
-    }
-
     async fn setting(&mut self, sql: &Sql) -> Result<String, StoreError> {
         let rows = self.rows("reading a setting", sql, &[]).await?;
         rows.first().map_or_else(|| Ok(String::new()), |row| row.text(0))
-    }
-
-    /// Begins a transaction that will write. One that was left open by a dropped future is rolled back first.
-    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
-        // `immediate`: the write lock is taken now, where waiting for it is allowed, and not in mid-transaction.
-        const BEGIN: Sql = Sql { sqlite: "begin immediate", postgres: "begin" };
-        self.begin_by(&BEGIN).await
-    }
-
-    /// Begins a transaction that only reads: all its statements see the rows of one moment, and hold up nobody.
-    pub(crate) async fn begin_reading(&mut self) -> Result<(), StoreError> {
-        const BEGIN: Sql =
-            Sql { sqlite: "begin", postgres: "begin isolation level repeatable read read only" };
-        self.begin_by(&BEGIN).await
-    }
-
-    /// Likewise, and while it lasts nobody else writes. Waits some seconds for those who do.
-    pub(crate) async fn begin_reading_alone(&mut self) -> Result<(), StoreError> {
-        const BEGIN: Sql =
-            Sql { sqlite: "begin immediate", postgres: "begin isolation level repeatable read" };
-        const PATIENCE: Sql =
-            Sql { sqlite: "select 1", postgres: "set local lock_timeout = '10s'" };
-        self.begin_by(&BEGIN).await?;
-        self.take_time().await?;
-        for sql in [&PATIENCE, &LOCK_ALL] {
-            self.run("keeping others from writing", sql, &[]).await?;
-        }
-        Ok(())
-    }
-
-    /// This transaction may stand still and its statements may last: another database is worked on meanwhile.
-    pub(crate) async fn take_time(&mut self) -> Result<(), StoreError> {
-        const STAND: Sql = Sql {
-            sqlite: "select 1",
-            postgres: "set local idle_in_transaction_session_timeout = 0",
-        };
-        const LAST: Sql = Sql { sqlite: "select 1", postgres: "set local statement_timeout = 0" };
-        for sql in [&STAND, &LAST] {
-            self.run("beginning a long transaction", sql, &[]).await?;
-        }
-        Ok(())
-    }
-
-    async fn begin_by(&mut self, begin: &Sql) -> Result<(), StoreError> {
-        self.rollback_open().await?;
-        self.in_transaction = true;
-        if let Err(error) = self.run("beginning a transaction", begin, &[]).await {
-            self.in_transaction = false;
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    /// Ends the transaction: commits what succeeded, undoes what failed.
-    pub(crate) async fn finish<T>(&mut self, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        match done {
-            Ok(value) => {
-                self.commit().await?;
-                Ok(value)
-            }
-            Err(error) => {
-                // The first error is the one to tell; what is still open is undone before the next transaction.
-                drop(self.rollback().await);
-                Err(error)
-            }
-        }
-    }
-
-    async fn commit(&mut self) -> Result<(), StoreError> {
-        self.run("committing", &Sql::both("commit"), &[]).await?;
-        self.in_transaction = false;
-        Ok(())
-    }
-
-    pub(crate) async fn rollback(&mut self) -> Result<(), StoreError> {
-        let done = self.run("rolling back", &Sql::both("rollback"), &[]).await;
-        // SQLite ends a transaction by itself on some errors (full disk) and then refuses the rollback.
-        if self.engine() == Engine::Postgres || done.as_ref().is_err_and(StoreError::is_retryable) {
-            done?;
-        }
-        self.in_transaction = false;
-        Ok(())
-    }
-
-    /// Undoes what a failed or dropped piece of work left open.
-    pub(crate) async fn rollback_open(&mut self) -> Result<(), StoreError> {
-        if self.in_transaction { self.rollback().await } else { Ok(()) }
     }
 
     /// Tells the planner of PostgreSQL what is in the tables after many rows came at once; SQLite needs no telling.
@@ -516,61 +335,6 @@ impl Db {
     }
 }
 
-fn open_sqlite(address: &str, purpose: Purpose) -> Result<SqliteFile, StoreError> {
-    let patience = match purpose {
-        // Another writer holds the lock for one batch or one chunk of an import (half a second at most).
-        Purpose::Any | Purpose::Writer | Purpose::Bulk => Duration::from_secs(2),
-        // While it begins the log anew, writers wait as long as it does.
-        Purpose::Checkpoints => Duration::from_millis(60),
-    };
-    let log_pages = LOG_PAGES.to_string();
-    let own = match purpose {
-        Purpose::Any | Purpose::Checkpoints => None,
-        Purpose::Writer => Some(("wal_autocheckpoint", "0")),
-        Purpose::Bulk => Some(("wal_autocheckpoint", log_pages.as_str())),
-    };
-    let cache = match purpose {
-        Purpose::Any | Purpose::Checkpoints | Purpose::Writer => "-32768",
-        // A smaller cache: what a long list needs more than a short one is this and little else.
-        Purpose::Bulk => "-24576",
-    };
-    let mut pragmas = vec![
-        ("journal_mode", "wal"),
-        ("synchronous", "full"),
-        // Rows are written by us alone, by fixed statements; the tests check the references.
-        ("foreign_keys", "off"),
-        // KiB, negative by SQLite's convention.
-        ("cache_size", cache),
-    ];
-    pragmas.extend(own);
-    SqliteFile::open(address, patience, &pragmas).map_err(|error| match error {
-        OpenError::Address(problem) => StoreError::Address { problem },
-        OpenError::Sqlite(error) => {
-            StoreError::during("opening the database file")(Driver::Sqlite(error))
-        }
-    })
-}
-
-async fn open_postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|error| StoreError::Address { problem: error.to_string() })?
-        .application_name("outdial")
-        .statement_cache_capacity(STATEMENTS)
-        // jit: compiling a plan of our size takes longer than running it.
-        .options([("synchronous_commit", "on"), ("jit", "off")]);
-    let options = match purpose {
-        Purpose::Any | Purpose::Checkpoints => options,
-        // An import holds its seller's row.
-        Purpose::Bulk => options.options(LET_GO_OF_LOCKS),
-        Purpose::Writer => options.options(LET_GO_OF_LOCKS).options(BY_INDEX),
-    };
-    options
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(|error| StoreError::during("connecting to PostgreSQL")(Driver::Postgres(error)))
-}
-
 fn query<'q>(sql: &Sql, binds: &'q [Bind<'q>]) -> Query<'q, Postgres, PgArguments> {
     let mut query = sqlx::query::<Postgres>(sql.postgres);
     for bind in binds {
@@ -587,26 +351,6 @@ fn not_on_postgres(doing: &'static str) -> StoreError {
     StoreError::Damaged { doing, found: "PostgreSQL".to_owned() }
 }
 
-const fn not_durable(setting: &'static str, found: String, wanted: &'static str) -> StoreError {
-    StoreError::NotDurable { setting, found, wanted }
-}
-
 /// 64 MB of 4 KiB: past it the log is begun anew.
 const LOG_PAGES: u64 = 16_384;
 const COPY_PIECE: usize = 60_000;
-/// A process that stands still or loses its network in mid-transaction holds rows that others wait for (the campaign's,
-/// above all): the server ends its session, well before its lease is over.
-const LET_GO_OF_LOCKS: [(&str, &str); 4] = [
-    ("idle_in_transaction_session_timeout", "5s"),
-    ("tcp_keepalives_idle", "3"),
-    ("tcp_keepalives_interval", "1"),
-    ("tcp_keepalives_count", "3"),
-];
-
-/// The dialer's commands are about a few rows each, which an index finds. PostgreSQL takes any JSON text for a hundred rows, and
-/// would rather read a table of some ten thousand whole, every time, than look a hundred up in it (measured:
-/// docs/benches.md, `outcomes-postgres`).
-const BY_INDEX: [(&str, &str); 2] = [("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
-
-/// Prepared statements kept per connection: more than we have.
-const STATEMENTS: usize = 256;

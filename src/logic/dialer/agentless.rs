@@ -152,7 +152,7 @@ impl Dialer {
         reply: &StoreReply,
         out: &mut Vec<Action>,
     ) {
-        let event = if *reply == StoreReply::Rejected {
+        let event = if reply.is_rejected() {
             attempt::Event::Stop
         } else {
             attempt::Event::ChoiceStored(key)

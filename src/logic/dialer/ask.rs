@@ -330,23 +330,14 @@ impl Dialer {
 
 /// What somebody hears who waited for a commit.
 pub(super) fn told(reply: &StoreReply) -> Reply {
-    match reply {
-        StoreReply::Rejected => Reply::Refused {
-            code: "not_stored",
-            message: "the database cannot hold this text; write it without control characters \
-                (the log has the reason)"
-                .to_owned(),
-        },
-        StoreReply::Done
-        | StoreReply::Claimed(_)
-        | StoreReply::Promoted { .. }
-        | StoreReply::Saved
-        | StoreReply::Refused { .. }
-        | StoreReply::Counted(_)
-        | StoreReply::Account(_)
-        | StoreReply::Held { .. }
-        | StoreReply::Share(_)
-        | StoreReply::Seen(_) => Reply::Ok,
+    if !reply.is_rejected() {
+        return Reply::Ok;
+    }
+    Reply::Refused {
+        code: "not_stored",
+        message: "the database cannot hold this text; write it without control characters \
+            (the log has the reason)"
+            .to_owned(),
     }
 }
 

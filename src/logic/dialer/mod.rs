@@ -322,7 +322,7 @@ impl Dialer {
                 if let Some(asker) = asker {
                     out.push(Action::Reply(asker, Box::new(ask::told(&reply))));
                 }
-                if reply != StoreReply::Rejected {
+                if !reply.is_rejected() {
                     self.disposition_stored(agent, attempt, &code, out);
                 }
             }

@@ -49,6 +49,25 @@ pub enum StoreReply {
     Seen(Box<Seen>),
 }
 
+impl StoreReply {
+    /// Whether the command was refused for good: what it was to write is not durable.
+    pub(super) const fn is_rejected(&self) -> bool {
+        match self {
+            Self::Rejected => true,
+            Self::Done
+            | Self::Claimed(_)
+            | Self::Promoted { .. }
+            | Self::Saved
+            | Self::Refused { .. }
+            | Self::Counted(_)
+            | Self::Account(_)
+            | Self::Held { .. }
+            | Self::Share(_)
+            | Self::Seen(_) => false,
+        }
+    }
+}
+
 /// See [`StoreCommand::Look`](crate::logic::dialer::StoreCommand::Look).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {

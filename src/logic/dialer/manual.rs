@@ -7,7 +7,8 @@ use crate::logic::dialer::command::Reply;
 use crate::logic::dialer::desk::page_of;
 use crate::logic::dialer::preview::Offer;
 use crate::logic::dialer::{
-    Action, Asker, Claim, ClaimedLead, Dialer, PromisedClaim, StoreCommand, StoreReply, Waiting,
+    Action, Asker, CampaignState, Claim, ClaimedLead, Dialer, PromisedClaim, StoreCommand,
+    StoreReply, Waiting,
 };
 use crate::logic::ids::{AgentId, CampaignId};
 use crate::logic::pacing::fit::{Wanted, fits};
@@ -126,20 +127,24 @@ impl Dialer {
         self.dial_offer(now, agent, out)
     }
 
-    /// The one campaign in manual mode whose people the agent may talk to.
+    /// The one campaign in manual mode whose people the agent may talk to. One that stands still is meant only where none
+    /// runs: it is not in the way of another, and the refusal says that it does.
     fn manual_campaign_of(&self, agent: AgentId) -> Result<CampaignId, Refusal> {
         let desk = self.desks.get(&agent).ok_or_else(no_campaign)?;
         let offered = desk.offered();
-        let mut fitting = self.rooms.values().filter(|room| {
-            let (skills, language) = (&room.settings.skills, room.settings.language.as_str());
-            room.settings.mode == DialMode::Manual && fits(offered, Wanted { skills, language })
-        });
-        match (fitting.next(), fitting.next()) {
+        let fitting = || {
+            self.rooms.values().filter(|room| {
+                let (skills, language) = (&room.settings.skills, room.settings.language.as_str());
+                room.settings.mode == DialMode::Manual && fits(offered, Wanted { skills, language })
+            })
+        };
+        let mut running = fitting().filter(|room| room.state == CampaignState::Running);
+        match (running.next(), running.next()) {
             (Some(room), None) => Ok(room.id),
-            (None, _) => Err(no_campaign()),
+            (None, _) => fitting().next().map(|room| room.id).ok_or_else(no_campaign),
             (Some(_), Some(_)) => Err(refuse(
                 "several_campaigns",
-                "more than one campaign of this run is in manual mode for this agent: leave one, or give each its skills"
+                "more than one campaign of this run is in manual mode for this agent: pause all but one, or give each its skills"
                     .to_owned(),
             )),
         }

@@ -118,3 +118,28 @@ fn without_a_campaign_in_manual_mode_nobody_can_be_named() {
     let mut run = run.ready();
     assert_eq!(code(&dial(&mut run, "a", "C1")), "no_manual_campaign");
 }
+
+#[test]
+fn a_campaign_that_is_paused_is_not_in_the_way_of_the_one_that_runs() {
+    let campaign = |name: &str| CampaignSettings {
+        name: name.to_owned(),
+        mode: DialMode::Manual,
+        ..test_campaign()
+    };
+    let both = vec![campaign("one"), campaign("two")];
+    let mut run = Run::of(Account::default(), 5, &["a"], both, None, false);
+    run.dialer.until_idle = false;
+    let mut run = run.ready();
+    assert_eq!(code(&dial(&mut run, "a", "C1")), "several_campaigns");
+    run.command(Command::CampaignPause { campaign: "one".to_owned() });
+    run.command(Command::CampaignPause { campaign: "two".to_owned() });
+    let Reply::Refused { code, message } = dial(&mut run, "a", "C1") else { panic!() };
+    assert_eq!((code, message.contains("(state)")), ("not_now", true), "{message}");
+    run.command(Command::CampaignResume { campaign: "two".to_owned() });
+    assert_eq!(dial(&mut run, "a", "C1"), Reply::Ok);
+    let claim = run.rows.iter().rev().find_map(|row| {
+        let StoreCommand::Claim(claim) = row else { return None };
+        Some(claim.campaign)
+    });
+    assert_eq!(claim, Some(CampaignId(CAMPAIGN.0 + 1)));
+}

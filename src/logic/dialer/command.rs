@@ -328,7 +328,7 @@ pub struct CampaignLine {
     /// `hours`, `clock`, `trunk`, `campaign_rate`, `prefix_rate`, `return_calls` (the free agents are kept for people who call back), `credit` (the abandonment ledger bears no further call without an agent of its own); in
     /// predictive mode also what [`PacingLine::held_by`] has.
     pub held_by: Option<&'static str>,
-    /// Free agents who are kept for people who call back.
+    /// Free agents of this campaign who are kept for people who call back, of whatever campaign.
     pub kept_for_return_calls: u64,
     /// Gates that refused leads in this run: text and count.
     pub gates: Vec<(&'static str, u64)>,

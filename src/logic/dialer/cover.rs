@@ -248,7 +248,7 @@ impl Dialer {
         &self,
         mut alone: impl Iterator<Item = AttemptId>,
     ) -> Option<(AttemptId, AgentId)> {
-        let kept = self.skills_kept();
+        let kept = self.kept_back();
         alone.find_map(|attempt| {
             let call = self.calls.get(&attempt)?;
             let agent = self.spare_agent(call.campaign, &self.language_of(call), &kept)?;

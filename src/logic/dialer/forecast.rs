@@ -12,6 +12,7 @@ use crate::logic::dialer::answers::Answers;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::command::PacingLine;
 use crate::logic::dialer::desk::Desk;
+use crate::logic::dialer::inbound::has;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{
     Action, Dialer, Learned, LearnedBefore, LearnedPart, StoreCommand, StoreHealth, Timer, Waiting,
@@ -264,9 +265,9 @@ impl Dialer {
             .filter_map(|desk| Some((desk.id.0, self.agent_now(room, desk)?)))
             .collect();
         // The engine counts on those who are not kept for people who call back.
-        let kept = self.kept_for_return_calls(&room.settings.skills);
-        let idle = agents.values_mut().filter(|agent| agent.0 == AgentStage::Idle);
-        idle.take(kept).for_each(|agent| agent.0 = AgentStage::Paused);
+        for kept in self.kept_for_return_calls(&room.settings.skills) {
+            agents.entry(kept.0).and_modify(|agent| agent.0 = AgentStage::Paused);
+        }
         let scene = Scene {
             at: now.tick.micros_since_start(),
             window_left_ms: u64::try_from(window.ends.0.saturating_sub(now.utc.0)).unwrap_or(0),
@@ -307,7 +308,7 @@ impl Dialer {
 
     /// What an agent does, as far as it concerns this campaign; one who is with another campaign's call is not counted on.
     fn agent_now(&self, room: &Room, desk: &Desk) -> Option<AgentSince> {
-        let skilled = room.settings.skills.iter().all(|skill| desk.settings.skills.contains(skill));
+        let skilled = has(desk, &room.settings.skills);
         let machine = &desk.machine;
         // Whoever is kept for a call has its page.
         let ours = || desk.last.as_ref().is_some_and(|last| last.campaign == room.id);

@@ -1,46 +1,65 @@
 //! Free agents who are kept for return calls: people who were called call back, at another number than this dialer's.
 //!
 //! No new call and no preview takes them; a person who has answered does, for nobody may meet silence. An agent who pauses
-//! with the reason [`RETURN_CALL`] is on such a call. Campaigns with the same skills expect theirs together.
+//! with the reason [`RETURN_CALL`] is on such a call. An agent is kept for a set of skills by having them all, so whoever
+//! has more may be kept for several; what a set's agents must bear together are the return calls of every campaign that
+//! asks for it, with or without more. Choosing an agent, telling the engine on whom it may count and showing how many are
+//! kept all ask [`KeptBack`].
 
 use crate::logic::agent::Kind;
 use crate::logic::dialer::desk::Desk;
-use crate::logic::dialer::room::Room;
 use crate::logic::dialer::{CampaignState, Dialer};
-use crate::logic::ids::CampaignId;
+use crate::logic::ids::{AgentId, CampaignId};
 use crate::logic::pacing::return_calls::{agents_for, to_keep};
 
-impl Dialer {
-    /// How many of the free agents with these skills are kept now.
-    pub(super) fn kept_for_return_calls(&self, skills: &[String]) -> usize {
-        let same = |room: &&Room| {
-            room.state == CampaignState::Running && same_skills(&room.settings.skills, skills)
-        };
-        let wanted = agents_for(
-            self.rooms.values().filter(same).filter_map(|room| room.settings.return_calls),
-        );
-        if wanted == 0 {
-            return 0;
-        }
-        let on_one = |desk: &&Desk| {
-            desk.machine.kind() == Kind::Paused
-                && desk.machine.pause_reason() == Some(RETURN_CALL)
-                && has(desk, skills)
-        };
-        let free = self.desks.free().filter(|desk| has(desk, skills)).count();
-        to_keep(wanted, self.desks.values().filter(on_one).count(), free)
+/// Sets of skills for which agents are kept, each with how many of the free agents who have it are not needed for it.
+#[derive(Default)]
+pub(super) struct KeptBack<'a>(Vec<(&'a [String], usize)>);
+
+impl KeptBack<'_> {
+    /// Whether a free agent may take a new call: of every set that he has, enough others are free.
+    pub(super) fn spares(&self, desk: &Desk) -> bool {
+        self.of(desk).all(|(_, beyond)| *beyond > 0)
     }
 
-    /// Skills of which every free agent is kept for return calls: nobody who has them takes a new call.
-    pub(super) fn skills_kept(&self) -> Vec<&[String]> {
-        let expecting = self.rooms.values().filter(|room| room.settings.return_calls.is_some());
-        let skills = expecting.map(|room| room.settings.skills.as_slice());
-        skills
-            .filter(|skills| {
-                let kept = self.kept_for_return_calls(skills);
-                kept > 0 && self.desks.free().filter(|desk| has(desk, skills)).count() <= kept
-            })
-            .collect()
+    /// Whoever may take a new call takes one.
+    fn take(&mut self, desk: &Desk) -> bool {
+        let spared = self.spares(desk);
+        if spared {
+            let of_his = self.0.iter_mut().filter(|(skills, _)| has(desk, skills));
+            of_his.for_each(|(_, beyond)| *beyond = beyond.saturating_sub(1));
+        }
+        spared
+    }
+
+    fn of(&self, desk: &Desk) -> impl Iterator<Item = &(&[String], usize)> {
+        self.0.iter().filter(|(skills, _)| has(desk, skills))
+    }
+}
+
+impl Dialer {
+    /// For which skills how many agents are kept now.
+    pub(super) fn kept_back(&self) -> KeptBack<'_> {
+        let running = || self.rooms.values().filter(|room| room.state == CampaignState::Running);
+        let expecting = running().filter(|room| room.settings.return_calls.is_some());
+        let kept = expecting.filter_map(|room| {
+            let skills = room.settings.skills.as_slice();
+            let asking = running().filter(|other| includes(&other.settings.skills, skills));
+            let wanted = agents_for(asking.filter_map(|other| other.settings.return_calls));
+            let on_one = self.desks.values().filter(|desk| is_on_one(desk) && has(desk, skills));
+            let free = self.desks.free().filter(|desk| has(desk, skills)).count();
+            let keep = to_keep(wanted, on_one.count(), free);
+            (keep > 0).then_some((skills, free - keep))
+        });
+        KeptBack(kept.collect())
+    }
+
+    /// Free agents with these skills whom no new call takes: who is left when every other has taken one, the longest idle
+    /// first.
+    pub(super) fn kept_for_return_calls(&self, skills: &[String]) -> Vec<AgentId> {
+        let mut kept = self.kept_back();
+        let left = self.desks.free().filter(|desk| has(desk, skills) && !kept.take(desk));
+        left.map(|desk| desk.id).collect()
     }
 
     /// What holds a campaign back that waits for agents though some are free.
@@ -52,23 +71,23 @@ impl Dialer {
         let Some(room) = self.rooms.get(&campaign).filter(|_| held_by == "agents") else {
             return held_by;
         };
-        let kept = self.skills_kept();
-        let ours = |desk: &Desk| has(desk, &room.settings.skills) && !is_spare(desk, &kept);
+        let kept = self.kept_back();
+        let ours = |desk: &Desk| has(desk, &room.settings.skills) && !kept.spares(desk);
         if self.desks.free().any(ours) { "return_calls" } else { held_by }
     }
 }
 
-/// Whether a free agent may take a new call, where all who have one of these sets of skills are kept.
-pub(super) fn is_spare(desk: &Desk, kept: &[&[String]]) -> bool {
-    !kept.iter().any(|skills| has(desk, skills))
+fn is_on_one(desk: &Desk) -> bool {
+    desk.machine.kind() == Kind::Paused && desk.machine.pause_reason() == Some(RETURN_CALL)
 }
 
-fn has(desk: &Desk, skills: &[String]) -> bool {
-    skills.iter().all(|skill| desk.settings.skills.contains(skill))
+/// Whether an agent has all of these skills.
+pub(super) fn has(desk: &Desk, skills: &[String]) -> bool {
+    includes(&desk.settings.skills, skills)
 }
 
-fn same_skills(one: &[String], other: &[String]) -> bool {
-    one.iter().all(|skill| other.contains(skill)) && other.iter().all(|skill| one.contains(skill))
+fn includes(skills: &[String], asked: &[String]) -> bool {
+    asked.iter().all(|skill| skills.contains(skill))
 }
 
 /// The reason with which an agent pauses who takes a return call.

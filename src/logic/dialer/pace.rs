@@ -13,7 +13,7 @@ use crate::logic::dialer::answers::AtHand;
 use crate::logic::dialer::call::Call;
 use crate::logic::dialer::cover::NO_CREDIT;
 use crate::logic::dialer::desk::Desk;
-use crate::logic::dialer::inbound::is_spare;
+use crate::logic::dialer::inbound::KeptBack;
 use crate::logic::dialer::order::Watched;
 use crate::logic::dialer::{
     Action, CampaignState, ClaimedLead, Dialer, Intent, LeadAfter, LeadPhone, LeadState, LegOwner,
@@ -178,7 +178,7 @@ impl Dialer {
             return None;
         }
         let full = self.full_prefixes(room);
-        let kept = self.skills_kept();
+        let kept = self.kept_back();
         let mut leads = room.leads.iter().take(LOOK_PAST).enumerate();
         leads.find_map(|(place, AtHand { lead, .. })| {
             let agent = (!room.is_under(lead, &full))
@@ -201,19 +201,19 @@ impl Dialer {
 
     /// The longest idle agent with the campaign's skills and this language.
     pub(super) fn free_agent(&self, campaign: CampaignId, language: &str) -> Option<AgentId> {
-        self.spare_agent(campaign, language, &[])
+        self.spare_agent(campaign, language, &KeptBack::default())
     }
 
-    /// Likewise, of those who have none of these sets of skills: they are kept for return calls.
+    /// Likewise, of those who are not `kept` for return calls.
     pub(super) fn spare_agent(
         &self,
         campaign: CampaignId,
         language: &str,
-        kept: &[&[String]],
+        kept: &KeptBack<'_>,
     ) -> Option<AgentId> {
         let room = self.rooms.get(&campaign)?;
         let wanted = Wanted { skills: &room.settings.skills, language };
-        let suits = |desk: &&Desk| is_spare(desk, kept) && fits(desk.offered(), wanted);
+        let suits = |desk: &&Desk| kept.spares(desk) && fits(desk.offered(), wanted);
         self.desks.free().find(suits).map(|desk| desk.id)
     }
 

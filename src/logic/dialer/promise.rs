@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::logic::agent::Kind;
 use crate::logic::compliance::{Verdict, local_time};
 use crate::logic::dialer::ask::{Refusal, refuse};
+use crate::logic::dialer::inbound::KeptBack;
 use crate::logic::dialer::room::Room;
 use crate::logic::dialer::rows::LastCall;
 use crate::logic::dialer::{CallbackRecord, ClaimedLead, Dialer, LeadPhone, PromisedClaim};
@@ -146,13 +147,13 @@ impl Dialer {
     }
 
     /// The agent for a lead: for a promised call the one who promised it, and after a while anybody who fits.
-    /// Nobody with one of the sets of skills that are `kept` for return calls.
+    /// Nobody who is `kept` for return calls.
     pub(super) fn agent_for(
         &self,
         now: Now,
         campaign: CampaignId,
         lead: &ClaimedLead,
-        kept: &[&[String]],
+        kept: &KeptBack<'_>,
     ) -> Option<AgentId> {
         let room = self.rooms.get(&campaign)?;
         if let Some(promise) = lead.promise

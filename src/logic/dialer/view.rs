@@ -103,6 +103,7 @@ impl Dialer {
                     held_by: room.held_by,
                     kept_for_return_calls: self
                         .kept_for_return_calls(&room.settings.skills)
+                        .len()
                         .try_into()
                         .unwrap_or(u64::MAX),
                     gates: counts.gates.iter().map(|(gate, n)| (gate.as_str(), *n)).collect(),

@@ -50,17 +50,23 @@ fn a_person_who_has_answered_is_given_an_agent_who_was_kept() {
     assert_eq!(run.view().calls.talking, 1);
 }
 
+fn skilled(skills: &[&str]) -> Vec<String> {
+    skills.iter().map(|skill| (*skill).to_owned()).collect()
+}
+
+fn campaign(name: &str, skills: &[&str]) -> CampaignSettings {
+    CampaignSettings { name: name.to_owned(), skills: skilled(skills), ..test_campaign() }
+}
+
 /// Two campaigns, the second of which expects return calls; each has a skill of its own.
 fn two_teams(agents: &[(&str, &[&str])]) -> Run {
-    let skilled = |skills: &[&str]| skills.iter().map(|skill| (*skill).to_owned()).collect();
-    let campaign = |name: &str, skill: &str| CampaignSettings {
-        name: name.to_owned(),
-        skills: skilled(&[skill]),
-        ..test_campaign()
-    };
-    let mut called_back = campaign("two", "inbound");
+    let mut called_back = campaign("two", &["inbound"]);
     expecting(20)(&mut called_back);
-    let campaigns = vec![campaign("one", "sales"), called_back];
+    teams(vec![campaign("one", &["sales"]), called_back], agents)
+}
+
+/// These campaigns, and agents with these skills.
+fn teams(campaigns: Vec<CampaignSettings>, agents: &[(&str, &[&str])]) -> Run {
     let names: Vec<&str> = agents.iter().map(|(name, _)| *name).collect();
     let mut run = Run::of(Account::default(), 60, &names, campaigns, None, false);
     run.dialer.until_idle = false;
@@ -128,4 +134,36 @@ fn the_engine_does_not_count_on_those_who_are_kept() {
     };
     assert_eq!(idle(None), 6);
     assert_eq!(idle(Some(40)), 4);
+}
+
+#[test]
+fn the_engine_does_not_count_on_an_agent_who_is_kept_for_a_skill_that_its_campaign_does_not_ask_for()
+ {
+    let idle = |skills: &[&str]| {
+        let mut predictive = campaign("one", skills);
+        predictive.mode = DialMode::Predictive;
+        let mut called_back = campaign("two", &["sales", "inbound"]);
+        expecting(20)(&mut called_back);
+        let agents: [(_, &[_]); 3] =
+            [("a", &["inbound", "sales"]), ("b", &["sales"]), ("c", &["sales"])];
+        let mut run = teams(vec![predictive, called_back], &agents);
+        run.pass(Duration::from_secs(1));
+        assert_eq!(call_of(&run, 1), None, "kept");
+        let lines = run.view().campaigns;
+        (lines[0].pacing.as_ref().unwrap().idle, lines[0].kept_for_return_calls)
+    };
+    assert_eq!(idle(&[]), (2, 1));
+    assert_eq!(idle(&["sales"]), (2, 1));
+}
+
+#[test]
+fn one_agent_is_not_kept_for_two_return_calls_at_once_because_he_has_the_skills_of_both() {
+    let (mut one, mut two) = (campaign("one", &[]), campaign("two", &["inbound"]));
+    expecting(20)(&mut one);
+    expecting(20)(&mut two);
+    let mut run = teams(vec![one, two], &[("a", &["inbound"]), ("b", &[]), ("c", &[])]);
+    run.pass(Duration::from_secs(1));
+    assert_eq!(run.dialed().len(), 1);
+    let kept: Vec<_> = run.view().campaigns.iter().map(|c| c.kept_for_return_calls).collect();
+    assert_eq!((call_of(&run, 1), kept), (None, vec![2, 1]));
 }

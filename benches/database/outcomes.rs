@@ -28,14 +28,15 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
     let mut bench = block_on(Bench::new(&url, &path));
     let (mut alone, mut grouped) = (vec![], vec![]);
     let (mut bare_alone, mut bare_grouped, mut updates) = (vec![], vec![], vec![]);
-    let (mut sync, mut bare_to_sync) = (vec![], vec![]);
+    let (mut sync, mut sync_all, mut bare_to_sync) = (vec![], vec![], vec![]);
     let (mut pages, mut bare_pages) = (vec![], vec![]);
     for _ in 0..turns {
         alone.push(bench.ours(1));
         pages.push(bench.pages);
         bare_alone.push(bench.anchor(|bench| &mut bench.bare_alone));
         bare_pages.push(bench.pages);
-        sync.push(fdatasyncs(folder.path()));
+        sync.push(fdatasyncs(folder.path(), 1));
+        sync_all.push(fdatasyncs(folder.path(), bench.pages.ceil() as usize));
         bare_to_sync.push(bare_alone[bare_alone.len() - 1]);
         grouped.push(bench.ours(GROUP));
         bare_grouped.push(bench.anchor(|bench| &mut bench.bare_grouped));
@@ -48,6 +49,8 @@ pub(crate) fn run(asked: &Asked, table: &mut Table) {
     let disk = ("  fdatasync of 4 KiB a second", &sync[..]);
     table.pair(("outcomes a second, one a commit", &alone), disk, Gate::Least(0.8));
     table.pair(("bare statements, the same rows, one a commit", &bare_to_sync), disk, Gate::None);
+    let least = ("  fdatasync of as many pages as an outcome writes, a second", &sync_all[..]);
+    table.pair(("outcomes a second, one a commit", &alone), least, Gate::None);
     let bare = ("  bare statements, the same rows, ten a commit", &bare_grouped[..]);
     table.pair(("outcomes a second, ten a commit", &grouped), bare, Gate::Least(0.8));
     let least = ("  two bare updates an outcome, ten outcomes a commit", &updates[..]);
@@ -174,17 +177,17 @@ pub(crate) fn attempts(rows: u64) -> [String; 2] {
 }
 
 /// Over pages that are there already, as in SQLite's log: a file that grows costs the disk more.
-fn fdatasyncs(folder: &Path) -> f64 {
-    let page = [1_u8; 4096];
+fn fdatasyncs(folder: &Path, pages: usize) -> f64 {
+    let bytes = vec![1_u8; pages * 4096];
     let mut file = File::create(folder.join("sync")).unwrap();
     for _ in 0..BLOCK {
-        file.write_all(&page).unwrap();
+        file.write_all(&bytes).unwrap();
     }
     file.sync_all().unwrap();
     file.rewind().unwrap();
     let begun = Instant::now();
     for _ in 0..BLOCK {
-        file.write_all(&page).unwrap();
+        file.write_all(&bytes).unwrap();
         file.sync_data().unwrap();
     }
     BLOCK as f64 / begun.elapsed().as_secs_f64()

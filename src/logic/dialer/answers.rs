@@ -158,8 +158,10 @@ impl Dialer {
         let Some(known) = call.known.filter(|_| answered || tells(outcome)) else { return };
         let room = self.rooms.get_mut(&call.campaign);
         let forecast = room.and_then(|room| room.forecast.as_mut());
-        if let Some(answers) = forecast.and_then(|forecast| forecast.answers.as_mut()) {
+        let Some(forecast) = forecast else { return };
+        if let Some(answers) = &mut forecast.answers {
             answers.model.learn(&known.features, answered);
+            forecast.learned = true;
         }
     }
 }

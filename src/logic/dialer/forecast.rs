@@ -43,7 +43,7 @@ pub(super) struct Forecast {
     /// When what it has learned was last written.
     saved: Tick,
     /// Something since.
-    learned: bool,
+    pub(super) learned: bool,
     journal: Option<Journal>,
 }
 
@@ -126,6 +126,8 @@ impl Forecast {
     /// Learns, and decides how many calls may start; notes both where a journal is kept, in parts of so many bytes.
     fn ask(&mut self, mut scene: Scene, part: Option<u64>) -> Vec<Line<Said>> {
         scene.seen = std::mem::take(&mut self.seen);
+        // Being asked teaches nothing: who has no calls leaves what others have written as it is.
+        self.learned |= !scene.seen.is_empty();
         let mut lines = vec![];
         let full = |part| self.journal.as_ref().is_none_or(|journal| journal.bytes() >= part);
         match part {
@@ -147,7 +149,6 @@ impl Forecast {
         self.left = said.launch;
         self.said = Some(said);
         self.due = false;
-        self.learned = true;
         lines
     }
 
@@ -188,7 +189,7 @@ impl Dialer {
                 self.save_forecast(now, campaign, &unreadable, out);
             }
         } else if !predicts && room.forecast.is_some() {
-            self.save_forecast(now, campaign, &[], out);
+            self.save_learned(now, campaign, out);
             let Some(room) = self.rooms.get_mut(&campaign) else { return };
             room.forecast = None;
             self.deadlines.set(Timer::Forecast(campaign), None);
@@ -209,6 +210,13 @@ impl Dialer {
 
     /// Has what the engine has learned written, if that is anything new.
     pub(super) fn save_learned(&mut self, now: Now, campaign: CampaignId, out: &mut Vec<Action>) {
+        let room = self.rooms.get_mut(&campaign);
+        if let Some(forecast) = room.and_then(|room| room.forecast.as_mut())
+            && !forecast.seen.is_empty()
+        {
+            forecast.ask_soon();
+            self.forecast(now, campaign);
+        }
         let forecast = self.rooms.get(&campaign).and_then(|room| room.forecast.as_ref());
         if forecast.is_some_and(|forecast| forecast.learned) {
             self.save_forecast(now, campaign, &[], out);

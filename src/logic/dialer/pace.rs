@@ -50,6 +50,10 @@ impl Dialer {
     /// Starts as many attempts as agents, lines and rates allow now. Asked after every input.
     pub(super) fn pace(&mut self, now: Now, out: &mut Vec<Action>) {
         if self.ending.starts_nothing() {
+            // How the last talks end is learned from, too.
+            for campaign in self.rooms.keys().copied().collect::<Vec<CampaignId>>() {
+                self.forecast(now, campaign);
+            }
             return;
         }
         self.cover(now, out);

@@ -195,6 +195,27 @@ fn what_is_learned_is_written_every_minute_and_at_the_end_and_a_restart_knows_it
 }
 
 #[test]
+fn whoever_has_no_calls_does_not_write_over_what_other_dialers_have_learned() {
+    let predicts = |campaign: &mut CampaignSettings| campaign.mode = DialMode::Predictive;
+    let account = Account { answered: 1_000, ..Account::default() };
+    let mut idle = Run::sharing(true, account, 100, &["a"], predicts);
+    idle.pass(Duration::from_secs(300));
+    assert!(idle.view().campaigns[0].pacing.is_some(), "the engine is asked all the same");
+    assert_eq!(learned(&idle), []);
+    let (campaign, mode) = ("test".to_owned(), "progressive".to_owned());
+    idle.command(Command::CampaignMode { campaign, mode, ratio: None });
+    assert_eq!(learned(&idle), []);
+    let mut paused = predictive(&["a", "b", "c", "d"], 1_000);
+    paused.command(Command::CampaignPause { campaign: "test".to_owned() });
+    for leg in paused.dialed() {
+        paused.leg(leg, failed(486));
+    }
+    paused.pass(Duration::from_secs(300));
+    let last = learned(&paused).len();
+    assert!((1..=2).contains(&last), "at the pause, and what came after it: {last}");
+}
+
+#[test]
 fn what_cannot_be_read_is_told_and_replaced_and_the_campaign_begins_cold() {
     let run = with_learned("{\"version\": 9}");
     let told = learned(&run);

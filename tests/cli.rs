@@ -3,10 +3,12 @@
 
 mod small_site;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Output;
 
-use small_site::{CAMPAIGN, outdial, small_site};
+use small_site::{CAMPAIGN, outdial, outdial_with, small_site};
 
 #[test]
 fn help_is_a_promise_to_outsiders() {
@@ -43,6 +45,18 @@ fn a_wrong_installation_file_is_told_with_line_and_column() {
     let output = outdial(folder.path(), &["status"]);
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn a_variable_of_the_environment_that_is_no_utf_8_changes_nothing() {
+    let folder = small_site();
+    let odd = OsStr::from_bytes(b"\xff");
+    let plain = outdial(folder.path(), &["status"]);
+    let beside = outdial_with(folder.path(), &["status"], |command| {
+        command.env("ODD", odd).env(odd, "odd");
+    });
+    assert_eq!(text(&beside.stderr), text(&plain.stderr));
+    assert_eq!(beside.status.code(), plain.status.code());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use anyhow::anyhow;
 
 use crate::cli::exit::{Exit, Failure, OrExit};
 use crate::config::{
-    CampaignFile, Database, HostPort, LogFormat, OutdialFile, Problems, Resolved, read_campaign,
-    read_outdial,
+    CampaignFile, Database, HostPort, LogFormat, OutdialFile, Problems, Resolved, environment,
+    read_campaign, read_outdial,
 };
 use crate::runtime::StartSettings;
 use crate::runtime::lock::beside;
@@ -25,8 +25,7 @@ pub(crate) fn outdial_file(path: &Path) -> Result<OutdialFile, Failure> {
         );
         return Err(Failure::new(Exit::BadInput, error));
     }
-    let environment = std::env::vars().collect();
-    read_outdial(path, &environment).or_exit(Exit::BadInput)
+    read_outdial(path, &environment()).or_exit(Exit::BadInput)
 }
 
 /// A campaign: a folder with campaign.toml, such a file, or a name under campaigns/ beside the installation's file.

@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -40,12 +42,9 @@ pub(super) fn read_text(path: &Path, name: &str) -> Result<String, Problems> {
             advice: advice.to_owned(),
         }])
     };
-    let length = std::fs::metadata(path).map(|m| m.len());
-    if length.is_ok_and(|bytes| bytes > MAX_BYTES) {
-        return Err(whole("more than 1 MiB".to_owned(), "is this the right file?"));
-    }
-    let bytes = std::fs::read(path)
-        .map_err(|error| whole(format!("\"{error}\""), "check the path and who may read it"))?;
+    let bytes = read_at_most(path, MAX_BYTES)
+        .map_err(|error| whole(format!("\"{error}\""), "check the path and who may read it"))?
+        .ok_or_else(|| whole("more than 1 MiB".to_owned(), "is this the right file?"))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let before = String::from_utf8_lossy(valid);
@@ -60,6 +59,13 @@ pub(super) fn read_text(path: &Path, name: &str) -> Result<String, Problems> {
         }])
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// A whole file; `None`: it has more bytes than `most`. What has no length of its own, a pipe or a device, ends there, too.
+pub(super) fn read_at_most(path: &Path, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![];
+    let read = File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(u64::try_from(read).is_ok_and(|read| read <= most).then_some(bytes))
 }
 
 /// Parses `text` and hands its tree to `check`. `Ok` only when nothing was wrong.

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::file::Field;
 use crate::config::file::Section;
 use crate::config::file::Wrong;
+use crate::config::file::read_at_most;
 use crate::logic::settings::Messages;
 
 /// The announcements of a campaign whose callees speak `languages`; paths are relative to `base`.
@@ -87,25 +88,37 @@ pub(super) fn script(root: &Section<'_>, base: &Path) -> String {
         let wrong = Wrong::new("`script_file` beside `script`", "one of them", "take one out");
         file.wrong_key(wrong);
     }
-    let text = match (inline, &file) {
-        (Some(field), _) => field.text().map(str::to_owned),
-        (None, Some(field)) => field.line(400).and_then(|name| {
-            let read = std::fs::read_to_string(base.join(name)).ok();
-            if read.is_none() {
-                field.unexpected("the path of a UTF-8 text file", "check path and permissions");
+    let text = match (inline, file) {
+        (Some(field), _) => field.text().and_then(|text| {
+            let fits = u64::try_from(text.len()).is_ok_and(|bytes| bytes <= MAX_SCRIPT);
+            if !fits {
+                too_long(&field);
             }
-            read
+            fits.then(|| text.to_owned())
         }),
+        (None, Some(field)) => field.line(400).and_then(|name| script_in(&field, &base.join(name))),
         (None, None) => None,
     };
-    let text = text.unwrap_or_default();
-    if text.len() > MAX_SCRIPT
-        && let Some(field) = file.or_else(|| root.get("script"))
-    {
-        let found = format!("a script of {} bytes", text.len());
-        field.wrong(Wrong::new(found, format!("at most {MAX_SCRIPT}"), "shorten it"));
+    text.unwrap_or_default()
+}
+
+fn script_in(field: &Field<'_>, path: &Path) -> Option<String> {
+    let text = match read_at_most(path, MAX_SCRIPT) {
+        Ok(Some(bytes)) => String::from_utf8(bytes).ok(),
+        Ok(None) => {
+            too_long(field);
+            return None;
+        }
+        Err(_) => None,
+    };
+    if text.is_none() {
+        field.unexpected("the path of a UTF-8 text file", "check path and permissions");
     }
     text
 }
 
-const MAX_SCRIPT: usize = 16 * 1024;
+fn too_long(field: &Field<'_>) {
+    field.wrong(Wrong::new("a longer script", format!("at most {MAX_SCRIPT} bytes"), "shorten it"));
+}
+
+const MAX_SCRIPT: u64 = 16 * 1024;

@@ -513,3 +513,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_is_read_beyond_what_a_file_may_have() {
+    let texts = folder();
+    let script = |bytes: usize| {
+        std::fs::write(texts.path().join("script.txt"), "a".repeat(bytes)).unwrap();
+        let text = with(CAMPAIGN, "script_file = \"script.txt\"");
+        parse_campaign("campaign.toml", &text, texts.path())
+    };
+    assert_eq!(script(16_384).unwrap().settings.script.len(), 16_384);
+    assert!(script(16_385).unwrap_err().to_string().contains("at most 16384 bytes"));
+    // A device without an end.
+    let endless = campaign(&with(CAMPAIGN, "script_file = \"/dev/zero\"")).unwrap_err();
+    assert!(endless.to_string().contains("at most 16384 bytes"), "{endless}");
+    let endless = read_campaign(Path::new("/dev/zero")).unwrap_err();
+    assert!(endless.to_string().contains("more than 1 MiB"), "{endless}");
+}

@@ -44,8 +44,18 @@ uri = "sip:hanako@127.0.0.1:25062"
 
 /// Runs a verb in the folder, in English unless told otherwise.
 pub(crate) fn outdial(folder: &Path, args: &[&str]) -> Output {
+    outdial_with(folder, args, |_| {})
+}
+
+/// The same in another environment.
+pub(crate) fn outdial_with(
+    folder: &Path,
+    args: &[&str],
+    change: impl FnOnce(&mut Command),
+) -> Output {
     let mut command = Command::cargo_bin("outdial").unwrap();
     command.current_dir(folder).env_remove("OUTDIAL_CONFIG").env("LANG", "C.UTF-8");
+    change(&mut command);
     command.args(args).output().unwrap()
 }
 

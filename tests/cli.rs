@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Output;
 
 use small_site::{CAMPAIGN, outdial, outdial_with, small_site};
+use tempfile::TempDir;
 
 #[test]
 fn help_is_a_promise_to_outsiders() {
@@ -68,6 +69,15 @@ fn a_campaign_that_is_nowhere_says_where_it_was_looked_for() {
 }
 
 #[test]
+fn a_campaign_that_is_named_twice_is_refused_and_told_what_to_do() {
+    let folder = simulated_site();
+    let output = outdial(folder.path(), &["run", CAMPAIGN, CAMPAIGN]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("two campaigns are named demo: name each once"), "{told}");
+}
+
+#[test]
 fn agents_of_a_dialer_that_does_not_run_hear_so() {
     let folder = small_site();
     let output = outdial(folder.path(), &["agent", "ready", "hanako"]);
@@ -86,13 +96,7 @@ fn a_simulated_campaign_is_never_dialed_on_a_real_trunk() {
 
 #[test]
 fn a_second_dialer_on_one_file_is_told_who_holds_it() {
-    let folder = small_site();
-    let text_of = std::fs::read_to_string(folder.path().join("outdial.toml")).unwrap();
-    std::fs::write(
-        folder.path().join("outdial.toml"),
-        text_of.replace("[[agent]]", "simulated = true\n\n[[agent]]"),
-    )
-    .unwrap();
+    let folder = simulated_site();
     let lock = std::fs::File::create(folder.path().join("outdial.db.lock")).unwrap();
     std::io::Write::write_all(&mut &lock, b"process 7 on desk (node main)\n").unwrap();
     lock.lock().unwrap();
@@ -175,6 +179,15 @@ fn seller_of_the_demo() -> String {
     let text = std::fs::read_to_string(demo).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("seller = ")).unwrap();
     line.trim_matches('"').to_owned()
+}
+
+/// A small site whose trunk leads to no real people.
+fn simulated_site() -> TempDir {
+    let folder = small_site();
+    let file = folder.path().join("outdial.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("[[agent]]", "simulated = true\n\n[[agent]]")).unwrap();
+    folder
 }
 
 fn shown(path: &Path) -> String {

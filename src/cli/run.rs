@@ -215,7 +215,10 @@ fn read_campaigns(
     for name in named {
         let campaign = setup::campaign_file(&args.config, name)?;
         if campaigns.iter().any(|other| other.settings.name == campaign.settings.name) {
-            let error = anyhow!("two campaigns are named {}", campaign.settings.name);
+            let error = anyhow!(
+                "two campaigns are named {}: name each once, or give one of the files another `name`",
+                campaign.settings.name
+            );
             return Err(Failure::new(Exit::BadInput, error));
         }
         let findings = check_against(file, &campaign);

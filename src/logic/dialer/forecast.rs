@@ -276,6 +276,10 @@ impl Dialer {
         for kept in self.kept_for_return_calls(&room.settings.skills) {
             agents.entry(kept.0).and_modify(|agent| agent.0 = AgentStage::Paused);
         }
+        // Nor on those who will be: what they do is learned from, and nobody waits for its end.
+        for kept in self.kept_when_free() {
+            agents.entry(kept.0).and_modify(|agent| agent.2 = true);
+        }
         let scene = Scene {
             at: now.tick.micros_since_start(),
             window_left_ms: u64::try_from(window.ends.0.saturating_sub(now.utc.0)).unwrap_or(0),

@@ -10,30 +10,48 @@ use crate::logic::agent::Kind;
 use crate::logic::dialer::desk::Desk;
 use crate::logic::dialer::{CampaignState, Dialer};
 use crate::logic::ids::{AgentId, CampaignId};
-use crate::logic::pacing::return_calls::{agents_for, to_keep};
+use crate::logic::pacing::return_calls::{agents_for, lacking, to_keep};
 
-/// Sets of skills for which agents are kept, each with how many of the free agents who have it are not needed for it.
+/// Sets of skills for which agents are kept.
 #[derive(Default)]
-pub(super) struct KeptBack<'a>(Vec<(&'a [String], usize)>);
+pub(super) struct KeptBack<'a>(Vec<Kept<'a>>);
+
+struct Kept<'a> {
+    skills: &'a [String],
+    /// How many of the free agents who have these are not needed for them.
+    beyond: usize,
+    /// How many more are wanted than are free.
+    lacking: usize,
+}
 
 impl KeptBack<'_> {
     /// Whether a free agent may take a new call: of every set that he has, enough others are free.
     pub(super) fn spares(&self, desk: &Desk) -> bool {
-        self.of(desk).all(|(_, beyond)| *beyond > 0)
+        self.of(desk).all(|kept| kept.beyond > 0)
     }
 
     /// Whoever may take a new call takes one.
     fn take(&mut self, desk: &Desk) -> bool {
         let spared = self.spares(desk);
         if spared {
-            let of_his = self.0.iter_mut().filter(|(skills, _)| has(desk, skills));
-            of_his.for_each(|(_, beyond)| *beyond = beyond.saturating_sub(1));
+            let of_his = self.0.iter_mut().filter(|kept| has(desk, kept.skills));
+            of_his.for_each(|kept| kept.beyond = kept.beyond.saturating_sub(1));
         }
         spared
     }
 
-    fn of(&self, desk: &Desk) -> impl Iterator<Item = &(&[String], usize)> {
-        self.0.iter().filter(|(skills, _)| has(desk, skills))
+    /// Whether an agent who is busy will be kept when he is free; who will, is.
+    fn claim(&mut self, desk: &Desk) -> bool {
+        let lacks = self.of(desk).any(|kept| kept.lacking > 0);
+        if lacks {
+            let of_his = self.0.iter_mut().filter(|kept| has(desk, kept.skills));
+            of_his.for_each(|kept| kept.lacking = kept.lacking.saturating_sub(1));
+        }
+        lacks
+    }
+
+    fn of(&self, desk: &Desk) -> impl Iterator<Item = &Kept<'_>> {
+        self.0.iter().filter(|kept| has(desk, kept.skills))
     }
 }
 
@@ -47,9 +65,11 @@ impl Dialer {
             let asking = running().filter(|other| includes(&other.settings.skills, skills));
             let wanted = agents_for(asking.filter_map(|other| other.settings.return_calls));
             let on_one = self.desks.values().filter(|desk| is_on_one(desk) && has(desk, skills));
+            let on_one = on_one.count();
             let free = self.desks.free().filter(|desk| has(desk, skills)).count();
-            let keep = to_keep(wanted, on_one.count(), free);
-            (keep > 0).then_some((skills, free - keep))
+            let keep = to_keep(wanted, on_one, free);
+            let lacking = lacking(wanted, on_one, free);
+            (keep > 0 || lacking > 0).then_some(Kept { skills, beyond: free - keep, lacking })
         });
         KeptBack(kept.collect())
     }
@@ -60,6 +80,21 @@ impl Dialer {
         let mut kept = self.kept_back();
         let left = self.desks.free().filter(|desk| has(desk, skills) && !kept.take(desk));
         left.map(|desk| desk.id).collect()
+    }
+
+    /// Busy agents who will be kept when they are free, because more are wanted than are: whoever is likely to be free
+    /// first, who writes before who talks.
+    pub(super) fn kept_when_free(&self) -> Vec<AgentId> {
+        let mut kept = self.kept_back();
+        if kept.0.is_empty() {
+            return vec![];
+        }
+        let busy = |desk: &&Desk| {
+            matches!(desk.machine.kind(), Kind::OnCall | Kind::WrapUp) && !desk.machine.is_leaving()
+        };
+        let mut busy: Vec<&Desk> = self.desks.values().filter(busy).collect();
+        busy.sort_by_key(|desk| (desk.machine.kind() == Kind::OnCall, desk.machine.since().tick));
+        busy.into_iter().filter(|desk| kept.claim(desk)).map(|desk| desk.id).collect()
     }
 
     /// What holds a campaign back that waits for agents though some are free.

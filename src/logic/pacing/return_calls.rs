@@ -23,6 +23,12 @@ pub fn to_keep(wanted: usize, on_return_calls: usize, free: usize) -> usize {
     wanted.saturating_sub(on_return_calls).min(free)
 }
 
+/// Agents who are still to be kept, once they become free: more are wanted than are.
+#[must_use]
+pub fn lacking(wanted: usize, on_return_calls: usize, free: usize) -> usize {
+    wanted.saturating_sub(on_return_calls).saturating_sub(free)
+}
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]
@@ -51,5 +57,7 @@ mod tests {
         assert_eq!(to_keep(3, 2, 10), 1);
         assert_eq!(to_keep(3, 5, 10), 0);
         assert_eq!(to_keep(3, 0, 2), 2);
+        assert_eq!((lacking(3, 0, 2), lacking(3, 0, 0), lacking(3, 2, 0)), (1, 3, 1));
+        assert_eq!((lacking(3, 0, 3), lacking(3, 5, 0)), (0, 0));
     }
 }

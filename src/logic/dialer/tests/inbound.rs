@@ -1,6 +1,8 @@
 //! Free agents are kept for people who call back.
 
 use super::*;
+use crate::logic::pacing::journal::Line;
+use crate::logic::pacing::pacer::AgentSince;
 use crate::logic::settings::{DialMode, ReturnCalls};
 
 /// Twenty an hour, three minutes each: one agent.
@@ -166,4 +168,35 @@ fn one_agent_is_not_kept_for_two_return_calls_at_once_because_he_has_the_skills_
     assert_eq!(run.dialed().len(), 1);
     let kept: Vec<_> = run.view().campaigns.iter().map(|c| c.kept_for_return_calls).collect();
     assert_eq!((call_of(&run, 1), kept), (None, vec![2, 1]));
+}
+
+#[test]
+fn the_engine_does_not_wait_for_agents_who_will_be_kept_when_their_calls_end() {
+    let counted_on = |per_hour: Option<u32>| {
+        let mut run =
+            Run::new(50, &["a", "b", "c"], |campaign| campaign.mode = DialMode::Predictive);
+        run.dialer.until_idle = false;
+        let mut run = run.ready();
+        run.pass(Duration::from_secs(1));
+        for customer in run.dialed() {
+            run.leg(customer, LegEvent::Answered(dialog()));
+        }
+        assert_eq!(run.view().calls.talking, 3);
+        if let Some(per_hour) = per_hour {
+            let room = run.dialer.rooms.get_mut(&CAMPAIGN).unwrap();
+            expecting(per_hour)(&mut room.settings);
+        }
+        run.dialer.keep_journal(1_000_000);
+        run.pass(Duration::from_secs(1));
+        let mut awaited = BTreeMap::new();
+        for (_, line) in run.dialer.take_journal() {
+            if let Line::Asked { agents, .. } = line {
+                awaited.extend(agents.into_iter().map(|(id, AgentSince(_, _, goes))| (id, !goes)));
+            }
+        }
+        awaited.values().filter(|awaited| **awaited).count()
+    };
+    assert_eq!(counted_on(None), 3);
+    assert_eq!(counted_on(Some(40)), 1);
+    assert_eq!(counted_on(Some(1_000)), 0);
 }

@@ -98,7 +98,7 @@ impl StoreModel {
         }
     }
 
-    pub(super) fn change_phone(&mut self, change: Option<PhoneAfter>) {
+    fn change_phone(&mut self, change: Option<PhoneAfter>) {
         match change {
             Some(PhoneAfter::Suspect { phone, day }) => {
                 if let Some(row) = self.phones.get_mut(&phone) {

@@ -30,12 +30,7 @@ impl StoreModel {
         self.claimed(epoch, claim)
     }
 
-    pub(super) fn claim_named(
-        &mut self,
-        epoch: u32,
-        claim: &Claim,
-        named: &str,
-    ) -> Vec<ClaimedLead> {
+    fn claim_named(&mut self, epoch: u32, claim: &Claim, named: &str) -> Vec<ClaimedLead> {
         let number = |row: &Lead| {
             let phones = self.contacts.get(&row.contact).map(|contact| &contact.phones);
             let phones = phones.into_iter().flatten();
@@ -61,7 +56,7 @@ impl StoreModel {
         self.claimed(epoch, claim)
     }
 
-    pub(super) fn next_promised(&self, claim: &Claim) -> Vec<LeadId> {
+    fn next_promised(&self, claim: &Claim) -> Vec<LeadId> {
         let most = usize::try_from(claim.promised.most).unwrap_or(usize::MAX);
         let due = self.promised.due(&claim.promised, claim.now).into_iter().filter(|lead| {
             self.leads.get(*lead).is_some_and(|row| {
@@ -78,7 +73,7 @@ impl StoreModel {
         held.filter_map(|(id, row)| self.claimed_lead(id, row)).collect()
     }
 
-    pub(super) fn claimed_lead(&self, id: LeadId, row: &Lead) -> Option<ClaimedLead> {
+    fn claimed_lead(&self, id: LeadId, row: &Lead) -> Option<ClaimedLead> {
         let contact = self.contacts.get(&row.contact)?;
         let mut phones: Vec<_> = contact
             .phones

@@ -15,7 +15,7 @@ use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::events::{Event, EventKind};
 use crate::store::ledger::{Booked, Changes};
-use crate::store::rows::{RowSql, Rows, place, row, row_sql, split};
+use crate::store::rows::{HitSql, RowSql, Rows, hit_sql, place, row, row_sql, split};
 use crate::store::sql::DbRow;
 use crate::store::suppressions;
 
@@ -247,10 +247,8 @@ async fn write_attempts<'a>(
         };
     }
     // Nearly all: then there is nothing to ask.
-    static FRESH: RowSql = row_sql!(
-        OutcomeRow,
-        end!(" and attempt.outcome is null and attempt.booked_live = 0 returning r.row_no")
-    );
+    static FRESH: HitSql =
+        hit_sql!(OutcomeRow, end!(" and attempt.outcome is null and attempt.booked_live = 0"));
     static AGAIN: RowSql = row_sql!(OutcomeRow, end!(""));
     static LEG: RowSql = row_sql!(
         OutcomeRow,
@@ -328,14 +326,14 @@ async fn write_leads(db: &mut Db, rows: Vec<OutcomeRow>) -> Result<(), StoreErro
                    next_phone_id = coalesce(r.next_phone, next_phone_id), claimed_by = null, claim_no = null \
                  from r where lead.id = r.lead and lead.fence = r.fence ",
                 $which,
-                "and not exists (select 1 from disposition d where d.attempt_id = r.attempt) returning r.row_no"
+                "and not exists (select 1 from disposition d where d.attempt_id = r.attempt)"
             ))
         };
     }
     // Nearly all: nobody was promised a call.
-    static PLAIN: RowSql =
-        row_sql!(OutcomeRow, with_state!("and lead.promised = 0 and lead.owner_agent_id is null "));
-    static STATE: RowSql = row_sql!(OutcomeRow, with_state!(""));
+    static PLAIN: HitSql =
+        hit_sql!(OutcomeRow, with_state!("and lead.promised = 0 and lead.owner_agent_id is null "));
+    static STATE: HitSql = hit_sql!(OutcomeRow, with_state!(""));
     static FACTS: RowSql = row_sql!(OutcomeRow, with_facts!(" from r where lead.id = r.lead"));
     let rows = Rows::new(rows);
     let plain = rows.hits(db, WRITING, &PLAIN).await?;

@@ -72,7 +72,17 @@ macro_rules! row_sql {
     };
 }
 
-pub(crate) use {row, row_sql};
+/// Likewise one that changes something and is asked which rows it hit: the text ends before its `returning`.
+macro_rules! hit_sql {
+    ($row:ty, $text:expr) => {
+        $crate::store::rows::HitSql::new(
+            || $crate::store::rows::one_by_one::<$row>($text),
+            || $crate::store::rows::all_at_once::<$row>(concat!($text, " returning r.row_no")),
+        )
+    };
+}
+
+pub(crate) use {hit_sql, row, row_sql};
 
 /// The two texts of a statement, made when it runs for the first time.
 pub(crate) struct RowSql {
@@ -91,6 +101,15 @@ impl RowSql {
 
     fn on_postgres(&'static self) -> Sql {
         Sql::both(&self.postgres)
+    }
+}
+
+/// A statement that says which rows it hit: PostgreSQL returns their numbers, on SQLite what it changed is counted.
+pub(crate) struct HitSql(RowSql);
+
+impl HitSql {
+    pub(crate) const fn new(sqlite: fn() -> OneByOne, postgres: fn() -> String) -> Self {
+        Self(RowSql::new(sqlite, postgres))
     }
 }
 
@@ -135,12 +154,12 @@ impl<R: Row> Rows<R> {
         }
     }
 
-    /// Likewise one that ends with `returning r.row_no`: for which rows it found something to change.
+    /// Likewise, and says for which rows it found something to change.
     pub(crate) async fn hits(
         &self,
         db: &mut Db,
         doing: &'static str,
-        sql: &'static RowSql,
+        HitSql(sql): &'static HitSql,
     ) -> Result<Vec<bool>, StoreError> {
         let mut hits = vec![false; self.rows.len()];
         let mut hit = |place: usize| {
@@ -223,9 +242,8 @@ pub(crate) fn split<T>(items: Vec<T>, hits: &[bool]) -> (Vec<T>, Vec<T>) {
 
 /// The text for SQLite: without the table `r`, its columns that the text speaks of are parameters.
 pub(crate) fn one_by_one<R: Row>(text: &str) -> OneByOne {
-    // Locks: it has one writer. Hits: it counts them itself.
+    // Locks: it has one writer.
     let text = text.split(" for update").next().unwrap_or(text);
-    let text = text.strip_suffix(" returning r.row_no").unwrap_or(text);
     let text = text.replace("from r left join ", "from (select 1) left join ");
     let text = text.replace("from r, ", "from ");
     let text = as_values(&text).replace(" from r ", " ");
@@ -343,7 +361,7 @@ mod tests {
     fn on_sqlite_the_columns_are_parameters_and_the_table_is_not_there() {
         let made = one_by_one::<Person<'_>>;
         let update = made(
-            "update t set name = r.name, age = t.age from r where t.id = r.id and r.name > '' returning r.row_no",
+            "update t set name = r.name, age = t.age from r where t.id = r.id and r.name > ''",
         );
         let expected = "update t set name = ?1, age = t.age where t.id = ?2 and ?1 > ''";
         assert_eq!((update.text.as_str(), update.places.as_slice()), (expected, &[1, 0][..]));
@@ -391,10 +409,12 @@ mod tests {
                 Person<'_>,
                 "insert into t (id, name, age) select r.id, r.name, r.age from r"
             );
-            static OLDER: RowSql = row_sql!(
+            static OLDER: HitSql = hit_sql!(
                 Person<'_>,
-                "update t set age = r.age from r where t.id = r.id and t.age < r.age returning r.row_no"
+                "update t set age = r.age from r where t.id = r.id and t.age < r.age"
             );
+            let numbered = OLDER.0.postgres.ends_with("t.age < r.age returning r.row_no");
+            assert!(numbered && !OLDER.0.sqlite.text.contains("returning"));
             static FIND: RowSql =
                 row_sql!(Person<'_>, "select r.row_no, t.name from r, t where t.age = r.age");
             let person = |id, name, age| Person { id, name, age };

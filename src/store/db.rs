@@ -26,6 +26,8 @@ pub struct Db {
     purpose: Purpose,
     /// A transaction was begun and neither committed nor rolled back: also when the future that held it was dropped.
     in_transaction: bool,
+    /// A COPY was begun and has not come to its end: also when the future that held it was dropped.
+    in_copy: bool,
 }
 
 #[derive(Debug)]
@@ -156,6 +158,20 @@ impl Db {
         Ok(())
     }
 
+    /// Whether a COPY was left in its middle: what the server sends next is not the answer to what is asked next. Only
+    /// [`Db::reconnect`] helps; until then every statement is refused.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.in_copy
+    }
+
+    fn refuse_spent(&self, doing: &'static str) -> Result<(), StoreError> {
+        if !self.is_spent() {
+            return Ok(());
+        }
+        let left = sqlx::Error::Protocol("a COPY was left in its middle".to_owned());
+        Err(StoreError::during(doing)(Driver::Postgres(left)))
+    }
+
     /// Runs a statement and says how many rows it changed.
     pub(crate) async fn run(
         &mut self,
@@ -163,6 +179,7 @@ impl Db {
         sql: &Sql,
         binds: &[Bind<'_>],
     ) -> Result<u64, StoreError> {
+        self.refuse_spent(doing)?;
         match &mut self.conn {
             Conn::Sqlite(file) => file.run(sql.sqlite, binds).map_err(Driver::Sqlite),
             Conn::Postgres(db) => {
@@ -180,6 +197,7 @@ impl Db {
         sql: &Sql,
         binds: &[Bind<'_>],
     ) -> Result<Vec<DbRow>, StoreError> {
+        self.refuse_spent(doing)?;
         match &mut self.conn {
             Conn::Sqlite(file) => {
                 let rows = file.rows(sql.sqlite, binds).map_err(Driver::Sqlite);
@@ -266,16 +284,19 @@ impl Db {
     }
 
     /// Runs a `copy … to stdout` of PostgreSQL; `found` sees each line of its text, without the end of the line. Where it
-    /// breaks off, the rest is still under way: the connection must be opened anew before anything else.
+    /// breaks off the rest is still under way, and of a refusal the driver leaves the last message unread: then the
+    /// connection is spent.
     pub(crate) async fn copy_out(
         &mut self,
         doing: &'static str,
         statement: &str,
         mut found: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, StoreError> {
+        self.refuse_spent(doing)?;
         let Conn::Postgres(db) = &mut self.conn else {
             return Err(StoreError::Damaged { doing, found: "COPY on SQLite".to_owned() });
         };
+        self.in_copy = true;
         let copied = async {
             let mut rows = db.copy_out_raw(statement).await?;
             let (mut lines, mut end) = (CopyLines::default(), ControlFlow::Continue(()));
@@ -290,9 +311,9 @@ impl Db {
             }
             Ok(end)
         };
-        copied
-            .await
-            .map_err(|error: sqlx::Error| StoreError::during(doing)(Driver::Postgres(error)))
+        let copied: Result<_, sqlx::Error> = copied.await;
+        self.in_copy = !matches!(copied, Ok(ControlFlow::Continue(())));
+        copied.map_err(|error| StoreError::during(doing)(Driver::Postgres(error)))
     }
 
     /// Sends rows of PostgreSQL's binary COPY format, and says how many there were. SQLite has none.
@@ -302,10 +323,11 @@ impl Db {
         sql: &'static str,
         rows: CopyRows,
     ) -> Result<u64, StoreError> {
+        self.refuse_spent(doing)?;
         let Conn::Postgres(db) = &mut self.conn else {
             return Err(StoreError::Damaged { doing, found: "COPY on SQLite".to_owned() });
         };
-        let during = StoreError::during(doing);
+        self.in_copy = true;
         let bytes = rows.finish();
         let copied = async {
             let mut copy = db.copy_in_raw(sql).await?;
@@ -315,7 +337,10 @@ impl Db {
             }
             copy.finish().await
         };
-        copied.await.map_err(|error| during(Driver::Postgres(error)))
+        let copied: Result<_, sqlx::Error> = copied.await;
+        // Here the driver reads a refusal to its end.
+        self.in_copy = copied.as_ref().is_err_and(|error| error.as_database_error().is_none());
+        copied.map_err(|error| StoreError::during(doing)(Driver::Postgres(error)))
     }
 
     /// Runs a file of statements.
@@ -324,6 +349,7 @@ impl Db {
         doing: &'static str,
         text: &'static str,
     ) -> Result<(), StoreError> {
+        self.refuse_spent(doing)?;
         match &mut self.conn {
             Conn::Sqlite(file) => file.script(text).map_err(Driver::Sqlite),
             Conn::Postgres(db) => {

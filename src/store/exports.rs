@@ -202,9 +202,10 @@ pub async fn export_page(
         each(attempt)
     };
     let read = page(db, campaign, range, (after, limit), each).await;
-    if db.engine() == Engine::Postgres && matches!(read, Ok(ControlFlow::Break(()))) {
+    if db.is_spent() {
         // The server goes on sending whatever it is told: it hears of nothing but the end of the connection.
-        db.reconnect().await?;
+        let anew = db.reconnect().await;
+        read.and(anew)?;
     } else {
         db.finish(read.map(drop)).await?;
     }

@@ -16,6 +16,7 @@ use crate::reports::talk;
 on_both! {
     a_page_says_what_the_records_say
     what_changed_comes_in_the_order_of_commits_and_once
+    after_a_page_that_the_database_refused_the_next_answers_are_its_own
     each_change_is_in_exactly_one_file
     a_file_that_was_cut_off_is_written_again_before_anything_else
 }
@@ -121,6 +122,23 @@ async fn what_changed_comes_in_the_order_of_commits_and_once(world: &mut World) 
     assert_eq!(ids, [one, two, three, open.public_ref], "whole: those under way too");
     world.campaign = CampaignId(1);
     assert_eq!(references(world, ExportRange::Until(end), 0).await, Vec::<String>::new());
+}
+
+async fn after_a_page_that_the_database_refused_the_next_answers_are_its_own(world: &mut World) {
+    let one = talk(world, 1).await.public_ref;
+    let campaign = world.campaign;
+    world.sql("alter table suppression rename to elsewhere").await;
+    let refused = export_page(&mut world.db, campaign, ExportRange::All, 0, None, |_| {
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(refused.await, Err(StoreError::Rejected { .. })));
+    world.sql("alter table elsewhere rename to suppression").await;
+    assert_eq!(events_end(&mut world.db).await.unwrap(), count_of_events(world).await);
+    assert_eq!(references(world, ExportRange::All, 0).await, [one]);
+}
+
+async fn count_of_events(world: &mut World) -> i64 {
+    world.numbers("select value from counter where name = 'event'").await[0]
 }
 
 /// The program itself, as a user of the folder calls it: exit code, and output with errors.

@@ -73,7 +73,8 @@ impl Db {
         } else {
             return Err(StoreError::Address { problem: "unknown scheme".to_owned() });
         };
-        let mut db = Self { conn, url: url.to_owned(), purpose, in_transaction: false };
+        let url = url.to_owned();
+        let mut db = Self { conn, url, purpose, in_transaction: false, in_copy: false };
         db.assert_durable().await?;
         Ok(db)
     }

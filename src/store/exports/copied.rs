@@ -10,8 +10,7 @@ use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::sql::Cell;
 
-/// Runs the statement of a page with these numbers as `$1`, `$2`, ... Where `found` breaks off, the connection is of no use
-/// any more.
+/// Runs the statement of a page with these numbers as `$1`, `$2`, ... Where `found` breaks off, the connection is spent.
 pub(super) async fn page(
     db: &mut Db,
     text: &str,

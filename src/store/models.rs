@@ -32,10 +32,15 @@ pub(crate) async fn write(batch: &mut Batch<'_>, learned: &Learned) -> Result<()
 /// # Errors
 /// As every statement.
 pub async fn learned(db: &mut Db, campaign: CampaignId) -> Result<LearnedBefore, StoreError> {
-    const READ: Sql = Sql::both("select name, body from model_state where campaign_id = $1");
+    // The table also keeps the campaign's file, which may be long.
+    const READ: Sql =
+        Sql::both("select name, body from model_state where campaign_id = $1 and name in ($2, $3)");
     let doing = "reading what pacing has learned";
     let mut learned = LearnedBefore::default();
-    for row in db.rows(doing, &READ, &[Bind::Int(campaign.0)]).await? {
+    let [pacing, answers] =
+        [LearnedPart::Pacing, LearnedPart::Answers].map(|part| Bind::Text(part.as_str()));
+    let binds = [Bind::Int(campaign.0), pacing, answers];
+    for row in db.rows(doing, &READ, &binds).await? {
         let name = row.text(0)?;
         if name == LearnedPart::Pacing.as_str() {
             learned.pacing = Some(row.text(1)?);

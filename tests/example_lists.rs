@@ -21,12 +21,12 @@ fn import(list: &str, region: Region) -> (BTreeMap<String, u32>, BTreeMap<&'stat
             Row::Contact(contact) => {
                 let number = contact.phones.first().unwrap().key.clone();
                 let without_id = contact.external_id.is_none();
-                let known = persons.contains(&contact.person_key());
-                if known || (without_id && numbers.contains(&number)) {
+                let person = contact.external_id.clone().unwrap_or_else(|| number.clone());
+                if persons.contains(&person) || (without_id && numbers.contains(&number)) {
                     *codes.entry("DUP_FILE").or_default() += 1;
                     continue;
                 }
-                persons.insert(contact.person_key());
+                persons.insert(person);
                 numbers.insert(number);
                 for warning in &contact.warnings {
                     *codes.entry(warning.code()).or_default() += 1;

@@ -311,7 +311,6 @@ struct Classes {
 
 impl Classes {
     fn part(&mut self, contact: ContactRow) -> (ImportRow, Kept) {
-        let row_key = contact.person_key();
         let countries = contact.phones.iter().map(|phone| phone.country);
         let same =
             !self.descriptor.is_empty() && countries.clone().eq(self.countries.iter().copied());
@@ -325,7 +324,6 @@ impl Classes {
         let phones = contact.phones.into_iter().zip(&self.zones);
         let row = ImportRow {
             row_no: contact.row,
-            row_key,
             external_id: contact.external_id,
             name: contact.name,
             language: contact.language,

@@ -1,7 +1,7 @@
 //! A list of contacts, row by row: each is a contact or a refusal with line, column and reason.
 //!
 //! Constant memory: one record, one chunk of text. What the file repeats is found by the database, which knows the
-//! whole list: a person is [`ContactRow::person_key`], the seller's id, else the first number. What it has already
+//! whole list: a person is the seller's id, else the first number. What it has already
 //! becomes a refusal with the row's own [`ContactsCsv::cells`].
 //!
 //! ```no_run

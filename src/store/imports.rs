@@ -10,6 +10,8 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use known::KeyedRow;
+
 use serde_json::json;
 
 use crate::logic::ids::{CampaignId, IdMaker, ListId, SellerId};
@@ -26,9 +28,7 @@ use crate::store::sql::{Bind, Sql};
 pub struct ImportRow {
     /// Data row in the file, from 1.
     pub row_no: u64,
-    /// Who this is within the list: two rows with the same key are the same person.
-    pub row_key: String,
-    /// The seller's own id of the person.
+    /// The seller's own id of the person. Without one, the first number says who it is.
     pub external_id: Option<String>,
     /// The name to say.
     pub name: Option<String>,
@@ -198,12 +198,13 @@ pub async fn import_rows(
     job: &ImportJob,
     rows: &[ImportRow],
 ) -> Result<Vec<RowResult>, StoreError> {
+    let keyed: Vec<_> = rows.iter().map(KeyedRow::new).collect();
     if job.dry_run {
-        let (results, _) = known::judge(db, ids, job, rows).await?;
+        let (results, _) = known::judge(db, ids, job, &keyed).await?;
         return Ok(results);
     }
     db.begin().await?;
-    let done = import(db, ids, job, rows).await;
+    let done = import(db, ids, job, &keyed).await;
     db.finish(done).await
 }
 
@@ -211,7 +212,7 @@ async fn import(
     db: &mut Db,
     ids: &mut IdMaker,
     job: &ImportJob,
-    rows: &[ImportRow],
+    rows: &[KeyedRow<'_>],
 ) -> Result<Vec<RowResult>, StoreError> {
     write::lock(db, job).await?;
     refuse_moved(db).await?;
@@ -221,7 +222,7 @@ async fn import(
     if let Some(last) = rows.last() {
         const NEXT: Sql =
             Sql::both("update import set next_row = $2 where id = $1 and next_row < $2");
-        let next = i64::try_from(last.row_no).unwrap_or(i64::MAX).saturating_add(1);
+        let next = i64::try_from(last.row.row_no).unwrap_or(i64::MAX).saturating_add(1);
         db.run("noting how far an import is", &NEXT, &[Bind::Int(job.id), Bind::Int(next)]).await?;
     }
     Ok(results)

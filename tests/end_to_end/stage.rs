@@ -260,7 +260,6 @@ fn contact(n: u64) -> ImportRow {
     };
     ImportRow {
         row_no: n,
-        row_key: format!("id:X{n}"),
         external_id: Some(format!("X{n}")),
         name: Some(format!("Name {n}")),
         language: None,

@@ -259,7 +259,6 @@ pub(crate) fn person(n: u32) -> ImportRow {
     }
     ImportRow {
         row_no: u64::from(n) + 1,
-        row_key: format!("X{n}"),
         external_id: Some(format!("X{n}")),
         name: Some(format!("Person {n}")),
         language: Some("ja".to_owned()),

@@ -15,12 +15,12 @@ on_both! {
     two_campaigns_of_a_seller_share_the_person
     nobody_who_refused_is_added
     a_dry_run_judges_alike_and_writes_nothing
+    what_becomes_of_a_row_depends_neither_on_chunks_nor_on_being_read_again
 }
 
 fn row(n: u64) -> ImportRow {
     ImportRow {
         row_no: n,
-        row_key: format!("id:X{n}"),
         external_id: Some(format!("X{n}")),
         name: Some(format!("Name {n}")),
         language: None,
@@ -87,8 +87,7 @@ async fn a_chunk_whose_reply_was_lost_is_repeated(world: &mut World) {
     rows.push(ImportRow { row_no: 6, ..row(2) });
     // The first person once more, without the id.
     let name = Some("Somebody".to_owned());
-    let (row_no, row_key, external_id) = (7, "tel:1".to_owned(), None);
-    rows.push(ImportRow { row_no, row_key, external_id, name, ..row(1) });
+    rows.push(ImportRow { row_no: 7, external_id: None, name, ..row(1) });
     let results = import(world, &job, &rows).await;
     let twice = RowResult::DuplicateInFile;
     assert_eq!(results[4..], [RowResult::Added, twice, twice]);
@@ -127,12 +126,7 @@ async fn a_corrected_file_brings_persons_up_to_date(world: &mut World) {
 
 async fn a_person_is_the_external_id_or_else_the_number(world: &mut World) {
     let job = job(world, "h").await;
-    let number_only = |n: u64, row_no| ImportRow {
-        external_id: None,
-        row_key: format!("tel:{row_no}"),
-        row_no,
-        ..row(n)
-    };
+    let number_only = |n: u64, row_no| ImportRow { external_id: None, row_no, ..row(n) };
     let results =
         import(world, &job, &[number_only(1, 1), number_only(1, 2), number_only(2, 3)]).await;
     let expected = [RowResult::Added, RowResult::DuplicateInFile, RowResult::Added];
@@ -216,4 +210,79 @@ async fn a_dry_run_judges_alike_and_writes_nothing(world: &mut World) {
     assert_eq!(find_campaign(&mut world.db, "nowhere").await.unwrap(), None);
     let found = find_campaign(&mut world.db, "spring").await.unwrap().unwrap();
     assert_eq!((found.id, found.seller, found.paused), (world.campaign, world.seller, false));
+}
+
+/// A file in which persons come by id and by number, and what is to become of its rows. [`known_before`] is in the list.
+fn tangled() -> (Vec<ImportRow>, Vec<RowResult>) {
+    use RowResult::*;
+    let id = |n: u64, phones: &[u64], name: &str| ImportRow {
+        name: Some(name.to_owned()),
+        phones: phones.iter().map(|n| phone(*n)).collect(),
+        ..row(n)
+    };
+    let number = |phones, name| ImportRow { external_id: None, ..id(1, phones, name) };
+    let told = [
+        (id(1, &[1], "One"), Added),
+        (number(&[1], "One by number"), DuplicateInFile),
+        (number(&[2, 3], "Two"), Added),
+        (number(&[3], "Two by the other number"), DuplicateInFile),
+        // The first of the two who have the number is meant.
+        (number(&[50], "Fifty by number"), Updated),
+        (id(50, &[50], "Fifty"), DuplicateInFile),
+        (id(51, &[50], "Name 51"), DuplicateInList),
+        (id(52, &[52, 62], "Name 52"), Updated),
+        (number(&[62], "Name 52"), DuplicateInFile),
+        // Nothing new, and later in the file something that must stay.
+        (id(54, &[54], "Name 54"), DuplicateInList),
+        (id(54, &[54], "Later"), Updated),
+        (number(&[55], "Name 55"), DuplicateInList),
+        (id(55, &[55], "Later"), Updated),
+    ];
+    let rows = (1..).zip(told).map(|(row_no, (row, result))| (ImportRow { row_no, ..row }, result));
+    rows.unzip()
+}
+
+fn known_before() -> Vec<ImportRow> {
+    let mut known: Vec<_> = (50..=55).map(row).collect();
+    known[1].phones = vec![phone(50)];
+    known
+}
+
+async fn what_becomes_of_a_row_depends_neither_on_chunks_nor_on_being_read_again(
+    world: &mut World,
+) {
+    let (rows, expected) = tangled();
+    for size in [1, 2, 3, 5, rows.len()] {
+        // People are the seller's: each has its own.
+        let name = format!("by {size}");
+        let made = upsert_campaign(&mut world.db, &mut world.ids, &name, &name, T0, false).await;
+        let made = made.unwrap();
+        (world.campaign, world.seller) = (made.id, made.seller);
+        let earlier = job(world, "earlier").await;
+        import(world, &earlier, &known_before()).await;
+        let place = (world.seller, world.campaign, earlier.list);
+        let dry = begin_dry_run(&mut world.db, place).await.unwrap();
+        assert_eq!(in_chunks(world, &dry, &rows, size).await, expected, "a try by {size}");
+        let file = job(world, "file").await;
+        assert_eq!(in_chunks(world, &file, &rows, size).await, expected, "by {size}");
+        let before = world.dump().await;
+        let again = job(world, "file").await;
+        for size in [2, rows.len()] {
+            assert_eq!(in_chunks(world, &again, &rows, size).await, expected, "again, by {size}");
+        }
+        assert_same(&before, &world.dump().await);
+    }
+}
+
+async fn in_chunks(
+    world: &mut World,
+    job: &ImportJob,
+    rows: &[ImportRow],
+    size: usize,
+) -> Vec<RowResult> {
+    let mut results = vec![];
+    for chunk in rows.chunks(size) {
+        results.extend(import(world, job, chunk).await);
+    }
+    results
 }

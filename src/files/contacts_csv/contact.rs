@@ -50,18 +50,6 @@ pub struct ContactPhone {
     pub key: String,
 }
 
-impl ContactRow {
-    /// Who this is within the list: the seller's id, else the first number. The key of `import_row`.
-    #[must_use]
-    pub fn person_key(&self) -> String {
-        match (&self.external_id, self.phones.first()) {
-            (Some(id), _) => ["id:", id].concat(),
-            (None, Some(phone)) => ["tel:", &phone.key].concat(),
-            (None, None) => format!("row:{}", self.row),
-        }
-    }
-}
-
 /// Hides the person: logs may print this.
 impl fmt::Debug for ContactRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

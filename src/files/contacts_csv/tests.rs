@@ -82,14 +82,14 @@ fn a_row_becomes_a_contact_with_keys_and_fields() {
     assert_eq!(jane.priority, Some(2));
     let keys: Vec<_> = jane.phones.iter().map(|p| p.key.as_str()).collect();
     assert_eq!(keys, ["+81312345678;ext=12", "+819012345678"]);
-    assert_eq!(jane.person_key(), "id:17");
+    assert_eq!(jane.external_id.as_deref(), Some("17"));
     assert_eq!(
         jane.custom,
         r#"[["Record ID","17"],["Last Name","Doe"],["First Name","Jane"],["住所","東京都\"港区\""]]"#
     );
     assert_eq!(jane.warnings, [RowWarning::Phone(crate::logic::phone::PhoneWarning::ExtFound)]);
     let without_id = one("電話\n090-1234-5678\n");
-    assert_eq!(contact(&without_id).person_key(), "tel:+819012345678");
+    assert_eq!(contact(&without_id).external_id, None);
 }
 
 #[test]

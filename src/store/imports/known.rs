@@ -1,25 +1,24 @@
-//! What the database knows of a chunk's rows, and what is to become of each.
+//! What is to become of each row of a chunk.
+
+mod asking;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::write::{Plan, PlannedContact, PlannedLead, PlannedPhone, SeenRow};
 use super::{ImportJob, ImportPhone, ImportRow, RowResult};
-use crate::logic::ids::{ContactId, IdMaker};
-use crate::store::db::{Db, Engine};
+use crate::logic::ids::IdMaker;
+use crate::store::db::Db;
 use crate::store::error::StoreError;
-use crate::store::sql::{Bind, DbRow, Sql, json_cells, json_rows, sql_cells, sql_rows};
-use crate::store::suppressions::person_key;
+use crate::store::sql::{Bind, Sql, json_cells, json_rows, sql_cells};
 
 /// Judges every row in order: later rows see what earlier ones of the same chunk will have written.
 pub(super) async fn judge<'r>(
     db: &mut Db,
     ids: &mut IdMaker,
     job: &ImportJob,
-    rows: &'r [ImportRow],
+    rows: &'r [KeyedRow<'r>],
 ) -> Result<(Vec<RowResult>, Plan<'r>), StoreError> {
     let mut known = Known::read(db, job, rows).await?;
     let mut plan = Plan::default();
@@ -28,18 +27,31 @@ pub(super) async fn judge<'r>(
         results.push(known.row(ids, job, row, &mut plan)?);
     }
     if job.dry_run {
-        const SEEN: Sql = sql_cells!(
-            [0 row_key text, 1 file_row int],
-            "insert into import_seen (row_key, row_no) select row_key, file_row from r where true \
-             on conflict (row_key) do nothing"
-        );
-        let fresh = rows.iter().zip(&results);
-        let fresh = fresh
-            .filter(|(_, result)| matches!(result, RowResult::Added | RowResult::Updated))
-            .map(|(row, _)| (&row.row_key, row.row_no));
-        db.run("noting rows of a dry run", &SEEN, &[Bind::Text(&json_cells(fresh))]).await?;
+        note_dry(db, rows, &results).await?;
     }
     Ok((results, plan))
+}
+
+/// What later chunks of a dry run must know of this one, which writes nothing else.
+async fn note_dry(
+    db: &mut Db,
+    rows: &[KeyedRow<'_>],
+    results: &[RowResult],
+) -> Result<(), StoreError> {
+    const SEEN: Sql = sql_cells!(
+        [0 row_key text, 1 file_row int],
+        "insert into import_seen (row_key, row_no) select row_key, file_row from r where true \
+         on conflict (row_key) do nothing"
+    );
+    let fresh = rows.iter().zip(results);
+    let fresh = fresh
+        .filter(|(_, result)| matches!(result, RowResult::Added | RowResult::Updated))
+        .flat_map(|(KeyedRow { key, row }, _)| {
+            let numbers = row.phones.iter().map(|phone| new_number_key(&phone.key));
+            std::iter::once(key.clone()).chain(numbers).map(|key| (key, row.row_no))
+        });
+    db.run("noting rows of a dry run", &SEEN, &[Bind::Text(&json_cells(fresh))]).await?;
+    Ok(())
 }
 
 /// The row of each calling class of the new leads, by its descriptor; made where there is none.
@@ -93,6 +105,35 @@ pub(super) async fn classes(
     }
 }
 
+/// A row of a list, and who it is about within the list: two rows with the same key are the same person.
+pub(super) struct KeyedRow<'r> {
+    key: String,
+    pub(super) row: &'r ImportRow,
+}
+
+impl<'r> KeyedRow<'r> {
+    /// The seller's id, else the first number.
+    pub(super) fn new(row: &'r ImportRow) -> Self {
+        let first = row.phones.first().map_or("", |phone| &phone.key);
+        Self { key: row.external_id.as_deref().map_or_else(|| number_key(first), id_key), row }
+    }
+}
+
+/// The key of rows with this id of the seller's.
+fn id_key(external_id: &str) -> String {
+    ["id:", external_id].concat()
+}
+
+/// The key of rows without an id that begin with this number.
+fn number_key(number: &str) -> String {
+    ["tel:", number].concat()
+}
+
+/// No row's key: in a dry run, a number of a person whom the file brought.
+fn new_number_key(number: &str) -> String {
+    ["new:", number].concat()
+}
+
 /// A row that was written before.
 struct Seen {
     import: i64,
@@ -102,6 +143,7 @@ struct Seen {
 
 /// A person of the seller.
 struct Person {
+    external_id: Option<String>,
     name: Option<String>,
     language: Option<String>,
     custom: String,
@@ -111,11 +153,11 @@ struct Person {
     suppressed: bool,
 }
 
-/// Only looked up, never walked: so the order of a hash does not matter.
+/// What is hashed is only looked up, never walked: so the order of a hash does not matter.
 #[derive(Default)]
 struct Known<'r> {
     seen: HashMap<String, Seen>,
-    persons: HashMap<i64, Person>,
+    persons: BTreeMap<i64, Person>,
     by_external_id: HashMap<Cow<'r, str>, i64>,
     by_number: HashMap<Cow<'r, str>, i64>,
     suppressed_numbers: BTreeSet<String>,
@@ -148,30 +190,28 @@ impl<'r> Known<'r> {
         &mut self,
         ids: &mut IdMaker,
         job: &ImportJob,
-        row: &'r ImportRow,
+        keyed: &'r KeyedRow<'r>,
         plan: &mut Plan<'r>,
     ) -> Result<RowResult, StoreError> {
+        let KeyedRow { key, row } = keyed;
         let row_no = number(row.row_no);
-        if self.taken.contains(row.row_key.as_str()) {
-            return Ok(RowResult::DuplicateInFile);
-        }
-        if let Some(seen) = self.seen.get(&row.row_key) {
-            if seen.import == job.id && seen.row_no == row_no {
-                // This very row, sent again after its reply was lost.
-                let updated = seen.result == RowResult::Updated.as_str();
-                if let Some(contact) = self.find(row) {
-                    self.learn(row, contact);
-                }
-                return Ok(if updated { RowResult::Updated } else { RowResult::Added });
-            }
-            if seen.import == job.id {
-                return Ok(RowResult::DuplicateInFile);
-            }
+        if let Some(seen) = self.written(job, keyed) {
+            let updated = seen.result == RowResult::Updated.as_str();
+            return Ok(if updated { RowResult::Updated } else { RowResult::Added });
         }
         let found = self.find(row);
-        if found.is_some_and(|contact| self.touched.contains(&contact)) {
+        // Rows of this import that were written, about the same person.
+        let mut others: Vec<_> =
+            self.of_this_import(job, key).map(|seen| seen.row_no).into_iter().collect();
+        others.extend(found.into_iter().flat_map(|contact| self.rows_about(job, contact)));
+        let here = self.taken.contains(key.as_str())
+            || found.is_some_and(|contact| self.touched.contains(&contact))
+            || (job.dry_run && found.is_none() && self.is_new_number(row));
+        if here || others.iter().any(|other| *other < row_no) {
             return Ok(RowResult::DuplicateInFile);
         }
+        // A later row was written: this one was refused when it was read first, and must not undo the later one.
+        let refused = !others.is_empty();
         let person = found.and_then(|contact| self.persons.get(&contact));
         let blocked = self.everybody_suppressed
             || person.is_some_and(|person| person.suppressed)
@@ -181,7 +221,7 @@ impl<'r> Known<'r> {
         }
         let changed = person.is_none_or(|person| differs(person, row));
         let has_lead = person.is_some_and(|person| person.has_lead);
-        if has_lead && !changed {
+        if refused || (has_lead && !changed) {
             return Ok(RowResult::DuplicateInList);
         }
         let mut id = || ids.make().ok_or(StoreError::NoIdsLeft);
@@ -221,14 +261,41 @@ impl<'r> Known<'r> {
         if !has_lead {
             plan.leads.push(PlannedLead { id: id()?, contact, class: &row.class, rank: row.rank });
         }
-        let seen = SeenRow { row_key: &row.row_key, file_row: row_no, result: result.as_str() };
-        if self.seen.contains_key(&row.row_key) {
+        let seen = SeenRow { row_key: key, file_row: row_no, result: result.as_str() };
+        if self.seen.contains_key(key) {
             plan.seen_again.push(seen);
         } else {
             plan.seen.push(seen);
         }
+        self.taken.insert(key);
         self.learn(row, contact);
         Ok(result)
+    }
+
+    fn of_this_import(&self, job: &ImportJob, key: &str) -> Option<&Seen> {
+        self.seen.get(key).filter(|seen| seen.import == job.id)
+    }
+
+    /// This very row, which is sent again after its reply was lost, or read again after the import was cut off.
+    fn written(&self, job: &ImportJob, KeyedRow { key, row }: &KeyedRow<'_>) -> Option<&Seen> {
+        self.of_this_import(job, key).filter(|seen| seen.row_no == number(row.row_no))
+    }
+
+    /// Places of the rows of this import that were written about a known person, under whatever key.
+    fn rows_about(&self, job: &ImportJob, contact: i64) -> impl Iterator<Item = i64> {
+        let person = self.persons.get(&contact);
+        let by_id = person.and_then(|person| person.external_id.as_deref()).map(id_key);
+        let numbers = person.into_iter().flat_map(|person| person.phones.keys());
+        // Others may have the number too: a row by number is about the first of them.
+        let numbers =
+            numbers.filter(move |number| self.by_number.get(number.as_str()) == Some(&contact));
+        let keys = by_id.into_iter().chain(numbers.map(|number| number_key(number)));
+        keys.filter_map(|key| self.of_this_import(job, &key)).map(|seen| seen.row_no)
+    }
+
+    /// Whether a row without an id is about a person whom an earlier chunk of this dry run would have made.
+    fn is_new_number(&self, row: &ImportRow) -> bool {
+        by_number(row).is_some_and(|phone| self.seen.contains_key(&new_number_key(&phone.key)))
     }
 
     /// Seller and external id, else seller and first number.
@@ -248,251 +315,9 @@ impl<'r> Known<'r> {
             self.by_external_id.insert(Cow::Borrowed(external_id), contact);
         }
         for phone in &row.phones {
-            self.by_number.entry(Cow::Borrowed(&phone.key)).or_insert(contact);
+            let first = self.by_number.entry(Cow::Borrowed(&phone.key)).or_insert(contact);
+            *first = contact.min(*first);
         }
-        self.taken.insert(&row.row_key);
-    }
-
-    async fn read(db: &mut Db, job: &ImportJob, rows: &[ImportRow]) -> Result<Self, StoreError> {
-        let mut known = Self {
-            by_external_id: HashMap::with_capacity(rows.len()),
-            by_number: HashMap::with_capacity(rows.len()),
-            taken: HashSet::with_capacity(rows.len()),
-            touched: HashSet::with_capacity(rows.len()),
-            ..Self::default()
-        };
-        match db.engine() {
-            Engine::Sqlite => {
-                known.ask_seen(db, job, rows)?;
-                known.ask_persons(db, job, rows)?;
-                known.ask_suppressions(db, job, rows)?;
-            }
-            Engine::Postgres => {
-                let json = json_cells(rows.iter().map(|row| {
-                    let number = by_number(row).map(|phone| &phone.key);
-                    (&row.row_key, &row.external_id, number)
-                }));
-                let phones = rows.iter().flat_map(|row| &row.phones);
-                let numbers = json_cells(phones.map(|phone| (&phone.key,)));
-                known.read_seen(db, job, &json).await?;
-                known.read_persons(db, job, &json).await?;
-                known.read_suppressions(db, job, &numbers).await?;
-            }
-        }
-        known.read_details(db, job).await?;
-        Ok(known)
-    }
-
-    /// On SQLite a question of its own for each row that is there costs less than one about all of them; most rows are
-    /// not, which the index says of many at once.
-    fn ask_seen(
-        &mut self,
-        db: &mut Db,
-        job: &ImportJob,
-        rows: &[ImportRow],
-    ) -> Result<(), StoreError> {
-        const NEXT: &str = "select row_key from import_row where list_id = ? and row_key >= ? order by row_key limit 1";
-        const NEXT_DRY: &str = "select row_key from import_seen where ? is not null and row_key >= ? order by row_key limit 1";
-        const SEEN: &str =
-            "select import_id, row_no, result from import_row where list_id = ? and row_key = ?";
-        const DRY: &str = "select ?, row_no, '' from import_seen where row_key = ?";
-        let (next, sql, bind) =
-            if job.dry_run { (NEXT_DRY, DRY, job.id) } else { (NEXT, SEEN, job.list.0) };
-        let keys = rows.iter().map(|row| row.row_key.as_str()).collect();
-        let keys = db.present(LOOKING_ROWS, next, &[Bind::Int(bind)], keys)?;
-        let asked = keys.iter().map(|key| [Bind::Int(bind), Bind::Text(key)]);
-        db.ask_each(LOOKING_ROWS, sql.into(), asked, |place, row| {
-            let (import, row_no, result) = (row.int(0)?, row.int(1)?, row.text(2)?);
-            if let Some(key) = keys.get(place) {
-                self.seen.insert((*key).to_owned(), Seen { import, row_no, result });
-            }
-            Ok(())
-        })
-    }
-
-    fn ask_persons(
-        &mut self,
-        db: &mut Db,
-        job: &ImportJob,
-        rows: &[ImportRow],
-    ) -> Result<(), StoreError> {
-        const NEXT_ID: &str = "select external_id from contact where seller_id = ? and external_id >= ? \
-             order by external_id limit 1";
-        const NEXT_NUMBER: &str = "select key from phone where key >= ? order by key limit 1";
-        const BY_ID: &str = "select c.id, c.name, c.language, c.custom, \
-               (select count(*) from lead l where l.campaign_id = ? and l.contact_id = c.id) \
-             from contact c where c.seller_id = ? and c.external_id = ?";
-        // Several persons may have a number: the first one is meant. `+`: no index by seller, or SQLite reads every number
-        // of the seller.
-        const BY_NUMBER: &str = "select c.id, c.name, c.language, c.custom, \
-               (select count(*) from lead l where l.campaign_id = ? and l.contact_id = c.id) \
-             from contact c where c.id = (select min(p.contact_id) from phone p where +p.seller_id = ? and p.key = ?)";
-        let (campaign, seller) = (Bind::Int(job.campaign.0), Bind::Int(job.seller.0));
-        let ids = rows.iter().filter_map(|row| row.external_id.as_deref()).collect();
-        let ids = db.present(LOOKING_PERSONS, NEXT_ID, &[seller], ids)?;
-        let numbers = rows.iter().filter_map(by_number).map(|phone| phone.key.as_str()).collect();
-        let numbers = db.present(LOOKING_PERSONS, NEXT_NUMBER, &[], numbers)?;
-        let by_ids = ids.iter().map(|id| [campaign, seller, Bind::Text(id)]);
-        let by_keys = numbers.iter().map(|key| [campaign, seller, Bind::Text(key)]);
-        db.ask_each(LOOKING_PERSONS, BY_ID.into(), by_ids, |place, row| {
-            let contact = self.learn_person(&row, 0)?;
-            let id = ids.get(place).copied().unwrap_or_default().to_owned();
-            self.by_external_id.insert(Cow::Owned(id), contact);
-            Ok(())
-        })?;
-        db.ask_each(LOOKING_PERSONS, BY_NUMBER.into(), by_keys, |place, row| {
-            let contact = self.learn_person(&row, 0)?;
-            let number = numbers.get(place).copied().unwrap_or_default().to_owned();
-            self.by_number.insert(Cow::Owned(number), contact);
-            Ok(())
-        })
-    }
-
-    fn ask_suppressions(
-        &mut self,
-        db: &mut Db,
-        job: &ImportJob,
-        rows: &[ImportRow],
-    ) -> Result<(), StoreError> {
-        const NEXT: &str = "select key from suppression where key >= ? order by key limit 1";
-        const NUMBER: &str = "select key from suppression where key = ? and seller_id in (?, 0) and lifted_ms is null";
-        let numbers = rows.iter().flat_map(|row| &row.phones).map(|phone| phone.key.as_str());
-        let keys = numbers.chain([EVERYBODY]).collect();
-        let keys = db.present(LOOKING_REFUSALS, NEXT, &[], keys)?;
-        let asked = keys.iter().map(|key| [Bind::Text(key), Bind::Int(job.seller.0)]);
-        db.ask_each(LOOKING_REFUSALS, NUMBER.into(), asked, |_, row| {
-            self.learn_refusal(row.text(0)?)
-        })
-    }
-
-    async fn read_seen(
-        &mut self,
-        db: &mut Db,
-        job: &ImportJob,
-        json: &str,
-    ) -> Result<(), StoreError> {
-        const SEEN: Sql = sql_cells!(
-            [0 row_key text],
-            "select i.row_key, i.import_id, i.row_no, i.result from r cross join import_row i \
-             where i.list_id = $2 and i.row_key = r.row_key"
-        );
-        const DRY: Sql = sql_cells!(
-            [0 row_key text],
-            "select i.row_key, $2, i.row_no, '' from r cross join import_seen i where i.row_key = r.row_key"
-        );
-        let (sql, bind) = if job.dry_run { (&DRY, job.id) } else { (&SEEN, job.list.0) };
-        let binds = [Bind::Text(json), Bind::Int(bind)];
-        for row in db.rows(LOOKING_ROWS, sql, &binds).await? {
-            let (import, row_no, result) = (row.int(1)?, row.int(2)?, row.text(3)?);
-            self.seen.insert(row.text(0)?, Seen { import, row_no, result });
-        }
-        Ok(())
-    }
-
-    async fn read_persons(
-        &mut self,
-        db: &mut Db,
-        job: &ImportJob,
-        json: &str,
-    ) -> Result<(), StoreError> {
-        // Several persons may have a number: the first one is meant.
-        const PERSONS: Sql = sql_cells!(
-            [1 external_id text, 2 phone_key text],
-            "select r.external_id, r.phone_key, c.id, c.name, c.language, c.custom, \
-               (select count(*) from lead l where l.campaign_id = $3 and l.contact_id = c.id) \
-             from r cross join contact c where c.id = case when r.external_id is not null \
-               then (select e.id from contact e where e.seller_id = $2 and e.external_id = r.external_id) \
-               else (select min(p.contact_id) from phone p where +p.seller_id = $2 and p.key = r.phone_key) end"
-        );
-        let binds = [Bind::Text(json), Bind::Int(job.seller.0), Bind::Int(job.campaign.0)];
-        for row in db.rows(LOOKING_PERSONS, &PERSONS, &binds).await? {
-            let contact = self.learn_person(&row, 2)?;
-            if let Some(external_id) = row.opt_text(0)? {
-                self.by_external_id.insert(Cow::Owned(external_id), contact);
-            } else if let Some(key) = row.opt_text(1)? {
-                self.by_number.insert(Cow::Owned(key), contact);
-            }
-        }
-        Ok(())
-    }
-
-    /// The columns of a person, from `first` on.
-    fn learn_person(&mut self, row: &DbRow, first: usize) -> Result<i64, StoreError> {
-        let contact = row.int(first)?;
-        let person = Person {
-            name: row.opt_text(first + 1)?,
-            language: row.opt_text(first + 2)?,
-            custom: row.text(first + 3)?,
-            phones: BTreeMap::new(),
-            has_lead: row.flag(first + 4)?,
-            suppressed: false,
-        };
-        self.persons.insert(contact, person);
-        Ok(contact)
-    }
-
-    /// Numbers and refusals of the persons that were found.
-    async fn read_details(&mut self, db: &mut Db, job: &ImportJob) -> Result<(), StoreError> {
-        #[derive(Serialize)]
-        struct AskedPerson {
-            contact: i64,
-            person: String,
-        }
-        let mut asked: Vec<AskedPerson> = (self.persons.keys().copied())
-            .map(|contact| AskedPerson { contact, person: person_key(ContactId(contact)) })
-            .collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        asked.sort_by_key(|asked| asked.contact);
-        const PHONES: Sql = sql_rows!(
-            [contact int],
-            "select p.contact_id, p.key, p.position, p.kind, p.extension \
-             from r join phone p on p.contact_id = r.contact"
-        );
-        let json = json_rows(&asked);
-        for row in db.rows(LOOKING_PERSONS, &PHONES, &[Bind::Text(&json)]).await? {
-            if let Some(person) = self.persons.get_mut(&row.int(0)?) {
-                let phone = (row.int(2)?, row.opt_text(3)?, row.opt_text(4)?);
-                person.phones.insert(row.text(1)?, phone);
-            }
-        }
-        const REFUSED: Sql = sql_rows!(
-            [contact int, person text],
-            "select r.contact from r join suppression s on s.key = r.person \
-             where s.seller_id = $2 and s.lifted_ms is null"
-        );
-        let binds = [Bind::Text(&json), Bind::Int(job.seller.0)];
-        for row in db.rows(LOOKING_PERSONS, &REFUSED, &binds).await? {
-            if let Some(person) = self.persons.get_mut(&row.int(0)?) {
-                person.suppressed = true;
-            }
-        }
-        Ok(())
-    }
-
-    async fn read_suppressions(
-        &mut self,
-        db: &mut Db,
-        job: &ImportJob,
-        json: &str,
-    ) -> Result<(), StoreError> {
-        const NUMBERS: Sql = sql_cells!(
-            [0 key text],
-            "select s.key from suppression s where s.seller_id in ($2, 0) and s.lifted_ms is null \
-             and s.key in (select r.key from r union all select '')"
-        );
-        let binds = [Bind::Text(json), Bind::Int(job.seller.0)];
-        for row in db.rows(LOOKING_REFUSALS, &NUMBERS, &binds).await? {
-            self.learn_refusal(row.text(0)?)?;
-        }
-        Ok(())
-    }
-
-    fn learn_refusal(&mut self, key: String) -> Result<(), StoreError> {
-        self.everybody_suppressed |= key == EVERYBODY;
-        self.suppressed_numbers.insert(key);
-        Ok(())
     }
 }
 
@@ -500,12 +325,6 @@ impl<'r> Known<'r> {
 fn by_number(row: &ImportRow) -> Option<&ImportPhone> {
     row.phones.first().filter(|_| row.external_id.is_none())
 }
-
-/// The key of a refusal of all calls.
-const EVERYBODY: &str = "";
-const LOOKING_ROWS: &str = "looking for known rows";
-const LOOKING_PERSONS: &str = "looking for known persons";
-const LOOKING_REFUSALS: &str = "looking for refusals";
 
 /// Whether the row says anything that the database does not.
 fn differs(person: &Person, row: &ImportRow) -> bool {

@@ -58,9 +58,11 @@ async fn a_batch_that_was_dropped_half_way_leaves_nothing(world: &mut World) {
             .await
         };
         match done {
-            Some(done) => break done.unwrap(),
-            None if polls > 500 => panic!("never through"),
-            None => {}
+            Some(Ok(replies)) => break replies,
+            // PostgreSQL's locks on numbers are the server's, where other tests have the same numbers at the same time.
+            Some(Err(error)) if !error.is_retryable() => panic!("{error}"),
+            Some(Err(_)) | None if polls > 500 => panic!("never through"),
+            Some(Err(_)) | None => {}
         }
     };
     match world.db.engine() {

@@ -14,6 +14,9 @@ use known::KeyedRow;
 
 use serde_json::json;
 
+#[cfg(test)]
+pub(in crate::store) use known::{PERSONS, SEEN};
+
 use crate::logic::ids::{CampaignId, IdMaker, ListId, SellerId};
 use crate::logic::phone::PhoneNumber;
 use crate::logic::time::UtcMs;

@@ -98,6 +98,30 @@ async fn the_rows_of_an_import_are_counted_without_sorting_them(db: &mut Db) {
     assert!(grows.iter().all(|word| !plan.contains(word)), "{plan}");
 }
 
+/// As while a first list comes in. SQLite is asked otherwise.
+#[test]
+fn postgresql_reads_no_table_whole_for_a_chunk_of_an_import_that_it_has_no_figures_of() {
+    block_on(async {
+        let mut db = postgres_schema().await;
+        db.migrate(UtcMs(0), &[7; 48]).await.unwrap();
+        let rows = "insert into contact (id, seller_id, external_id, custom) \
+             select i, 1, 'X' || i, '[]' from generate_series(1, 50000) i; \
+             insert into import_row (list_id, row_key, import_id, row_no, result) \
+             select 1, 'id:X' || i, 1, i, 'added' from generate_series(1, 50000) i";
+        db.script("test", rows).await.unwrap();
+        let [list, seller, campaign] = [Bind::Int(1); 3];
+        let keys = Bind::Text("[[\"id:X1\"]]");
+        let seen = plan(&mut db, &imports::SEEN, &[keys, list]).await;
+        assert!(seen.contains("using import_row_pkey on import_row"), "{seen}");
+        let persons = Bind::Text("[[\"X1\",null]]");
+        let persons = plan(&mut db, &imports::PERSONS, &[persons, seller, campaign]).await;
+        assert!(persons.contains("using contact_pkey on contact"), "{persons}");
+        for plan in [seen, persons] {
+            assert!(!plan.contains("Seq Scan") && !plan.contains("Join"), "{plan}");
+        }
+    });
+}
+
 /// PostgreSQL knows by its figures that the campaign is long; SQLite has none.
 #[test]
 fn a_page_of_results_sorts_nothing_on_sqlite() {
@@ -162,8 +186,14 @@ async fn sqlite_list() -> Db {
     db
 }
 
-/// In a schema of its own in the cluster that the environment names.
 async fn postgres_list() -> Db {
+    let mut db = postgres_schema().await;
+    fill(&mut db).await;
+    db
+}
+
+/// Of its own, in the cluster that the environment names.
+async fn postgres_schema() -> Db {
     let Ok(cluster) = std::env::var("OUTDIAL_TEST_POSTGRES") else {
         panic!("OUTDIAL_TEST_POSTGRES is not set: run `tests/postgres run cargo test`")
     };
@@ -173,9 +203,7 @@ async fn postgres_list() -> Db {
     let mut admin = Db::open(&cluster).await.unwrap();
     admin.script("test", kept(format!("create schema {name}"))).await.unwrap();
     admin.close().await.unwrap();
-    let mut db = Db::open(&format!("{cluster}?options[search_path]={name}")).await.unwrap();
-    fill(&mut db).await;
-    db
+    Db::open(&format!("{cluster}?options[search_path]={name}")).await.unwrap()
 }
 
 /// Statements are static everywhere else.

@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(in crate::store) use asking::{PERSONS, SEEN};
+
 use super::write::{Plan, PlannedContact, PlannedLead, PlannedPhone, SeenRow};
 use super::{ImportJob, ImportPhone, ImportRow, RowResult};
 use crate::logic::ids::IdMaker;

@@ -203,14 +203,10 @@ impl Known<'_> {
         job: &ImportJob,
         json: &str,
     ) -> Result<(), StoreError> {
-        const SEEN: Sql = sql_cells!(
-            [0 row_key text],
-            "select i.row_key, i.import_id, i.row_no, i.result from r cross join import_row i \
-             where i.list_id = $2 and i.row_key = r.row_key"
-        );
         const DRY: Sql = sql_cells!(
             [0 row_key text],
-            "select i.row_key, $2, i.row_no, '' from r cross join import_seen i where i.row_key = r.row_key"
+            "select i.row_key, $2, i.row_no, '' from r cross join lateral \
+               (select * from import_seen i where i.row_key = r.row_key offset 0) i"
         );
         let (sql, bind) = if job.dry_run { (&DRY, job.id) } else { (&SEEN, job.list.0) };
         let binds = [Bind::Text(json), Bind::Int(bind)];
@@ -227,15 +223,6 @@ impl Known<'_> {
         job: &ImportJob,
         json: &str,
     ) -> Result<(), StoreError> {
-        // Several persons may have a number: the first one is meant.
-        const PERSONS: Sql = sql_cells!(
-            [0 external_id text, 1 phone_key text],
-            "select r.external_id, r.phone_key, c.id, c.name, c.language, c.custom, \
-               (select count(*) from lead l where l.campaign_id = $3 and l.contact_id = c.id), c.external_id \
-             from r cross join contact c where c.id = case when r.external_id is not null \
-               then (select e.id from contact e where e.seller_id = $2 and e.external_id = r.external_id) \
-               else (select min(p.contact_id) from phone p where +p.seller_id = $2 and p.key = r.phone_key) end"
-        );
         let binds = [Bind::Text(json), Bind::Int(job.seller.0), Bind::Int(job.campaign.0)];
         for row in db.rows(LOOKING_PERSONS, &PERSONS, &binds).await? {
             let contact = self.learn_person(&row, 2)?;
@@ -333,3 +320,23 @@ const EVERYBODY: &str = "";
 const LOOKING_ROWS: &str = "looking for known rows";
 const LOOKING_PERSONS: &str = "looking for known persons";
 const LOOKING_REFUSALS: &str = "looking for refusals";
+
+// On PostgreSQL. `lateral (… offset 0)`: each row of the chunk seeks its own. It knows nothing yet of a table that grows from nothing,
+// and would read all of it for each chunk.
+
+pub(in crate::store) const SEEN: Sql = sql_cells!(
+    [0 row_key text],
+    "select i.row_key, i.import_id, i.row_no, i.result from r cross join lateral \
+       (select * from import_row i where i.list_id = $2 and i.row_key = r.row_key offset 0) i"
+);
+
+/// Several persons may have a number: the first one is meant.
+pub(in crate::store) const PERSONS: Sql = sql_cells!(
+    [0 external_id text, 1 phone_key text],
+    "select r.external_id, r.phone_key, c.id, c.name, c.language, c.custom, \
+       (select count(*) from lead l where l.campaign_id = $3 and l.contact_id = c.id), c.external_id \
+     from r cross join lateral (select * from contact c where c.id = case when r.external_id is not null \
+       then (select e.id from contact e where e.seller_id = $2 and e.external_id = r.external_id) \
+       else (select min(p.contact_id) from phone p where +p.seller_id = $2 and p.key = r.phone_key) end \
+       offset 0) c"
+);
